@@ -1,0 +1,294 @@
+"""A model on disk: one folder, checked file by file before anything is believed.
+
+`bundle.json` names the features, genres, data, scores and thresholds, and the
+SHA-256 of every other file; a digest over its canonical JSON guards the JSON
+itself. That finds damage, not forgery. Serving reads JSON, ONNX and npz without
+pickles; Keras files are opened by training alone, and only from this machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from crnn.config import FeatureConfig
+from crnn.errors import BundleError
+
+FORMAT_VERSION = 1
+JSON_NAME = "bundle.json"
+ONNX_NAME = "model.onnx"
+KERAS_NAME = "model.keras"
+EMBEDDINGS_NAME = "embeddings.npz"
+CARD_NAME = "README.md"
+FILE_NAMES = frozenset({ONNX_NAME, KERAS_NAME, EMBEDDINGS_NAME})
+
+MAX_BUNDLE_BYTES = 200 * 2**20
+_MAX_JSON_BYTES = 4 * 2**20
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What turns logits into words: fitted on validation tracks, never typed in.
+
+    temperature: divides the logits (Guo et al. 2017).
+    unsure_below: a confidence below it is answered "unsure".
+    set_threshold: genres of at least this posterior form the prediction set
+        (split conformal prediction at `set_coverage`).
+    """
+
+    temperature: float = 1.0
+    unsure_below: float = 0.0
+    set_threshold: float = 0.05
+    set_coverage: float = 0.9
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Logistic regression that tells music from other sound, on a segment's embedding.
+
+    A clip whose mean probability of music is below `threshold` is `not_music`.
+    """
+
+    weights: tuple[float, ...]
+    bias: float
+    threshold: float = 0.5
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """All that a model knows of itself; the files lie in `path`.
+
+    genres: names in logit order. data, split, scores, model, training: plain facts
+    for the card and the pages (scores say their level, n and interval).
+    """
+
+    name: str
+    feature_config: FeatureConfig
+    genres: tuple[str, ...]
+    embedding_size: int
+    calibration: Calibration = Calibration()
+    rejection: Rejection | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+    split: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, Any] = field(default_factory=dict)
+    model: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    created: str = ""
+    notes: str = ""
+    files: dict[str, str] = field(default_factory=dict)
+    path: Path | None = None
+
+    @property
+    def is_trainable(self) -> bool:
+        """Whether training can start from it (an imported bundle only serves)."""
+        return KERAS_NAME in self.files
+
+    def file(self, name: str) -> Path:
+        """Path of one of its files.
+
+        Raises:
+            BundleError: The bundle has no such file.
+        """
+        if self.path is None or name not in self.files:
+            raise BundleError(f"The model “{self.name}” has no {name}.")
+        return self.path / name
+
+
+def check_name(name: str) -> str:
+    """`name`, if a bundle may be called so on every file system.
+
+    Raises:
+        BundleError: It may not.
+    """
+    if not _NAME.fullmatch(name) or name.endswith("."):
+        raise BundleError(
+            f"“{name}” cannot be a model's name. Use letters, digits, dot, dash and underscore, at most 64."
+        )
+    return name
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """The bundle in `folder`, every file but its README checked against its hash.
+
+    Raises:
+        BundleError: It is missing, damaged, of another format, or holds what it must not.
+    """
+    values = _read_json(folder)
+    bundle = _from_json(values, folder)
+    for name, expected in bundle.files.items():
+        path = folder / name
+        if path.is_symlink() or not path.is_file():
+            raise BundleError(f"The model “{bundle.name}” lacks {name}. Copy or import it again.")
+        if path.stat().st_size > MAX_BUNDLE_BYTES:
+            raise BundleError(f"{name} of the model “{bundle.name}” is larger than {MAX_BUNDLE_BYTES >> 20} MB.")
+        if _sha256(path) != expected:
+            raise BundleError(f"{name} of the model “{bundle.name}” was changed or damaged. Copy or import it again.")
+    return bundle
+
+
+def list_bundles(models_dir: Path) -> tuple[list[Bundle], dict[str, str]]:
+    """Every bundle below `models_dir`, by name, and what is wrong with those that don't load."""
+    bundles, faults = [], {}
+    folders = sorted(models_dir.iterdir()) if models_dir.is_dir() else []
+    for folder in folders:
+        if folder.is_dir() and not folder.name.startswith("."):
+            try:
+                bundles.append(load_bundle(folder))
+            except BundleError as err:
+                faults[folder.name] = str(err)
+    return bundles, faults
+
+
+def save_bundle(bundle: Bundle, folder: Path, write_files: Callable[[Path], None], *, replace: bool = False) -> Bundle:
+    """Write a bundle beside its place, then rename it there: never half of one.
+
+    Args:
+        bundle: Its facts; `files` and `path` are filled in here.
+        folder: Where it shall lie; its last part is the bundle's name.
+        write_files: Writes model.keras, model.onnx, … and README.md into the folder it is given.
+        replace: Whether an existing bundle there may be replaced.
+
+    Returns:
+        The bundle as loaded again from `folder`.
+
+    Raises:
+        BundleError: The name will not do, the place is taken, or the disk refuses.
+    """
+    check_name(folder.name)
+    if folder.exists() and not replace:
+        raise BundleError(f"A model “{folder.name}” is there already. Choose another name, or delete it first.")
+    draft: Path | None = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        draft.chmod(0o755)
+        write_files(draft)
+        files = {name: _sha256(draft / name) for name in sorted(FILE_NAMES) if (draft / name).is_file()}
+        complete = dataclasses.replace(bundle, name=folder.name, files=files)
+        (draft / JSON_NAME).write_text(_to_json(complete), encoding="utf-8")
+        load_bundle(draft)
+        _swap_in(draft, folder)
+    except OSError as err:
+        raise BundleError(
+            f"The model could not be saved in {folder.parent}: {err.strerror or err}. Nothing there was changed."
+        ) from err
+    finally:
+        if draft is not None and draft.exists():
+            shutil.rmtree(draft, ignore_errors=True)
+    return load_bundle(folder)
+
+
+def rewrite_json(bundle: Bundle) -> Bundle:
+    """Replace only `bundle.json` of a bundle on disk, in one step (its notes, name or calibration).
+
+    Raises:
+        BundleError: The disk refuses.
+    """
+    if bundle.path is None:
+        raise BundleError(f"The model “{bundle.name}” is not on disk.")
+    draft = bundle.path / f".{JSON_NAME}.{os.getpid()}"
+    try:
+        draft.write_text(_to_json(bundle), encoding="utf-8")
+        draft.replace(bundle.path / JSON_NAME)
+    except OSError as err:
+        raise BundleError(f"The model “{bundle.name}” could not be saved: {err.strerror or err}.") from err
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+    return load_bundle(bundle.path)
+
+
+def _swap_in(draft: Path, folder: Path) -> None:
+    if not folder.exists():
+        draft.rename(folder)
+        return
+    old = folder.with_name(f".{folder.name}-old-{os.getpid()}")
+    folder.rename(old)
+    try:
+        draft.rename(folder)
+    except OSError:
+        old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _canonical(values: dict[str, Any]) -> bytes:
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def _to_json(bundle: Bundle) -> str:
+    values = {f.name: getattr(bundle, f.name) for f in dataclasses.fields(bundle) if f.name != "path"}
+    values["feature_config"] = bundle.feature_config.to_dict()
+    values["calibration"] = dataclasses.asdict(bundle.calibration)
+    values["rejection"] = dataclasses.asdict(bundle.rejection) if bundle.rejection else None
+    values["format_version"] = FORMAT_VERSION
+    values = json.loads(json.dumps(values, allow_nan=False))
+    values["digest"] = hashlib.sha256(_canonical(values)).hexdigest()
+    return json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _read_json(folder: Path) -> dict[str, Any]:
+    path = folder / JSON_NAME
+    try:
+        if path.stat().st_size > _MAX_JSON_BYTES:
+            raise BundleError(f"{JSON_NAME} of “{folder.name}” is too large to be one.")
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as err:
+        raise BundleError(f"“{folder.name}” is no model: it has no {JSON_NAME}.") from err
+    except (OSError, UnicodeDecodeError, ValueError, RecursionError) as err:
+        raise BundleError(f"{JSON_NAME} of “{folder.name}” cannot be read: it is damaged.") from err
+    if not isinstance(values, dict):
+        raise BundleError(f"{JSON_NAME} of “{folder.name}” is not a model's description.")
+    version = values.get("format_version")
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise BundleError(
+            f"The model “{folder.name}” has the format {version}; this GenreScope reads up to {FORMAT_VERSION}. "
+            "Update GenreScope to use it."
+        )
+    digest = values.pop("digest", None)
+    if digest != hashlib.sha256(_canonical(values)).hexdigest():
+        raise BundleError(f"{JSON_NAME} of “{folder.name}” was changed or damaged. Copy or import it again.")
+    return values
+
+
+def _from_json(values: dict[str, Any], folder: Path) -> Bundle:
+    try:
+        del values["format_version"]
+        values["feature_config"] = FeatureConfig.from_dict(values["feature_config"])
+        values["calibration"] = Calibration(**values["calibration"])
+        rejection = values["rejection"]
+        values["rejection"] = Rejection(**{**rejection, "weights": tuple(rejection["weights"])}) if rejection else None
+        values["genres"] = tuple(str(genre) for genre in values["genres"])
+        bundle = Bundle(**values, path=folder)
+        _check_facts(bundle)
+    except (KeyError, TypeError, ValueError, AttributeError) as err:
+        raise BundleError(f"{JSON_NAME} of “{folder.name}” lacks something or holds a wrong value: {err}.") from err
+    return bundle
+
+
+def _check_facts(bundle: Bundle) -> None:
+    if not 2 <= len(bundle.genres) == len(set(bundle.genres)) <= 1000:
+        raise ValueError("genres must be 2 to 1000 different names")
+    if ONNX_NAME not in bundle.files or not set(bundle.files) <= FILE_NAMES:
+        raise ValueError(f"files must hold {ONNX_NAME} and at most {sorted(FILE_NAMES)}")
+    if not 0.01 <= bundle.calibration.temperature <= 100:
+        raise ValueError("temperature must be 0.01 to 100")
+    if bundle.rejection is not None and len(bundle.rejection.weights) != bundle.embedding_size:
+        raise ValueError("rejection weights must be as many as the embedding")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,116 @@
+"""The music tagger of Choi et al., "Convolutional recurrent neural networks for music classification" (2017), in Keras.
+
+Trained on the tags of the Million Song Dataset; weights (MIT licence) from github keunwoochoi/music-auto_tagging-keras,
+a Keras 1 file `choi-crnn-msd.h5`. It sees 29 s at once, so it knows what the 3-s windows of musicnn don't.
+Axis order follows the project, `(n_frames, n_mels)`; the network itself turns it to mels first, as it was trained.
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+import h5py
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from crnn.teachers.musicnn import TAGS
+
+SAMPLE_RATE: Final = 12_000
+N_FFT: Final = 512
+HOP_LENGTH: Final = 256
+N_MELS: Final = 96
+N_FRAMES: Final = 1366
+"""29.12 s, the one length that the network takes."""
+CHOI_TAGS: Final = TAGS["MSD"]
+"""The same fifty tags as musicnn's, in the same order."""
+
+_PADDING_FRAMES: Final = 37
+_BLOCKS: Final = ((64, 2), (128, 3), (128, 4), (128, 4))
+"""Filters and pool size of each convolution block."""
+
+
+def log_mel(samples: npt.NDArray[np.float32], sample_rate: int) -> npt.NDArray[np.float32]:
+    """Log-mel spectrogram of the middle 29.12 s, in the scale that the network was trained on.
+
+    That is dB of the mel power SQUARED (the authors took the power for an amplitude), re 1.0, 80 dB deep.
+
+    Args:
+        samples: Mono audio in [-1, 1], shape `(n_samples,)`; less than 29.12 s is padded at the end with zeros.
+        sample_rate: Of `samples`, in Hz; other rates than 12 kHz are resampled.
+
+    Returns:
+        float32 `(1366, 96)`.
+    """
+    import librosa  # slow to import, and wanted here alone
+
+    if sample_rate != SAMPLE_RATE:
+        samples = librosa.resample(samples, orig_sr=sample_rate, target_sr=SAMPLE_RATE)
+    length = N_FRAMES * HOP_LENGTH - 1  # centred frames: one sample less gives exactly N_FRAMES
+    start = max(0, (len(samples) - length) // 2)
+    samples = librosa.util.fix_length(samples[start : start + length], size=length)
+    mel = librosa.feature.melspectrogram(y=samples, sr=SAMPLE_RATE, n_fft=N_FFT, hop_length=HOP_LENGTH, n_mels=N_MELS)
+    return librosa.power_to_db(mel**2, ref=1.0, top_db=80.0).T.astype(np.float32)
+
+
+def load_choi(path: Path) -> keras.Model:
+    """The network with its published weights.
+
+    Args:
+        path: The Keras 1 weights file `choi-crnn-msd.h5`.
+
+    Returns:
+        A model from `(batch, 1366, 96)` log-mel to a dict of `logits` `(batch, 50)`, before the sigmoid, tags in the
+        order of `CHOI_TAGS`, and `penultimate` `(batch, 32)`, the last state of the second GRU.
+    """
+    model = _build_choi()
+    with h5py.File(path) as file:
+        for layer in model.layers:
+            if layer.weights:
+                arrays = {key: np.asarray(value, np.float32) for key, value in file[_keras_1_name(layer.name)].items()}
+                layer.set_weights(_convert(layer, arrays))
+    return model
+
+
+def _keras_1_name(name: str) -> str:
+    return "bn_0_freq" if name == "bn0" else name
+
+
+def _convert(layer: keras.layers.Layer, arrays: dict[str, npt.NDArray[np.float32]]) -> list[npt.NDArray[np.float32]]:
+    """Keras 1 arrays of one layer in the order and layout of Keras 3."""
+    prefix = f"{_keras_1_name(layer.name)}_"
+    by_kind = {key.removesuffix(":0").removesuffix("_1").removeprefix(prefix): a for key, a in arrays.items()}
+    if isinstance(layer, keras.layers.BatchNormalization):
+        # "running_std" holds the variance: Keras 1 renamed the one and kept the other.
+        return [by_kind[kind] for kind in ("gamma", "beta", "running_mean", "running_std")]
+    if isinstance(layer, keras.layers.GRU):
+        return [np.concatenate([by_kind[f"{kind}_{gate}"] for gate in "zrh"], axis=-1) for kind in "WUb"]
+    if isinstance(layer, keras.layers.Conv2D):
+        # (out, in, 3, 3) for true convolution, as Theano has it; Keras correlates.
+        return [by_kind["W"][:, :, ::-1, ::-1].transpose(2, 3, 1, 0), by_kind["b"]]
+    return [by_kind["W"], by_kind["b"]]
+
+
+def _hard_sigmoid(x: Any) -> Any:
+    """Keras 1's gate; Keras 3 has the slope 1/6 under the same name."""
+    return keras.ops.clip(0.2 * x + 0.5, 0.0, 1.0)
+
+
+def _build_choi() -> keras.Model:
+    """The architecture; layers bear the names of the weights file."""
+    inputs = keras.layers.Input((N_FRAMES, N_MELS), name="log_mel")
+    x = keras.layers.ZeroPadding1D(_PADDING_FRAMES, name="pad_time")(inputs)
+    x = keras.layers.Permute((2, 1), name="mels_first")(x)
+    # Its own quirk: one mean and variance per COLUMN of time, not per mel.
+    x = keras.layers.BatchNormalization(name="bn0")(x)
+    x = keras.ops.expand_dims(x, -1)
+    for index, (n_filters, pool) in enumerate(_BLOCKS, start=1):
+        x = keras.layers.Conv2D(n_filters, 3, padding="same", name=f"conv{index}")(x)
+        x = keras.layers.BatchNormalization(name=f"bn{index}")(x)
+        x = keras.layers.ELU(name=f"elu{index}")(x)
+        x = keras.layers.MaxPooling2D(pool, name=f"pool{index}")(x)
+    x = keras.layers.Reshape((15, 128), name="steps")(x)
+    gru: dict[str, Any] = {"recurrent_activation": _hard_sigmoid, "reset_after": False}
+    x = keras.layers.GRU(32, return_sequences=True, name="gru1", **gru)(x)
+    penultimate = keras.layers.GRU(32, name="gru2", **gru)(x)
+    logits = keras.layers.Dense(50, name="output")(penultimate)
+    return keras.Model(inputs, {"logits": logits, "penultimate": penultimate}, name="choi_crnn")
