@@ -196,7 +196,9 @@ class AudioStream:
         if levels.n_samples and levels.n_at_peak > _CLIPPED_SHARE * levels.n_samples:
             found.append("The recording is clipped: its loudest parts are cut flat. Record it more quietly.")
         if 0 < levels.peak < 10 ** (_QUIET_PEAK_DB / 20) and levels.peak > 10 ** (SILENCE_DB / 20):
-            found.append(f"Recorded quietly: its peak is {_decibels(levels.peak)} dB. The level does not change the answer.")
+            found.append(
+                f"Recorded quietly: its peak is {_decibels(levels.peak)} dB. The level does not change the answer."
+            )
         if self.n_channels > 1:
             found.append(f"{self.n_channels} channels were mixed to mono.")
         if self.source_rate < self.sample_rate:

@@ -19,7 +19,7 @@ class _DictConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Settings as JSON-ready values."""
-        return dataclasses.asdict(self)  # type: ignore[call-overload,no-any-return]
+        return dataclasses.asdict(self)  # type: ignore[call-overload]
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -67,9 +67,7 @@ class FeatureConfig(_DictConfig):
             0 <= self.fmin < self.fmax <= self.sample_rate / 2,
             f"fmin {self.fmin}, fmax {self.fmax}: need 0 <= fmin < fmax <= sample_rate / 2",
         )
-        _require(
-            1 <= self.segment_seconds <= 60, f"segment_seconds {self.segment_seconds}: 1 to 60 is accepted"
-        )
+        _require(1 <= self.segment_seconds <= 60, f"segment_seconds {self.segment_seconds}: 1 to 60 is accepted")
         _require(
             0 < self.segment_hop_seconds <= self.segment_seconds,
             f"segment_hop_seconds {self.segment_hop_seconds}: need more than 0, at most segment_seconds",
@@ -90,3 +88,101 @@ class FeatureConfig(_DictConfig):
     def n_hop_frames(self) -> int:
         """Frames between the starts of neighbouring segments."""
         return max(1, round(self.segment_hop_seconds * self.frame_rate_hz))
+
+
+@dataclass(frozen=True)
+class ModelConfig(_DictConfig):
+    """Sizes of the CRNN.
+
+    channels: filters of each 3×3 convolution block, first to last.
+    pools: `(time, frequency)` pooling after each block; the first block's frequency
+        part is a stride of its convolution, which halves the cost of what follows.
+    gru_units: units of the GRU per direction.
+    embedding_size: width of the penultimate layer.
+    """
+
+    channels: tuple[int, ...] = (32, 64, 96, 128)
+    pools: tuple[tuple[int, int], ...] = ((1, 2), (2, 2), (2, 2), (2, 4))
+    gru_units: int = 64
+    embedding_size: int = 128
+    dropout: float = 0.3
+
+    def __post_init__(self) -> None:
+        # JSON knows no tuples.
+        object.__setattr__(self, "pools", tuple((int(t), int(f)) for t, f in self.pools))
+        _require(1 <= len(self.channels) <= 8, f"channels {self.channels}: 1 to 8 blocks are accepted")
+        _require(len(self.pools) == len(self.channels), "pools: as many as channels are needed")
+        _require(all(1 <= c <= 1024 for c in self.channels), f"channels {self.channels}: 1 to 1024 each")
+        _require(all(1 <= p <= 16 for pool in self.pools for p in pool), f"pools {self.pools}: 1 to 16 each")
+        _require(1 <= self.gru_units <= 1024, f"gru_units {self.gru_units}: 1 to 1024 is accepted")
+        _require(1 <= self.embedding_size <= 2048, f"embedding_size {self.embedding_size}: 1 to 2048 is accepted")
+        _require(0 <= self.dropout < 1, f"dropout {self.dropout}: 0 to below 1 is accepted")
+
+
+@dataclass(frozen=True)
+class AugmentConfig(_DictConfig):
+    """How much training varies what it shows; 0 switches a part off.
+
+    Each part is described where it is done, in `crnn.augment`.
+    """
+
+    tempo: float = 0.15
+    pitch_semitones: float = 1.5
+    equaliser_db: float = 6.0
+    floor_db: float = 30.0
+    bandlimit_chance: float = 0.2
+    noise_chance: float = 0.2
+    time_masks: int = 2
+    frequency_masks: int = 2
+    mixup_alpha: float = 0.3
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.tempo <= 0.5, f"tempo {self.tempo}: 0 to 0.5 is accepted")
+        _require(0 <= self.pitch_semitones <= 12, f"pitch_semitones {self.pitch_semitones}: 0 to 12 is accepted")
+        _require(0 <= self.equaliser_db <= 24, f"equaliser_db {self.equaliser_db}: 0 to 24 is accepted")
+        _require(0 <= self.floor_db <= 60, f"floor_db {self.floor_db}: 0 to 60 is accepted")
+        chances = (self.bandlimit_chance, self.noise_chance)
+        _require(all(0 <= c <= 1 for c in chances), f"chances {chances}: 0 to 1 is accepted")
+        masks = (self.time_masks, self.frequency_masks)
+        _require(all(0 <= m <= 8 for m in masks), f"masks {masks}: 0 to 8 is accepted")
+        _require(0 <= self.mixup_alpha <= 4, f"mixup_alpha {self.mixup_alpha}: 0 to 4 is accepted")
+
+
+@dataclass(frozen=True)
+class TrainConfig(_DictConfig):
+    """How a training run goes.
+
+    An epoch shows every track `crops_per_track` random crops. The learning rate rises
+    over `warmup_epochs`, then falls along half a cosine. `average_decay` is that of
+    the moving average of the weights, which is what is kept. `patience` epochs without
+    a lower validation loss end the run; 0 lets it run to its end and keeps the last.
+    `freeze_epochs` train the new head alone, when training starts from a model.
+    """
+
+    epochs: int = 60
+    batch_size: int = 32
+    crops_per_track: int = 1
+    learning_rate: float = 1e-3
+    warmup_epochs: float = 2.0
+    weight_decay: float = 1e-4
+    label_smoothing: float = 0.1
+    average_decay: float = 0.995
+    balance_genres: bool = True
+    patience: int = 0
+    freeze_epochs: int = 0
+    evaluate_every: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(1 <= self.epochs <= 10_000, f"epochs {self.epochs}: 1 to 10000 is accepted")
+        _require(1 <= self.batch_size <= 1024, f"batch_size {self.batch_size}: 1 to 1024 is accepted")
+        _require(1 <= self.crops_per_track <= 64, f"crops_per_track {self.crops_per_track}: 1 to 64 is accepted")
+        _require(0 < self.learning_rate <= 1, f"learning_rate {self.learning_rate}: above 0, at most 1")
+        _require(0 <= self.warmup_epochs, f"warmup_epochs {self.warmup_epochs}: 0 or more is accepted")
+        _require(0 <= self.weight_decay < 1, f"weight_decay {self.weight_decay}: 0 to below 1 is accepted")
+        _require(0 <= self.label_smoothing < 1, f"label_smoothing {self.label_smoothing}: 0 to below 1")
+        _require(0 <= self.average_decay < 1, f"average_decay {self.average_decay}: 0 to below 1 is accepted")
+        counts = (self.patience, self.freeze_epochs)
+        _require(all(c >= 0 for c in counts), f"patience, freeze_epochs {counts}: 0 or more is accepted")
+        _require(self.evaluate_every >= 1, f"evaluate_every {self.evaluate_every}: 1 or more is accepted")
+        _require(0 <= self.seed < 2**32, f"seed {self.seed}: 0 to 2^32 - 1 is accepted")

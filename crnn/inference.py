@@ -306,7 +306,7 @@ def _open_session(bundle: Bundle, n_threads: int) -> onnxruntime.InferenceSessio
         session = onnxruntime.InferenceSession(
             bundle.file(ONNX_NAME).read_bytes(), options, providers=["CPUExecutionProvider"]
         )
-    except Exception as err:  # noqa: BLE001 - onnxruntime's errors share no base class
+    except Exception as err:  # onnxruntime's errors share no base class
         raise BundleError(f"The network of the model “{bundle.name}” cannot be opened.") from err
     shape = session.get_inputs()[0].shape
     outputs = {output.name: output.shape for output in session.get_outputs()}
@@ -317,5 +317,7 @@ def _open_session(bundle: Bundle, n_threads: int) -> onnxruntime.InferenceSessio
         and outputs.get("embedding", [0])[-1] == bundle.embedding_size
     )
     if not fits:
-        raise BundleError(f"The network of the model “{bundle.name}” does not fit its description ({shape}, {outputs}).")
+        raise BundleError(
+            f"The network of the model “{bundle.name}” does not fit its description ({shape}, {outputs})."
+        )
     return session
