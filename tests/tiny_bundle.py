@@ -1,0 +1,85 @@
+"""A model so small that its answer can be worked out by hand, for tests that need a bundle but no training.
+
+The mel bands are cut into as many groups as there are genres, low first. The
+embedding is a segment's mean level in each group (dB), the logits are a
+quarter of it: the genre whose group is loudest wins by a logit for each 4 dB.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from crnn.bundle import ONNX_NAME, Bundle, Calibration, Rejection, save_bundle
+from crnn.config import FeatureConfig
+
+GENRES = ("bass", "middle", "treble")
+LOGITS_PER_DB = 0.25
+
+
+def tiny_onnx(n_mels: int = 128, n_genres: int = 3) -> bytes:
+    """ONNX of the model described above, any number of frames: `(n, frames, n_mels)` to logits and embedding."""
+    group_of_band = np.arange(n_mels) * n_genres // n_mels
+    groups = (group_of_band[:, None] == np.arange(n_genres)).astype(np.float32)
+    constants = {"groups": groups / groups.sum(axis=0), "gain": np.float32([LOGITS_PER_DB])}
+    nodes = [
+        helper.make_node("ReduceMean", ["log_mel"], ["mean"], axes=[1], keepdims=0),
+        helper.make_node("MatMul", ["mean", "groups"], ["embedding"]),
+        helper.make_node("Mul", ["embedding", "gain"], ["logits"]),
+    ]
+    tensor = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [tensor("log_mel", TensorProto.FLOAT, ["n", "frames", n_mels])],
+        [
+            tensor("logits", TensorProto.FLOAT, ["n", n_genres]),
+            tensor("embedding", TensorProto.FLOAT, ["n", n_genres]),
+        ],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def tiny_bundle(
+    folder: Path,
+    *,
+    genres: tuple[str, ...] = GENRES,
+    config: FeatureConfig | None = None,
+    calibration: Calibration | None = None,
+    rejection: Rejection | None = None,
+) -> Bundle:
+    """The model above as a bundle in `folder`, whose last part is its name.
+
+    Args:
+        folder: Where it shall lie; must not exist.
+        genres: Names in logit order.
+        config: Features; the default ones if None.
+        calibration: Thresholds; never "unsure" if None.
+        rejection: None takes every sound for music.
+    """
+    config = config or FeatureConfig()
+    network = tiny_onnx(config.n_mels, len(genres))
+    facts = Bundle(
+        name=folder.name,
+        feature_config=config,
+        genres=genres,
+        embedding_size=len(genres),
+        calibration=calibration or Calibration(),
+        rejection=rejection,
+        data={"name": "hand-made", "fingerprint": "0" * 16},
+        split={"name": "none", "seed": 0},
+        scores={"level": "track"},
+        created="2026-11-23T00:00:00+00:00",
+    )
+
+    def write_files(draft: Path) -> None:
+        (draft / ONNX_NAME).write_bytes(network)
+        (draft / "README.md").write_text("A hand-made model for tests.\n", encoding="utf-8")
+
+    return save_bundle(facts, folder, write_files)
