@@ -1,0 +1,152 @@
+"""Zip uploads of music, unpacked with limits.
+
+Nothing is written outside the target folder: absolute names, `..`, drive letters,
+links and devices are refused, all offenders named at once. Counts, sizes and ratios
+are read from the directory first and enforced while reading. Only audio and
+`tracks.csv` are unpacked. The folder is named by the zip's content, so that the same
+upload is unpacked once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import stat
+import tempfile
+import zipfile
+import zlib
+from collections import Counter
+from pathlib import Path, PurePosixPath
+
+from crnn.audio import AUDIO_SUFFIXES
+from crnn.errors import DatasetError
+
+MAX_FILES = 50_000
+MAX_UNPACKED_BYTES = 50 * 2**30
+# Sound hardly deflates; digital silence does, a thousandfold, but a data set is not made of it.
+MAX_RATIO = 100
+SMALL_BYTES = 100 * 2**20
+
+_UTF8_FLAG = 0x800
+_ENCRYPTED_FLAG = 0x1
+_SPARE_BYTES = 500 * 2**20
+
+
+def unpack(path: Path, into: Path, *, csv_name: str) -> Path:
+    """The folder below `into` that holds the audio of the zip `path`.
+
+    Args:
+        path: A zip file.
+        into: Parent of the unpacked folders; made if need be.
+        csv_name: The one file besides audio that is unpacked too.
+
+    Raises:
+        DatasetError: It is no zip, damaged, encrypted, hostile, too large, or the disk refuses.
+    """
+    try:
+        with path.open("rb") as file:
+            target = into / hashlib.file_digest(file, "sha256").hexdigest()[:32]
+        if target.is_dir():
+            return target
+        with zipfile.ZipFile(path) as zip_file:
+            wanted = _wanted(zip_file, path, csv_name)
+            into.mkdir(parents=True, exist_ok=True)
+            _check_space(wanted, into, path)
+            return _extract(zip_file, wanted, target)
+    except FileNotFoundError as err:
+        raise DatasetError(f"There is no file {path}.") from err
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as err:
+        raise DatasetError(f"“{path.name}” is no zip, or it is damaged: {err}.") from err
+    except OSError as err:
+        raise DatasetError(f"“{path.name}” could not be unpacked: {err.strerror or err}.") from err
+
+
+def _wanted(zip_file: zipfile.ZipFile, path: Path, csv_name: str) -> dict[str, zipfile.ZipInfo]:
+    infos = [info for info in zip_file.infolist() if not info.is_dir()]
+    _check_sizes(infos, path)
+    names = {info.filename: _decoded_name(info) for info in infos}
+    bad = [names[info.filename] for info in infos if not _is_safe(info, names[info.filename])]
+    if bad:
+        raise DatasetError(
+            f"“{path.name}” was refused: {listed(bad)} would be written outside its folder, or is a link. "
+            "Pack the music folder again."
+        )
+    if any(info.flag_bits & _ENCRYPTED_FLAG for info in infos):
+        raise DatasetError(f"“{path.name}” is locked with a password. Pack it without one.")
+    wanted = {}
+    for info in infos:
+        name = PurePosixPath(names[info.filename])
+        is_hidden = any(part.startswith(".") or part == "__MACOSX" for part in name.parts)
+        if not is_hidden and (name.suffix.lower() in AUDIO_SUFFIXES or name.name == csv_name):
+            wanted[str(name)] = info
+    # Two names that one disk cannot tell apart would overwrite each other.
+    twice = [name for name, n in Counter(name.casefold() for name in names.values()).items() if n > 1]
+    if twice:
+        raise DatasetError(f"“{path.name}” was refused: it holds {listed(twice)} twice.")
+    return wanted
+
+
+def _check_sizes(infos: list[zipfile.ZipInfo], path: Path) -> None:
+    if len(infos) > MAX_FILES:
+        raise DatasetError(f"“{path.name}” holds {len(infos)} files; at most {MAX_FILES} are accepted in a zip.")
+    total = sum(info.file_size for info in infos)
+    if total > MAX_UNPACKED_BYTES or total > SMALL_BYTES + MAX_RATIO * path.stat().st_size:
+        raise DatasetError(
+            f"“{path.name}” would unpack to {total / 2**30:.1f} GiB, {total / max(1, path.stat().st_size):.0f} times "
+            f"its size. At most {MAX_UNPACKED_BYTES >> 30} GiB and {MAX_RATIO} times are accepted."
+        )
+
+
+def _check_space(wanted: dict[str, zipfile.ZipInfo], into: Path, path: Path) -> None:
+    needed = sum(info.file_size for info in wanted.values())
+    free = shutil.disk_usage(into).free
+    if needed + _SPARE_BYTES > free:
+        raise DatasetError(
+            f"“{path.name}” needs {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free where it is unpacked."
+        )
+
+
+def _decoded_name(info: zipfile.ZipInfo) -> str:
+    """The entry's name with `/` between its parts; UTF-8 without its flag is common, and recognised."""
+    name = info.orig_filename
+    if not info.flag_bits & _UTF8_FLAG:
+        try:
+            name = name.encode("cp437").decode("utf-8")
+        except UnicodeError:
+            name = info.orig_filename
+    return name.replace("\\", "/")
+
+
+def _is_safe(info: zipfile.ZipInfo, name: str) -> bool:
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    parts = name.split("/")
+    has_bad_part = any(part in {"", ".", ".."} or len(part.encode()) > 255 for part in parts)
+    is_plain_text = all(character.isprintable() for character in name)
+    has_drive = len(name) > 1 and name[1] == ":"
+    return kind in {0, stat.S_IFREG} and not has_bad_part and is_plain_text and not has_drive
+
+
+def _extract(zip_file: zipfile.ZipFile, wanted: dict[str, zipfile.ZipInfo], target: Path) -> Path:
+    draft = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=target.parent))
+    try:
+        for name, info in wanted.items():
+            place = draft / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with zip_file.open(info) as source, place.open("xb") as sink:
+                shutil.copyfileobj(source, sink, 1 << 20)
+        try:
+            draft.rename(target)
+        except OSError:
+            # Another process unpacked the same zip meanwhile.
+            if not target.is_dir():
+                raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return target
+
+
+def listed(names: list[str], n_shown: int = 8) -> str:
+    """Names for a message, the first few of them, with the number of the others."""
+    printable = ("".join(c if c.isprintable() else "?" for c in name) for name in names[:n_shown])
+    shown = ", ".join(f"“{name}”" for name in printable)
+    return shown if len(names) <= n_shown else f"{shown} and {len(names) - n_shown} more"
