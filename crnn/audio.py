@@ -1,45 +1,53 @@
 """Sound in: any common file as mono float32 blocks at the rate that is asked for.
 
-Recognised by content, never by name. soundfile decodes first (it survives
-damage), PyAV what soundfile does not know. Files are read in blocks of bounded
-size, so a lying header allocates nothing and three hours fit in a few megabytes.
+Files are read in blocks of bounded size, so three hours fit in a few megabytes.
 Facts that a musician should know are `notes`; what cannot be used is an error.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from crnn import containers
 from crnn.config import MAX_CLIP_SECONDS, MIN_CLIP_SECONDS
+from crnn.decoding import ACCEPTED_FORMATS, MAX_CHANNELS, Decoder, Source, called, open_file
 from crnn.errors import ClipTooLongError, ClipTooShortError, EmptyAudioError, UndecodableAudioError
 
-FloatArray = npt.NDArray[np.float32]
-Source = Path | str | bytes
+__all__ = [
+    "ACCEPTED_FORMATS",
+    "AUDIO_SUFFIXES",
+    "MAX_CHANNELS",
+    "SILENCE_DB",
+    "AudioStream",
+    "Clip",
+    "Source",
+    "check_duration",
+    "find_audio_files",
+    "from_samples",
+    "load_clip",
+]
 
-ACCEPTED_FORMATS = "wav, mp3, flac, ogg, opus, m4a, aac, mp4, webm, wma, aiff, au, caf"
+FloatArray = npt.NDArray[np.float32]
+
 AUDIO_SUFFIXES = frozenset(
     ".wav .wave .rf64 .w64 .mp3 .mp2 .flac .ogg .oga .opus .m4a .m4b .aac .mp4 .mov .mkv .webm .weba "
     ".wma .asf .aif .aiff .aifc .au .snd .caf .3gp .amr".split()
 )
-MAX_CHANNELS = 32
 SILENCE_DB = -60.0
 
-# Small enough that damage in a block costs little, large enough to read fast.
-_SAMPLES_PER_READ = 1 << 17
 _QUIET_PEAK_DB = -30.0
 _CLIPPED_SHARE = 1e-3
 _DC_OFFSET = 0.01
-_log = logging.getLogger(__name__)
+# Floating-point files may be scaled like integers; beyond this a sample is damage, and its power would overflow.
+_MAX_SAMPLE = 1e6
+# Channels whose mix is 26 dB below the loudest of them cancel each other.
+_CANCELLED_SHARE = 0.05
+_AUDIBLE_POWER = 10 ** (SILENCE_DB / 10)
 
 
 @dataclass(frozen=True)
@@ -57,45 +65,81 @@ class Clip:
         return len(self.samples) / self.sample_rate
 
 
-@dataclass
-class _Decoder:
-    """An opened file: where it is at, and how to read on."""
+class _Cleaner:
+    """Makes decoded blocks mono and finite, without constant offset, and keeps count of what it found."""
 
-    sample_rate: int
-    n_channels: int
-    blocks: Iterator[FloatArray]
-    close: Callable[[], None]
-    declared_seconds: float = 0.0
-
-
-@dataclass
-class _Levels:
-    """Running level statistics of the decoded sound."""
-
-    n_samples: int = 0
-    peak: float = 0.0
-    n_at_peak: int = 0
-    n_invalid: int = 0
-    offset: float | None = None
-    rates: list[int] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.n_frames = 0
+        self.n_invalid = 0
+        self.peak = 0.0
+        self.offset: float | None = None
+        self.lone_channel: int | None = None
+        self._n_values = 0
+        self._file_peak = 0.0
+        self._n_cut_flat = 0
 
     def clean(self, block: FloatArray) -> FloatArray:
-        """`block` without NaN, infinity and constant offset; counts what was found."""
-        valid = np.isfinite(block)
+        """Mono samples `(n_frames,)` of a block `(n_frames, n_channels)`."""
+        magnitude = np.abs(block)
+        valid = magnitude <= _MAX_SAMPLE
         if not valid.all():
             self.n_invalid += int(block.size - valid.sum())
-            block = np.where(valid, block, np.float32(0))
-        if self.offset is None and block.size:
+            block, magnitude = np.where(valid, block, np.float32(0)), np.where(valid, magnitude, np.float32(0))
+        self.n_frames += len(block)
+        self._n_values += block.size
+        self._count_cut_flat(magnitude)
+        mono = self._mix(block, magnitude)
+        if self.offset is None:
             # The first block speaks for all: the correction never jumps in mid-clip.
-            mean = float(block.mean())
+            mean = float(mono.mean())
             self.offset = mean if abs(mean) > _DC_OFFSET else 0.0
-        self.n_samples += block.size
-        magnitude = np.abs(block)
-        block_peak = float(magnitude.max(initial=0.0))
-        if block_peak > self.peak * 1.0001:
-            self.peak, self.n_at_peak = block_peak, 0
-        self.n_at_peak += int((magnitude >= 0.9999 * self.peak).sum()) if self.peak >= 0.5 else 0
-        return block - np.float32(self.offset) if self.offset else block
+        if self.offset:
+            mono = mono - np.float32(self.offset)
+        self.peak = max(self.peak, float(np.abs(mono).max()))
+        return mono
+
+    @property
+    def is_clipped(self) -> bool:
+        """Whether more than a thousandth of the samples are cut flat at the peak."""
+        return self._n_cut_flat > _CLIPPED_SHARE * self._n_values
+
+    @property
+    def is_mostly_invalid(self) -> bool:
+        """Whether more than half of the samples are no numbers."""
+        return self.n_invalid > self._n_values / 2
+
+    def _count_cut_flat(self, magnitude: FloatArray) -> None:
+        peak = float(magnitude.max())
+        if peak > self._file_peak * 1.0001:
+            self._file_peak, self._n_cut_flat = peak, 0
+        if self._file_peak >= 0.5 and peak >= 0.9999 * self._file_peak:
+            self._n_cut_flat += _n_cut_flat(magnitude.ravel(order="F"), self._file_peak)
+
+    def _mix(self, block: FloatArray, magnitude: FloatArray) -> FloatArray:
+        if block.shape[1] == 1:
+            return block[:, 0]
+        mono = block.mean(axis=1, dtype=np.float32)
+        loudness = np.square(magnitude).mean(axis=0) if self.lone_channel is None else np.zeros(1)
+        if loudness.max() > _AUDIBLE_POWER:
+            is_cancelled = np.square(mono).mean() < _CANCELLED_SHARE**2 * loudness.max()
+            self.lone_channel = int(loudness.argmax()) if is_cancelled else -1
+        if self.lone_channel is None or self.lone_channel < 0:
+            return mono
+        return block[:, self.lone_channel]
+
+
+def _n_cut_flat(magnitude: FloatArray, peak: float) -> int:
+    """Samples in flat tops: three or more at the peak with a sudden fall beside them, which no tone has."""
+    at_peak = magnitude >= 0.9999 * peak
+    nearly = magnitude[(magnitude > 0.9 * peak) & ~at_peak]
+    # In 8-bit and mu-law sound a single step of the scale looks sudden: the fall must be greater than that.
+    step = peak - float(nearly.max()) if nearly.size else 0.0
+    edges = np.flatnonzero(np.diff(at_peak, prepend=False, append=False))
+    starts, ends = edges[::2], edges[1::2]
+    before, after = magnitude[np.maximum(starts - 1, 0)], magnitude[np.minimum(ends, len(magnitude) - 1)]
+    is_sudden = peak - np.minimum(before, after) > max(1e-3 * peak, 2.5 * step)
+    lengths = ends - starts
+    return int(lengths[(lengths >= 3) & is_sudden].sum())
 
 
 class AudioStream:
@@ -117,15 +161,14 @@ class AudioStream:
     def __init__(self, source: Source, sample_rate: int, name: str = "") -> None:
         self.sample_rate = sample_rate
         self.name = name or (Path(source).name if not isinstance(source, bytes) else "")
-        self._file = _open_file(source, self.name)
-        self._levels = _Levels()
-        self._n_out = 0
-        self._stopped_early = False
+        self._file = open_file(source, self.name)
         try:
-            self._decoder = _open_decoder(self._file, source, self.name)
+            self._decoder = Decoder(self._file, self.name)
         except BaseException:
             self._file.close()
             raise
+        self._cleaner = _Cleaner()
+        self._n_out = 0
         self.source_rate = self._decoder.sample_rate
         self.n_channels = self._decoder.n_channels
 
@@ -142,8 +185,8 @@ class AudioStream:
         resampler = None
         if self.source_rate != self.sample_rate:
             resampler = soxr.ResampleStream(self.source_rate, self.sample_rate, 1, dtype="float32", quality="HQ")
-        for block in self._decoded():
-            mono = self._levels.clean(block)
+        for block in self._decoder.blocks():
+            mono = self._cleaner.clean(block)
             out = mono if resampler is None else resampler.resample_chunk(mono)
             self._n_out += len(out)
             yield out
@@ -153,27 +196,12 @@ class AudioStream:
             yield out
         self._check_content()
 
-    def _decoded(self) -> Iterator[FloatArray]:
-        blocks = iter(self._decoder.blocks)
-        while True:
-            try:
-                block = next(blocks)
-            except StopIteration:
-                return
-            except Exception as err:  # noqa: BLE001 - decoders raise whatever they like on damage
-                _log.info("%s: decoding stopped: %s", self.name, err)
-                self._stopped_early = True
-                return
-            if block.ndim == 2:
-                block = block.mean(axis=1, dtype=np.float32) if block.shape[1] > 1 else block[:, 0]
-            yield block
-
     def _check_content(self) -> None:
-        if not self._levels.n_samples:
-            raise EmptyAudioError(f"{_called(self.name)} holds no sound. Choose a file that plays in a music player.")
-        if self._levels.n_invalid > self._levels.n_samples / 2:
+        if not self._cleaner.n_frames:
+            raise EmptyAudioError(f"{called(self.name)} holds no sound. Choose a file that plays in a music player.")
+        if self._cleaner.is_mostly_invalid:
             raise UndecodableAudioError(
-                f"Most samples of {_called(self.name, False)} are not numbers (NaN or infinity). "
+                f"Most samples of {called(self.name, False)} are not numbers (NaN or infinity). "
                 "Export the sound again from its source."
             )
 
@@ -185,35 +213,44 @@ class AudioStream:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a musician should know about the sound, as sentences."""
-        levels, found = self._levels, []
-        decoded_seconds = levels.n_samples / self.source_rate
-        if self._stopped_early or self._is_cut_short(decoded_seconds):
-            found.append(f"The file is damaged or cut short: {decoded_seconds:.1f} s of it could be read.")
-        if levels.n_invalid:
-            found.append(f"{levels.n_invalid} samples were not numbers; silence stands in for them.")
-        if levels.offset:
-            found.append(f"The recording had a constant offset of {levels.offset:+.2f}; it was removed.")
-        if levels.n_samples and levels.n_at_peak > _CLIPPED_SHARE * levels.n_samples:
-            found.append("The recording is clipped: its loudest parts are cut flat. Record it more quietly.")
-        if 0 < levels.peak < 10 ** (_QUIET_PEAK_DB / 20) and levels.peak > 10 ** (SILENCE_DB / 20):
-            found.append(
-                f"Recorded quietly: its peak is {_decibels(levels.peak)} dB. The level does not change the answer."
-            )
-        if self.n_channels > 1:
-            found.append(f"{self.n_channels} channels were mixed to mono.")
+        return (*self._damage_notes(), *self._level_notes(), *self._conversion_notes())
+
+    def _damage_notes(self) -> Iterator[str]:
+        decoded_seconds = self._cleaner.n_frames / self.source_rate
+        if (
+            self._decoder.is_damaged
+            or self._decoder.declared_seconds > decoded_seconds * 1.02 + 0.2
+            or containers.is_cut_short(self._file, decoded_seconds)
+        ):
+            yield f"The file is damaged or cut short: {decoded_seconds:.1f} s of it could be read."
+        if self._cleaner.n_invalid:
+            yield f"Samples that are not numbers: {self._cleaner.n_invalid}. Silence stands in for them."
+
+    def _level_notes(self) -> Iterator[str]:
+        cleaner = self._cleaner
+        if cleaner.offset:
+            yield f"The recording had a constant offset of {_signed(cleaner.offset)}; it was removed."
+        if cleaner.is_clipped:
+            yield "The recording is clipped: its loudest parts are cut flat. Record it more quietly."
+        peak_db = 20 * np.log10(max(cleaner.peak, 1e-10))
+        if peak_db <= SILENCE_DB:
+            yield f"Nothing in it is above {_signed(SILENCE_DB, 0)} dB."
+        elif peak_db < _QUIET_PEAK_DB:
+            yield f"Recorded quietly: its peak is {_signed(peak_db, 0)} dB. The level does not change the answer."
+
+    def _conversion_notes(self) -> Iterator[str]:
+        lone_channel, n_channels = self._cleaner.lone_channel, self.n_channels
+        if lone_channel is not None and lone_channel >= 0:
+            yield f"The channels cancel each other in mono: only channel {lone_channel + 1} of {n_channels} was used."
+        elif n_channels > 1:
+            yield f"{n_channels} channels were mixed to mono."
         if self.source_rate < self.sample_rate:
-            found.append(
+            yield (
                 f"Resampled from {_kilohertz(self.source_rate)} kHz: nothing above "
                 f"{_kilohertz(self.source_rate / 2)} kHz is in the recording."
             )
         elif self.source_rate > self.sample_rate:
-            found.append(f"Resampled from {_kilohertz(self.source_rate)} to {_kilohertz(self.sample_rate)} kHz.")
-        return tuple(found)
-
-    def _is_cut_short(self, decoded_seconds: float) -> bool:
-        if self._decoder.declared_seconds > decoded_seconds * 1.02 + 0.2:
-            return True
-        return containers.is_cut_short(self._file, decoded_seconds)
+            yield f"Resampled from {_kilohertz(self.source_rate)} to {_kilohertz(self.sample_rate)} kHz."
 
 
 def load_clip(source: Source, sample_rate: int, *, name: str = "", max_seconds: float = MAX_CLIP_SECONDS) -> Clip:
@@ -240,7 +277,7 @@ def load_clip(source: Source, sample_rate: int, *, name: str = "", max_seconds: 
             blocks.append(block)
             if stream.duration_seconds > max_seconds:
                 raise ClipTooLongError(
-                    f"{_called(stream.name)} is longer than {max_seconds / 60:.0f} minutes. "
+                    f"{called(stream.name)} is longer than {max_seconds / 60:.0f} minutes. "
                     "Cut a part of it, or classify the whole file from the command line."
                 )
         check_duration(stream.duration_seconds, stream.name)
@@ -255,7 +292,7 @@ def check_duration(duration_seconds: float, name: str = "") -> None:
     """
     if duration_seconds < MIN_CLIP_SECONDS:
         raise ClipTooShortError(
-            f"{_called(name)} is {duration_seconds:.2f} s long. At least {MIN_CLIP_SECONDS:.0f} s is needed; "
+            f"{called(name)} is {duration_seconds:.2f} s long. At least {MIN_CLIP_SECONDS:.0f} s is needed; "
             "ten seconds or more give a better answer."
         )
 
@@ -289,114 +326,10 @@ def find_audio_files(paths: Iterable[Path]) -> list[Path]:
     return found
 
 
-def _called(name: str, at_start: bool = True) -> str:
-    if name:
-        return f"“{name}”"
-    return "This recording" if at_start else "this recording"
-
-
-def _decibels(amplitude: float) -> str:
-    value = f"{20 * np.log10(amplitude):.0f}"
-    return value.replace("-", "−")
+def _signed(value: float, digits: int = 2) -> str:
+    """A number with a true minus sign."""
+    return f"{value:.{digits}f}".replace("-", "−")
 
 
 def _kilohertz(rate_hz: float) -> str:
     return f"{rate_hz / 1000:.5g}"
-
-
-def _open_file(source: Source, name: str) -> BinaryIO:
-    try:
-        file: BinaryIO = io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb")  # noqa: SIM115
-    except OSError as err:
-        raise UndecodableAudioError(f"{_called(name)} cannot be opened: {err.strerror or err}.") from err
-    try:
-        head = file.read(512)
-        if not head:
-            raise EmptyAudioError(f"{_called(name)} is empty (0 bytes). Choose a file that plays in a music player.")
-        other = containers.describe_non_audio(head)
-        if other:
-            raise UndecodableAudioError(f"{_called(name)} is {other}. Give audio: {ACCEPTED_FORMATS}.")
-        file.seek(0)
-    except BaseException:
-        file.close()
-        raise
-    return file
-
-
-def _open_decoder(file: BinaryIO, source: Source, name: str) -> _Decoder:
-    reasons = []
-    for open_with in (_open_soundfile, _open_av):
-        try:
-            file.seek(0)
-            decoder = open_with(file, source)
-        except Exception as err:  # noqa: BLE001 - a decoder's own errors are many; the next one is tried
-            _log.debug("%s: %s: %s", name, open_with.__name__, err)
-            reasons.append(str(err))
-            continue
-        if not 1 <= decoder.n_channels <= MAX_CHANNELS or not 1000 <= decoder.sample_rate <= 768_000:
-            decoder.close()
-            raise UndecodableAudioError(
-                f"{_called(name)} claims {decoder.n_channels} channels at {decoder.sample_rate} Hz. "
-                f"Up to {MAX_CHANNELS} channels and 1 to 768 kHz are accepted: export it as stereo at 44.1 kHz."
-            )
-        return decoder
-    _log.info("%s: no decoder: %s", name, reasons)
-    raise UndecodableAudioError(
-        f"{_called(name)} cannot be decoded: it is damaged, or of a kind that is not known here. "
-        f"Give audio: {ACCEPTED_FORMATS}."
-    )
-
-
-def _open_soundfile(file: BinaryIO, source: Source) -> _Decoder:
-    import soundfile
-
-    # A path decodes faster than a Python file object; but an ending of .raw would be believed.
-    by_path = not isinstance(source, bytes) and Path(source).suffix.lower() != ".raw"
-    sound = soundfile.SoundFile(str(source) if by_path else file)
-    frames_per_read = max(1, _SAMPLES_PER_READ // max(1, sound.channels))
-
-    def blocks() -> Iterator[FloatArray]:
-        while True:
-            block = sound.read(frames_per_read, dtype="float32", always_2d=True)
-            if not len(block):
-                return
-            yield cast(FloatArray, block)
-
-    return _Decoder(sound.samplerate, sound.channels, blocks(), sound.close)
-
-
-def _open_av(file: BinaryIO, source: Source) -> _Decoder:
-    import av
-
-    container = av.open(file)
-    stack = contextlib.ExitStack()
-    stack.callback(container.close)
-    if not container.streams.audio:
-        stack.close()
-        raise UndecodableAudioError("no audio stream")
-    stream = container.streams.audio[0]
-    sample_rate, n_channels = int(stream.rate or 0), int(stream.channels or 0)
-
-    def blocks() -> Iterator[FloatArray]:
-        # Planar float keeps the channels apart; the rate stays that of the stream.
-        to_float = av.AudioResampler(format="fltp", layout=stream.layout, rate=sample_rate)
-        parts: list[FloatArray] = []
-        size = 0
-        try:
-            for frame in container.decode(stream):
-                for converted in to_float.resample(frame):
-                    parts.append(converted.to_ndarray().T)
-                    size += parts[-1].size
-                if size >= _SAMPLES_PER_READ:
-                    yield np.concatenate(parts)
-                    parts, size = [], 0
-        except av.FFmpegError:
-            # What was decoded before the damage still counts.
-            if parts:
-                yield np.concatenate(parts)
-            raise
-        if parts:
-            yield np.concatenate(parts)
-
-    declared = float(container.duration or 0) / av.time_base
-    return _Decoder(sample_rate, n_channels, blocks(), stack.close, declared)

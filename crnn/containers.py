@@ -7,6 +7,7 @@ Everything is bounded: a header's word is compared, never allocated.
 
 from __future__ import annotations
 
+import codecs
 import io
 import struct
 from typing import BinaryIO
@@ -27,14 +28,13 @@ _NOT_SOUND = (
     (b"\x89HDF", "an HDF5 data file"),
     (b"SQLite format 3", "a database"),
 )
-_TEXT_BYTES = frozenset(range(0x20, 0x7F)) | {0x09, 0x0A, 0x0D, 0x0C, 0x1B} | frozenset(range(0x80, 0x100))
 
 
 def describe_non_audio(head: bytes) -> str | None:
     """A plain name for content that is no sound, or None if it may be sound.
 
     Args:
-        head: The first bytes of the file (512 are enough).
+        head: The first bytes of the file (some hundred are enough).
     """
     for magic, description in _NOT_SOUND:
         if head.startswith(magic):
@@ -44,40 +44,71 @@ def describe_non_audio(head: bytes) -> str | None:
         return "a web page"
     if head and not head.strip(b"\x00"):
         return "a file of zeros"
-    looks_textual = all(byte in _TEXT_BYTES for byte in head)
-    if looks_textual and sum(byte < 0x80 for byte in head) > 0.7 * len(head):
-        return "a text file"
-    return None
+    return "a text file" if _is_text(head) else None
+
+
+def _is_text(head: bytes) -> bool:
+    encoding = "utf-16" if head.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8"
+    for name in (encoding, "cp1252"):
+        try:
+            # Incremental: the last character may be cut in two.
+            text = codecs.getincrementaldecoder(name)().decode(head)
+        except UnicodeDecodeError:
+            continue
+        # Bytes of sound pass for letters of cp1252, but are seldom as plain as a text in any European language.
+        is_plain = name != "cp1252" or sum(byte < 0x80 for byte in head) > 0.7 * len(head)
+        return is_plain and all(char.isprintable() or char.isspace() or char == "\x1b" for char in text)
+    return False
 
 
 def is_cut_short(source: BinaryIO, decoded_seconds: float) -> bool:
     """Whether a container declares more sound than was there.
 
-    Knows wav, aiff, au, flac, ogg and mp3 with a Xing header; says False where nothing is declared.
+    Knows wav (RF64 and W64 too), aiff, au, caf, flac, ogg and mp3 with a Xing header; says False
+    where nothing is declared.
 
     Args:
         source: The file, seekable; its position is changed.
         decoded_seconds: How much the decoder gave.
     """
-    source.seek(0, io.SEEK_END)
-    size = source.tell()
+    size = source.seek(0, io.SEEK_END)
     source.seek(0)
-    head = source.read(4096)
-    if head[:4] in (b"RIFF", b"FORM"):
-        order = "<" if head[:4] == b"RIFF" else ">"
-        declared = int(struct.unpack(order + "I", head[4:8])[0]) + 8 if len(head) >= 8 else 0
-        # 0xFFFFFFFF and 0 are what streaming writers leave: nothing is declared.
-        return 8 < declared < 0xFFFFFF00 and size < declared - 1
+    head = source.read(4096).ljust(64, b"\0")
     if head[:4] == b"fLaC":
-        declared_seconds = _flac_seconds(head)
-        return declared_seconds > decoded_seconds * 1.01 + 0.1
-    if head[:4] == b".snd" and len(head) >= 12:
-        start, length = struct.unpack(">II", head[4:12])
-        return bool(length != 0xFFFFFFFF and size < start + length)
+        return _flac_seconds(head) > decoded_seconds * 1.01 + 0.1
     if head[:4] == b"OggS":
         return not _ends_with_last_ogg_page(source, size)
-    declared_bytes = _xing_bytes(source, head)
-    return declared_bytes > 0 and size < 0.99 * declared_bytes
+    declared = _declared_bytes(head)
+    if declared is None:
+        return size < 0.99 * _xing_bytes(source, head)
+    return size < declared - 1
+
+
+def _declared_bytes(head: bytes) -> int | None:
+    """Size in bytes that an uncompressed file's header declares: 0 if none, None if it is no such file."""
+    if head[:4] in (b"RIFF", b"FORM"):
+        size = int.from_bytes(head[4:8], "little" if head[:4] == b"RIFF" else "big")
+        # What writers to a pipe leave, who cannot come back: 0, 0xFFFFFFFF, or a little around 2 GiB.
+        is_open_end = size >= 0xFFFFFF00 or 0x7F000000 <= size <= 0x80000000
+        return 0 if is_open_end else size + 8
+    if head[:4] == b"RF64":
+        return int.from_bytes(head[20:28], "little") + 8
+    if head[:4] == b"riff":
+        return int.from_bytes(head[16:24], "little")
+    if head[:4] == b".snd":
+        start, length = struct.unpack(">II", head[4:12])
+        return 0 if length == 0xFFFFFFFF else start + length
+    return _caf_bytes(head) if head[:4] == b"caff" else None
+
+
+def _caf_bytes(head: bytes) -> int:
+    at = 8
+    while at + 12 <= len(head):
+        kind, size = struct.unpack(">4sq", head[at : at + 12])
+        if kind == b"data" or size < 0:
+            return max(0, at + 12 + size)
+        at += 12 + size
+    return 0
 
 
 def _flac_seconds(head: bytes) -> float:
