@@ -1,0 +1,69 @@
+"""`python -m crnn COMMAND`: everything that the app does, without a browser.
+
+Results go to stdout, progress and log to stderr. Exit status: 0 done, 1 some input
+failed, 2 wrong use.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+
+from crnn import __version__
+from crnn.commands import answering, learning, shelf
+from crnn.errors import CrnnError
+
+DESCRIPTION = """\
+Hear a sound, name its genre, teach it your own.
+
+  python -m crnn classify song.mp3              what genre is it?
+  python -m crnn classify Music --format csv    a whole folder
+  python -m crnn scan Music                     what a data set holds, and its faults
+  python -m crnn train Music --out models/mine  teach it your own genres
+  python -m crnn evaluate Music --model mine    how good is it?
+
+A DATASET is a folder of genre/track files, a folder with tracks.csv
+(file,genre[,artist][,title][,split]), a zip of either, a log-mel archive (.npz),
+or the word demo (synthesized on the spot).
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="python -m crnn", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--version", action="version", version=f"GenreScope {__version__}")
+    parser.add_argument("--verbose", action="store_true", help="log what is done, on stderr")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for family in (answering, learning, shelf):
+        family.add_commands(commands)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        # File names need not be valid UTF-8, nor consoles able to show a minus sign.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    options = build_parser().parse_args(arguments)
+    logging.basicConfig(
+        level=logging.INFO if options.verbose else logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s"
+    )
+    try:
+        return int(options.run(options))
+    except CrnnError as err:
+        print(f"error: {err}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader (head, say) has seen enough.
+        sys.stderr.close()
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,249 @@
+"""The CRNN for other runtimes.
+
+The ONNX graph is written here layer by layer, with ONNX's own GRU operator and
+batch norms folded into their convolutions: the general converter turns the GRU
+into a loop and the fixed normalisation into extra inputs. Each export is checked
+against Keras before it is handed out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from crnn.errors import BundleError
+
+if TYPE_CHECKING:
+    import keras
+    import onnx
+
+MAX_POSTERIOR_DIFFERENCE = 1e-4
+_OPSET = 17
+
+
+class _Graph:
+    """An ONNX graph under construction; tensors are named after Keras tensors."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+        self._n_names = 0
+
+    def constant(self, values: npt.ArrayLike) -> str:
+        from onnx import numpy_helper
+
+        name = self._new_name("constant")
+        array = np.asarray(values)
+        self.constants.append(
+            numpy_helper.from_array(array if array.dtype == np.int64 else array.astype(np.float32), name)
+        )
+        return name
+
+    def add(self, operator: str, inputs: list[str], **attributes: Any) -> str:
+        from onnx import helper
+
+        output = self._new_name(operator.lower())
+        self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
+        return output
+
+    def _new_name(self, stem: str) -> str:
+        self._n_names += 1
+        return f"{stem}_{self._n_names}"
+
+
+def onnx_model(model: keras.Model) -> onnx.ModelProto:
+    """The network as ONNX: `log_mel (batch, n_frames, n_mels)` → `logits`, `embedding`.
+
+    Args:
+        model: A CRNN made by `crnn.model.build_crnn`.
+
+    Raises:
+        ValueError: A layer has no counterpart here.
+    """
+    from onnx import TensorProto, helper
+
+    from crnn.model import EMBEDDING, LOGITS
+
+    graph = _Graph()
+    tensors: dict[int, str] = {id(model.inputs[0]): "log_mel"}
+    for layer in model.layers:
+        if type(layer).__name__ == "InputLayer":
+            continue
+        write = _WRITERS.get(type(layer).__name__)
+        if write is None:
+            raise ValueError(f"no ONNX counterpart for the layer {layer.name} ({type(layer).__name__})")
+        inputs = layer.input if isinstance(layer.input, list) else [layer.input]
+        tensors[id(layer.output)] = write(graph, layer, [tensors[id(tensor)] for tensor in inputs])
+    for name in (LOGITS, EMBEDDING):
+        at = tensors[id(model.get_layer(name).output)]
+        graph.nodes.append(helper.make_node("Identity", [at], [name]))
+    n_mels = model.input_shape[-1]
+    sizes = {name: model.get_layer(name).output.shape[-1] for name in (LOGITS, EMBEDDING)}
+    proto = helper.make_graph(
+        graph.nodes,
+        "crnn",
+        [helper.make_tensor_value_info("log_mel", TensorProto.FLOAT, ["batch", "n_frames", n_mels])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", size]) for name, size in sizes.items()],
+        graph.constants,
+    )
+    made = helper.make_model(proto, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=8)
+    return made
+
+
+def write_onnx(model: keras.Model, path: Path, check_inputs: npt.NDArray[np.float32]) -> float:
+    """Write the network as ONNX, once it answers as Keras does.
+
+    Args:
+        model: A CRNN made by `crnn.model.build_crnn`.
+        path: File to write.
+        check_inputs: Log-mel segments, `(n, n_frames, n_mels)`, to compare the posteriors on.
+
+    Returns:
+        The greatest difference between the two posteriors.
+
+    Raises:
+        BundleError: The difference exceeds `MAX_POSTERIOR_DIFFERENCE`.
+    """
+    import onnxruntime
+
+    from crnn.inference import softmax
+
+    content = onnx_model(model).SerializeToString()
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    exported = softmax(np.asarray(session.run(["logits"], {"log_mel": check_inputs})[0]))
+    trained = softmax(np.asarray(model.predict_on_batch(check_inputs)))
+    difference = float(np.abs(exported - trained).max())
+    if not difference <= MAX_POSTERIOR_DIFFERENCE:
+        raise BundleError(f"The ONNX export answers differently from Keras, by {difference:.1e}. It was not saved.")
+    path.write_bytes(content)
+    return difference
+
+
+def _batch_norm_scale(layer: keras.layers.BatchNormalization) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    gamma, beta, mean, variance = (np.asarray(w, dtype=np.float64) for w in layer.get_weights())
+    scale = gamma / np.sqrt(variance + layer.epsilon)
+    return scale, beta - mean * scale
+
+
+def _normalization(graph: _Graph, layer: Any, inputs: list[str]) -> str:
+    mean = np.asarray(layer.mean, dtype=np.float64).reshape(-1)
+    deviation = np.maximum(np.sqrt(np.asarray(layer.variance, dtype=np.float64)), 1e-7).reshape(-1)
+    centred = graph.add("Sub", [inputs[0], graph.constant(mean)])
+    return graph.add("Mul", [centred, graph.constant(1.0 / deviation)])
+
+
+def _reshape(graph: _Graph, layer: Any, inputs: list[str]) -> str:
+    if len(layer.output.shape) == 4:
+        # (batch, frames, mels) → (batch, 1, frames, mels): ONNX keeps channels first.
+        return graph.add("Unsqueeze", [inputs[0], graph.constant(np.array([1], np.int64))])
+    # Keras flattens (mels, channels) with channels last.
+    channels_last = graph.add("Transpose", inputs, perm=[0, 2, 3, 1])
+    return graph.add("Reshape", [channels_last, graph.constant(np.array([0, 0, -1], np.int64))])
+
+
+def _conv2d(graph: _Graph, layer: Any, inputs: list[str]) -> str:
+    weights = layer.get_weights()
+    kernel = np.asarray(weights[0], dtype=np.float64)
+    bias = np.asarray(weights[1], dtype=np.float64) if layer.use_bias else np.zeros(kernel.shape[-1])
+    consumers = [node.operation for node in layer._outbound_nodes]
+    if len(consumers) == 1 and type(consumers[0]).__name__ == "BatchNormalization":
+        scale, shift = _batch_norm_scale(consumers[0])
+        kernel, bias = kernel * scale, bias * scale + shift
+    operands = [inputs[0], graph.constant(kernel.transpose(3, 2, 0, 1)), graph.constant(bias)]
+    out = graph.add("Conv", operands, strides=list(layer.strides), auto_pad="SAME_UPPER", group=layer.groups)
+    return _activation(graph, layer.activation.__name__, out)
+
+
+def _batch_normalization(graph: _Graph, layer: Any, inputs: list[str]) -> str:
+    source = layer._inbound_nodes[0].input_tensors[0]._keras_history.operation
+    if type(source).__name__ == "Conv2D" and len(source._outbound_nodes) == 1:
+        return inputs[0]  # folded into the convolution
+    scale, shift = _batch_norm_scale(layer)
+    shape = (-1, 1, 1) if len(layer.output.shape) == 4 else (-1,)
+    scaled = graph.add("Mul", [inputs[0], graph.constant(scale.reshape(shape))])
+    return graph.add("Add", [scaled, graph.constant(shift.reshape(shape))])
+
+
+def _pooling(operator: str) -> Callable[[_Graph, Any, list[str]], str]:
+    def write(graph: _Graph, layer: Any, inputs: list[str]) -> str:
+        pad = "SAME_UPPER" if layer.padding == "same" else "VALID"
+        return graph.add(
+            operator, inputs, kernel_shape=list(layer.pool_size), strides=list(layer.strides), auto_pad=pad
+        )
+
+    return write
+
+
+def _bidirectional(graph: _Graph, layer: Any, inputs: list[str]) -> str:
+    halves = (layer.forward_layer.get_weights(), layer.backward_layer.get_weights())
+    kernel = np.stack([half[0].T for half in halves])
+    recurrent = np.stack([half[1].T for half in halves])
+    bias = np.stack([half[2].reshape(-1) for half in halves])
+    time_first = graph.add("Transpose", inputs, perm=[1, 0, 2])
+    operands = [time_first, *map(graph.constant, (kernel, recurrent, bias))]
+    # Keras' GRU applies the reset gate after the recurrent product.
+    out = graph.add(
+        "GRU", operands, direction="bidirectional", hidden_size=layer.forward_layer.units, linear_before_reset=1
+    )
+    batch_first = graph.add("Transpose", [out], perm=[2, 0, 1, 3])
+    return graph.add("Reshape", [batch_first, graph.constant(np.array([0, 0, -1], np.int64))])
+
+
+def _dense(graph: _Graph, layer: Any, inputs: list[str]) -> str:
+    weights = layer.get_weights()
+    out = graph.add("MatMul", [inputs[0], graph.constant(weights[0])])
+    if layer.use_bias:
+        out = graph.add("Add", [out, graph.constant(weights[1])])
+    return _activation(graph, layer.activation.__name__, out)
+
+
+def _activation(graph: _Graph, name: str, at: str) -> str:
+    operators = {"relu": "Relu", "elu": "Elu", "tanh": "Tanh", "sigmoid": "Sigmoid"}
+    if name == "linear":
+        return at
+    if name not in operators:
+        raise ValueError(f"no ONNX counterpart for the activation {name}")
+    return graph.add(operators[name], [at])
+
+
+def _reduce_over_time(operator: str) -> Callable[[_Graph, Any, list[str]], str]:
+    def write(graph: _Graph, layer: Any, inputs: list[str]) -> str:
+        return graph.add(operator, inputs, axes=[1], keepdims=0)
+
+    return write
+
+
+def _same(graph: _Graph, layer: Any, inputs: list[str]) -> str:
+    return inputs[0]
+
+
+def _channel_axis(layer: Any) -> int:
+    # Keras joins along the last axis; pictures are channels-first here.
+    return 1 if len(layer.output.shape) == 4 else -1
+
+
+_WRITERS: dict[str, Callable[[_Graph, Any, list[str]], str]] = {
+    "Normalization": _normalization,
+    "Reshape": _reshape,
+    "Conv2D": _conv2d,
+    "BatchNormalization": _batch_normalization,
+    "ReLU": lambda graph, _, inputs: graph.add("Relu", inputs),
+    "ELU": lambda graph, _, inputs: graph.add("Elu", inputs),
+    "Activation": lambda graph, layer, inputs: _activation(graph, layer.activation.__name__, inputs[0]),
+    "MaxPooling2D": _pooling("MaxPool"),
+    "AveragePooling2D": _pooling("AveragePool"),
+    "Bidirectional": _bidirectional,
+    "GlobalAveragePooling1D": _reduce_over_time("ReduceMean"),
+    "GlobalMaxPooling1D": _reduce_over_time("ReduceMax"),
+    "Concatenate": lambda graph, layer, inputs: graph.add("Concat", inputs, axis=_channel_axis(layer)),
+    "Add": lambda graph, _, inputs: graph.add("Add", inputs),
+    "Multiply": lambda graph, _, inputs: graph.add("Mul", inputs),
+    "Dense": _dense,
+    "Dropout": _same,
+    "SpatialDropout2D": _same,
+    "SpatialDropout1D": _same,
+}
