@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from crnn.config import FeatureConfig
 from crnn.errors import BundleError
@@ -32,8 +32,11 @@ EMBEDDINGS_NAME = "embeddings.npz"
 CARD_NAME = "README.md"
 FILE_NAMES = frozenset({ONNX_NAME, KERAS_NAME, EMBEDDINGS_NAME})
 
+_T = TypeVar("_T")
+
 MAX_BUNDLE_BYTES = 200 * 2**20
 _MAX_JSON_BYTES = 4 * 2**20
+_MAX_INPUT_CELLS = 2**22
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -128,14 +131,21 @@ def load_bundle(folder: Path) -> Bundle:
     values = _read_json(folder)
     bundle = _from_json(values, folder)
     for name, expected in bundle.files.items():
-        path = folder / name
-        if path.is_symlink() or not path.is_file():
-            raise BundleError(f"The model “{bundle.name}” lacks {name}. Copy or import it again.")
-        if path.stat().st_size > MAX_BUNDLE_BYTES:
-            raise BundleError(f"{name} of the model “{bundle.name}” is larger than {MAX_BUNDLE_BYTES >> 20} MB.")
-        if _sha256(path) != expected:
-            raise BundleError(f"{name} of the model “{bundle.name}” was changed or damaged. Copy or import it again.")
+        _check_file(bundle, folder / name, expected)
     return bundle
+
+
+def _check_file(bundle: Bundle, path: Path, expected: str) -> None:
+    called = f"{path.name} of the model “{bundle.name}”"
+    try:
+        if path.is_symlink() or not path.is_file():
+            raise BundleError(f"The model “{bundle.name}” lacks {path.name}. Copy or import it again.")
+        if path.stat().st_size > MAX_BUNDLE_BYTES:
+            raise BundleError(f"{called} is larger than {MAX_BUNDLE_BYTES >> 20} MB.")
+        if _sha256(path) != expected:
+            raise BundleError(f"{called} was changed or damaged. Copy or import it again.")
+    except OSError as err:
+        raise BundleError(f"{called} cannot be read: {err.strerror or err}.") from err
 
 
 def list_bundles(models_dir: Path) -> tuple[list[Bundle], dict[str, str]]:
@@ -241,50 +251,114 @@ def _to_json(bundle: Bundle) -> str:
 
 def _read_json(folder: Path) -> dict[str, Any]:
     path = folder / JSON_NAME
+    if not path.is_file():
+        raise BundleError(f"“{folder.name}” is no model: it has no {JSON_NAME}.")
+    damaged = f"{JSON_NAME} of “{folder.name}” cannot be read: it is damaged."
     try:
         if path.stat().st_size > _MAX_JSON_BYTES:
             raise BundleError(f"{JSON_NAME} of “{folder.name}” is too large to be one.")
         values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as err:
-        raise BundleError(f"“{folder.name}” is no model: it has no {JSON_NAME}.") from err
     except (OSError, UnicodeDecodeError, ValueError, RecursionError) as err:
-        raise BundleError(f"{JSON_NAME} of “{folder.name}” cannot be read: it is damaged.") from err
+        raise BundleError(damaged) from err
     if not isinstance(values, dict):
         raise BundleError(f"{JSON_NAME} of “{folder.name}” is not a model's description.")
-    version = values.get("format_version")
-    if not isinstance(version, int) or version > FORMAT_VERSION:
+    _check_version(values.get("format_version"), folder)
+    digest = values.pop("digest", None)
+    try:
+        # NaN and half characters pass through json.loads, and no further.
+        found = hashlib.sha256(_canonical(values)).hexdigest()
+    except (ValueError, RecursionError) as err:
+        raise BundleError(damaged) from err
+    if digest != found:
+        raise BundleError(f"{JSON_NAME} of “{folder.name}” was changed or damaged. Copy or import it again.")
+    return values
+
+
+def _check_version(version: object, folder: Path) -> None:
+    if type(version) is int and 1 <= version <= FORMAT_VERSION:
+        return
+    if type(version) is int and version > FORMAT_VERSION:
         raise BundleError(
             f"The model “{folder.name}” has the format {version}; this GenreScope reads up to {FORMAT_VERSION}. "
             "Update GenreScope to use it."
         )
-    digest = values.pop("digest", None)
-    if digest != hashlib.sha256(_canonical(values)).hexdigest():
-        raise BundleError(f"{JSON_NAME} of “{folder.name}” was changed or damaged. Copy or import it again.")
-    return values
+    raise BundleError(f"{JSON_NAME} of “{folder.name}” names no known format version.")
 
 
 def _from_json(values: dict[str, Any], folder: Path) -> Bundle:
     try:
         del values["format_version"]
         values["feature_config"] = FeatureConfig.from_dict(values["feature_config"])
-        values["calibration"] = Calibration(**values["calibration"])
+        values["calibration"] = _build(Calibration, values["calibration"])
         rejection = values["rejection"]
-        values["rejection"] = Rejection(**{**rejection, "weights": tuple(rejection["weights"])}) if rejection else None
-        values["genres"] = tuple(str(genre) for genre in values["genres"])
-        bundle = Bundle(**values, path=folder)
+        if rejection is not None:
+            values["rejection"] = _build(Rejection, {**rejection, "weights": tuple(rejection["weights"])})
+        values["genres"] = tuple(values["genres"])
+        bundle = _build(Bundle, {**values, "path": folder})
+        _check_types(bundle)
         _check_facts(bundle)
     except (KeyError, TypeError, ValueError, AttributeError) as err:
         raise BundleError(f"{JSON_NAME} of “{folder.name}” lacks something or holds a wrong value: {err}.") from err
     return bundle
 
 
+def _build(cls: type[_T], values: dict[str, Any]) -> _T:
+    # A field left out would quietly take its default: a threshold of 0, scores of nothing.
+    names = {field_.name for field_ in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    if set(values) != names:
+        raise ValueError(f"fields {sorted(names ^ set(values))} are missing or unknown")
+    return cls(**values)
+
+
+def _check_types(bundle: Bundle) -> None:
+    # The digest finds damage, not forgery: an imported file may hold anything, and every value is used later on.
+    defaults = Bundle("", FeatureConfig(), (), 0)
+    for name in (
+        "name",
+        "created",
+        "notes",
+        "embedding_size",
+        "data",
+        "split",
+        "scores",
+        "model",
+        "training",
+        "versions",
+    ):
+        _check_type(name, getattr(bundle, name), getattr(defaults, name))
+    parts: list[tuple[Any, Any]] = [(bundle.feature_config, FeatureConfig()), (bundle.calibration, Calibration())]
+    if bundle.rejection is not None:
+        parts.append((bundle.rejection, Rejection((), 0.0)))
+    for part, default in parts:
+        for field_ in dataclasses.fields(default):
+            _check_type(field_.name, getattr(part, field_.name), getattr(default, field_.name))
+    numbers = bundle.rejection.weights if bundle.rejection else ()
+    for value in numbers:
+        _check_type("weights", value, 0.0)
+
+
+def _check_type(name: str, value: object, example: object) -> None:
+    accepted = (int, float) if isinstance(example, float) else type(example)
+    if isinstance(value, bool) or not isinstance(value, accepted):
+        raise ValueError(f"{name} is a {type(value).__name__}, not a {type(example).__name__}")
+
+
 def _check_facts(bundle: Bundle) -> None:
+    check_name(bundle.name)
     if not 2 <= len(bundle.genres) == len(set(bundle.genres)) <= 1000:
         raise ValueError("genres must be 2 to 1000 different names")
+    for genre in bundle.genres:
+        if not isinstance(genre, str) or not genre.isprintable() or not 1 <= len(genre.strip()) <= 100:
+            raise ValueError(f"{str(genre)[:100]!r} cannot be a genre's name")
     if ONNX_NAME not in bundle.files or not set(bundle.files) <= FILE_NAMES:
         raise ValueError(f"files must hold {ONNX_NAME} and at most {sorted(FILE_NAMES)}")
-    if not 0.01 <= bundle.calibration.temperature <= 100:
+    config, calibration = bundle.feature_config, bundle.calibration
+    if config.n_frames * config.n_mels > _MAX_INPUT_CELLS:
+        raise ValueError(f"segments of {config.n_frames} frames with {config.n_mels} bands are too large")
+    if not 0.01 <= calibration.temperature <= 100:
         raise ValueError("temperature must be 0.01 to 100")
+    if not all(0 <= share <= 1 for share in (calibration.unsure_below, calibration.set_threshold)):
+        raise ValueError("unsure_below and set_threshold must be 0 to 1")
     if bundle.rejection is not None and len(bundle.rejection.weights) != bundle.embedding_size:
         raise ValueError("rejection weights must be as many as the embedding")
 

@@ -167,7 +167,6 @@ class Classifier:
         """
         with AudioStream(source, self.config.sample_rate, name) as stream:
             outputs = self._run_blocks(_reporting(stream, on_progress))
-            check_duration(stream.duration_seconds, stream.name)
             return self._answer(outputs, stream.duration_seconds, stream.notes)
 
     def classify_log_mel(self, log_mel: FloatArray) -> Prediction:
@@ -191,12 +190,17 @@ class Classifier:
         """
         batches = [segments[i : i + _SEGMENTS_PER_RUN] for i in range(0, len(segments), _SEGMENTS_PER_RUN)]
         name = self._session.get_inputs()[0].name
-        results = [
-            self._session.run(["logits", "embedding"], {name: batch.astype(np.float32, copy=False)})
-            for batch in batches
-        ]
+        try:
+            results = [
+                self._session.run(["logits", "embedding"], {name: batch.astype(np.float32, copy=False)})
+                for batch in batches
+            ]
+        except Exception as err:  # onnxruntime's errors share no base class
+            raise BundleError(f"The network of the model “{self.bundle.name}” fails on this sound.") from err
         logits = np.concatenate([np.asarray(result[0]) for result in results])
         embeddings = np.concatenate([np.asarray(result[1]) for result in results])
+        if not np.isfinite(logits).all() or not np.isfinite(embeddings).all():
+            raise BundleError(f"The network of the model “{self.bundle.name}” gives values that are not numbers.")
         return cast(FloatArray, logits), cast(FloatArray, embeddings)
 
     def _run_blocks(self, blocks: Iterable[FloatArray]) -> _Outputs:
@@ -293,6 +297,8 @@ def _reporting(stream: AudioStream, on_progress: Callable[[float], None] | None)
         if on_progress is not None:
             on_progress(stream.duration_seconds)
         yield block
+    # Here, because the network need not bear less than a second.
+    check_duration(stream.duration_seconds, stream.name)
 
 
 def _open_session(bundle: Bundle, n_threads: int) -> onnxruntime.InferenceSession:
@@ -308,16 +314,14 @@ def _open_session(bundle: Bundle, n_threads: int) -> onnxruntime.InferenceSessio
         )
     except Exception as err:  # onnxruntime's errors share no base class
         raise BundleError(f"The network of the model “{bundle.name}” cannot be opened.") from err
-    shape = session.get_inputs()[0].shape
-    outputs = {output.name: output.shape for output in session.get_outputs()}
+    faces = {face.name: face.shape for face in (*session.get_inputs(), *session.get_outputs())}
+    inputs = [face.shape for face in session.get_inputs() if face.type == "tensor(float)"]
     fits = (
-        len(shape) == 3
-        and shape[2] == bundle.feature_config.n_mels
-        and outputs.get("logits", [0])[-1] == len(bundle.genres)
-        and outputs.get("embedding", [0])[-1] == bundle.embedding_size
+        [shape[2:] for shape in inputs] == [[bundle.feature_config.n_mels]]
+        and len(faces) == 1 + len(session.get_outputs())
+        and faces.get("logits", [])[1:] == [len(bundle.genres)]
+        and faces.get("embedding", [])[1:] == [bundle.embedding_size]
     )
     if not fits:
-        raise BundleError(
-            f"The network of the model “{bundle.name}” does not fit its description ({shape}, {outputs})."
-        )
+        raise BundleError(f"The network of the model “{bundle.name}” does not fit its description ({faces}).")
     return session
