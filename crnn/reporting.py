@@ -49,6 +49,16 @@ def clock(seconds: float) -> str:
     return f"{tenths // 600}:{tenths // 10 % 60:02d}.{tenths % 10}"
 
 
+def decibels(value_db: float) -> str:
+    """A level as whole dB, with a true minus sign."""
+    return f"{value_db:.0f} dB".replace("-0 dB", "0 dB").replace("-", "−")
+
+
+def hertz(frequency_hz: float) -> str:
+    """A frequency in Hz below 1 kHz, in kHz above."""
+    return f"{frequency_hz:.0f} Hz" if frequency_hz < 1000 else f"{frequency_hz / 1000:.1f} kHz"
+
+
 def cell_genre(cell: Cell, genres: tuple[str, ...]) -> str:
     """The top genre of a stretch of the timeline, or "silence"."""
     return "silence" if cell.is_silent else genres[int(cell.posterior.argmax())]
@@ -78,6 +88,11 @@ def to_json(prediction: Prediction, file: str, *, with_timeline: bool = True) ->
     return values
 
 
+def error_json(err: Exception, file: str) -> dict[str, Any]:
+    """What went wrong with a file as JSON-ready values, by the command line's contract."""
+    return {"file": file, "error": {"type": type(err).__name__, "message": str(err)}}
+
+
 def timeline_csv(prediction: Prediction) -> str:
     """The timeline as CSV: start, end, top genre, then a posterior per genre."""
     out = io.StringIO()
@@ -92,14 +107,34 @@ def timeline_csv(prediction: Prediction) -> str:
 
 def audacity_labels(prediction: Prediction) -> str:
     """The timeline as an Audacity label track; neighbours of one genre are joined."""
-    spans: list[tuple[float, float, str]] = []
+    return "".join(f"{start:.6f}\t{end:.6f}\t{genre}\n" for start, end, genre, _ in stretches(prediction))
+
+
+def stretches(prediction: Prediction) -> list[tuple[float, float, str, float | None]]:
+    """The timeline with neighbours of one genre joined.
+
+    Returns:
+        Start and end in seconds, genre (or "silence"), and the genre's mean posterior
+        over the stretch, weighted by time (None for silence).
+    """
+    joined: list[list[Cell]] = []
     for cell in prediction.timeline:
         genre = cell_genre(cell, prediction.genres)
-        if spans and spans[-1][2] == genre:
-            spans[-1] = (spans[-1][0], cell.end_seconds, genre)
+        if joined and cell_genre(joined[-1][0], prediction.genres) == genre:
+            joined[-1].append(cell)
         else:
-            spans.append((cell.start_seconds, cell.end_seconds, genre))
-    return "".join(f"{start:.6f}\t{end:.6f}\t{genre}\n" for start, end, genre in spans)
+            joined.append([cell])
+    return [_stretch(cells, prediction.genres) for cells in joined]
+
+
+def _stretch(cells: list[Cell], genres: tuple[str, ...]) -> tuple[float, float, str, float | None]:
+    genre = cell_genre(cells[0], genres)
+    start, end = cells[0].start_seconds, cells[-1].end_seconds
+    if cells[0].is_silent:
+        return start, end, genre, None
+    column = genres.index(genre)
+    weighted = sum((cell.end_seconds - cell.start_seconds) * float(cell.posterior[column]) for cell in cells)
+    return start, end, genre, weighted / (end - start) if end > start else float(cells[0].posterior[column])
 
 
 def _by_genre(genres: tuple[str, ...], posterior: Any) -> dict[str, float]:

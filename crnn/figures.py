@@ -1,0 +1,135 @@
+"""What the pages draw: genre colours by rule, and pictures of sound as bytes.
+
+A genre keeps its colour on every page, chart and export. Ten fixed colours stay
+apart for colour-blind eyes on light and dark ground (after Paul Tol's muted
+set); any other name gets a hue by its SHA-256, so the same name has the same
+colour in every model. Pictures are `(n_columns, n_rows)`, lowest row first.
+"""
+
+from __future__ import annotations
+
+import colorsys
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from crnn import features
+from crnn.config import FeatureConfig
+
+FloatArray = npt.NDArray[np.float32]
+
+GENRE_COLORS = {
+    "blues": "#4477AA",
+    "classical": "#DDCC77",
+    "country": "#999933",
+    "disco": "#AA4499",
+    "hiphop": "#44AA99",
+    "jazz": "#EE8866",
+    "metal": "#888888",
+    "pop": "#CC6677",
+    "reggae": "#117733",
+    "rock": "#882255",
+}
+
+# Viridis as evenly spaced stops: even to the eye, also for colour-blind ones.
+VIRIDIS = ("#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725")
+
+# A canvas of 4096 columns is what the smallest phones still draw.
+MAX_COLUMNS = 4000
+
+
+def genre_color(genre: str) -> str:
+    """The colour of a genre as `#rrggbb`, by its name alone; spelling ("Hip-Hop") does not matter."""
+    name = "".join(letter for letter in genre.casefold() if letter.isalnum())
+    if name in GENRE_COLORS:
+        return GENRE_COLORS[name]
+    digest = hashlib.sha256(name.encode()).digest()
+    hue = int.from_bytes(digest[:2]) / 65_536
+    lightness = (0.42, 0.52, 0.62)[digest[2] % 3]
+    red, green, blue = (round(255 * part) for part in colorsys.hls_to_rgb(hue, lightness, 0.45))
+    return f"#{red:02X}{green:02X}{blue:02X}"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A time-frequency picture in dB, small enough to send to a browser.
+
+    cells: uint8 `(n_columns, n_rows)`; 0 is `low_db` or less, 255 is `high_db`.
+    row_hz: centre frequency of each row, rising.
+    start_seconds: left edge of the first column.
+    """
+
+    cells: npt.NDArray[np.uint8]
+    row_hz: tuple[float, ...]
+    low_db: float
+    high_db: float
+    start_seconds: float
+    seconds_per_column: float
+
+
+def clip_picture(power: FloatArray, config: FeatureConfig, max_columns: int = MAX_COLUMNS) -> Picture:
+    """The mel power that the model is fed, in dB re the clip's loudest cell.
+
+    Args:
+        power: Mel power of the whole clip, shape `(n_frames, n_mels)`.
+        config: The settings that `power` was made with.
+        max_columns: More frames than that are pooled by their maximum.
+    """
+    pool = -(-len(power) // max_columns)
+    if pool > 1:
+        padding = np.zeros((-len(power) % pool, power.shape[1]), dtype=np.float32)
+        power = np.concatenate([power, padding]).reshape(-1, pool, power.shape[1]).max(axis=1)
+    return _picture(features.power_to_db(power, config), config, 0, pool)
+
+
+def segment_picture(power: FloatArray, config: FeatureConfig, start_seconds: float) -> Picture:
+    """The model's exact input for one segment, in dB re the segment's loudest cell.
+
+    Args:
+        power: Mel power of the whole clip, shape `(n_frames, n_mels)`.
+        config: The settings that `power` was made with.
+        start_seconds: Where the segment starts, as in `Prediction.segments`.
+    """
+    start = round(start_seconds * config.frame_rate_hz)
+    segment = power[start : start + config.n_frames]
+    return _picture(features.power_to_db(segment, config), config, start, 1)
+
+
+def _picture(decibels: FloatArray, config: FeatureConfig, first_frame: int, pool: int) -> Picture:
+    shares = (decibels - config.db_floor) / -config.db_floor
+    seconds_per_frame = 1.0 / config.frame_rate_hz
+    return Picture(
+        cells=np.round(255 * shares).astype(np.uint8),
+        row_hz=tuple(round(float(hz), 1) for hz in features.mel_frequencies(config)),
+        low_db=config.db_floor,
+        high_db=0.0,
+        # A frame is centred on its time, so its column starts half a hop earlier.
+        start_seconds=(first_frame - 0.5) * seconds_per_frame,
+        seconds_per_column=pool * seconds_per_frame,
+    )
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A spectrogram in few numbers: where it is loudest, and where 80 % of the energy lies."""
+
+    loudest_seconds: float
+    loudest_hz: float
+    low_hz: float
+    high_hz: float
+
+
+def outline(power: FloatArray, config: FeatureConfig) -> Outline:
+    """The text equivalent's facts of a spectrogram.
+
+    Args:
+        power: Mel power, shape `(n_frames, n_mels)`, not all zero.
+        config: The settings that `power` was made with.
+    """
+    row_hz = features.mel_frequencies(config)
+    frame, band = np.unravel_index(int(power.argmax()), power.shape)
+    shares = np.cumsum(power.sum(axis=0, dtype=np.float64))
+    low, high = np.searchsorted(shares, [0.1 * shares[-1], 0.9 * shares[-1]])
+    return Outline(float(frame) / config.frame_rate_hz, float(row_hz[band]), float(row_hz[low]), float(row_hz[high]))

@@ -1,0 +1,1 @@
+"""Streamlit glue that the pages share: chrome, state, words, and the components."""

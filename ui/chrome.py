@@ -1,0 +1,60 @@
+"""What every page begins with: page settings, logging, and the words in the sidebar."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import streamlit as st
+
+_REPOSITORY = Path(__file__).resolve().parent.parent
+_SIDEBAR_PIXELS = 220
+
+PROMISE = "Audio stays on this machine: it is held in memory, and never sent anywhere or written to disk."
+
+NO_MODEL = (
+    "There is no model yet. Make one from synthesized music, which takes some minutes: "
+    "`python -m crnn train demo --out models/demo`. Or copy a model's folder into `models`. Then reload this page."
+)
+
+
+def page_setup(title: str) -> None:
+    """Set a page up; the first call on every page.
+
+    Args:
+        title: The page's name, for the browser's tab.
+    """
+    st.set_page_config(
+        page_title=f"{title} · GenreScope",
+        # A file of ours: a named icon would be fetched from a font server.
+        page_icon=str(_REPOSITORY / "ui" / "icon.svg"),
+        layout="wide",
+        initial_sidebar_state=_SIDEBAR_PIXELS,
+    )
+    _start_logging()
+    _keep_uploads_in_memory()
+    with st.sidebar:
+        st.subheader("GenreScope", anchor=False)
+        st.page_link("app.py", label="Listen")
+        for page in sorted((_REPOSITORY / "pages").glob("*.py")):
+            st.page_link(f"pages/{page.name}", label=page.stem.partition("_")[2].replace("_", " "))
+        st.caption(PROMISE)
+
+
+def _start_logging() -> None:
+    # The app is the only place besides the command line that says where our own messages go.
+    logger = logging.getLogger("crnn")
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+
+
+def _keep_uploads_in_memory() -> None:
+    # Streamlit's server parses an upload with Starlette, which would spool anything over a megabyte
+    # to a temporary file. No upload comes before a page has run, so setting it here is early enough.
+    from starlette.formparsers import MultiPartParser
+
+    limit_mb = int(st.get_option("server.maxUploadSize") or 200)
+    MultiPartParser.spool_max_size = max(MultiPartParser.spool_max_size, (limit_mb + 1) * 2**20)

@@ -1,0 +1,32 @@
+"""Custom components from the files beside their wrappers: no network, no npm.
+
+A component is registered once a process; mounting it again is cheap. Data goes
+as one JSON string, because Streamlit inspects every list that it is given for
+data frames, and would import pandas for that.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+if TYPE_CHECKING:
+    from streamlit.components.v2.types import ComponentRenderer
+
+_FOLDER = Path(__file__).resolve().parent
+
+
+@cache
+def component(name: str) -> ComponentRenderer:
+    """The mounting command of the component in `ui/<name>/` (`view.html`, `view.css`, `view.js`)."""
+    html, css, js = ((_FOLDER / name / f"view.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js"))
+    return st.components.v2.component(f"genrescope_{name}", html=html, css=css, js=js)
+
+
+def payload(values: dict[str, Any]) -> dict[str, str]:
+    """`values` as a component's `data`."""
+    return {"json": json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))}

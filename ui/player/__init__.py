@@ -1,0 +1,107 @@
+"""The listening view: a player, lanes of named cells and pictures, one cursor through all.
+
+All of it happens in the browser; Python hears only which segment's input is
+asked for. Any page can use it: what is shown is data.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from crnn.figures import VIRIDIS, Picture
+from ui.components import component, payload
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A row of stretches in time, each with shares of its labels.
+
+    edges: seconds, one more than there are stretches.
+    shares: per stretch, a share of 0 to 1 for each label; an empty one is drawn as `blank`.
+    segments: per stretch, which of the model's inputs answered it.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    colors: tuple[str, ...]
+    edges: tuple[float, ...]
+    shares: tuple[tuple[float, ...], ...]
+    segments: tuple[int, ...] = ()
+    blank: str = "silence"
+
+
+@dataclass(frozen=True)
+class NamedPicture:
+    """A picture with the words that say what it is."""
+
+    name: str
+    picture: Picture
+    caption: str = ""
+
+
+def listening_view(
+    *,
+    key: str,
+    seconds: float,
+    url: str = "",
+    lanes: tuple[Lane, ...] = (),
+    pictures: tuple[NamedPicture, ...] = (),
+    close_up: Callable[[int], NamedPicture] | None = None,
+) -> None:
+    """Draw the listening view.
+
+    Args:
+        key: Tells one sound from another; a new key starts at the beginning.
+        seconds: Length of the sound.
+        url: Where the browser finds the sound; without it nothing plays.
+        lanes: Drawn above the pictures, in order.
+        pictures: Drawn one below the other.
+        close_up: Gives the picture of a segment; it takes the first picture's place when asked for.
+    """
+    import streamlit as st
+
+    asked = (st.session_state.get(key) or {}).get("segment")
+    known = {segment for lane in lanes for segment in lane.segments}
+    shown = close_up(asked) if close_up is not None and asked in known else None
+    values = {
+        "seconds": round(seconds, 3),
+        "url": url,
+        "lanes": [_lane(lane) for lane in lanes],
+        "pictures": [_picture(picture) for picture in pictures],
+        "closeUp": {"segment": asked, **_picture(shown)} if shown else None,
+        "canCloseUp": close_up is not None,
+        "stops": VIRIDIS,
+    }
+    component("player")(key=key, data=payload(values), default={"segment": None}, on_segment_change=lambda: None)
+
+
+def _lane(lane: Lane) -> dict[str, Any]:
+    return {
+        "name": lane.name,
+        "labels": lane.labels,
+        "colors": lane.colors,
+        "edges": [round(edge, 3) for edge in lane.edges],
+        "shares": [[round(share, 4) for share in shares] for shares in lane.shares],
+        "segments": lane.segments,
+        "blank": lane.blank,
+    }
+
+
+def _picture(named: NamedPicture) -> dict[str, Any]:
+    picture = named.picture
+    return {
+        "name": named.name,
+        "caption": named.caption,
+        "columns": picture.cells.shape[0],
+        "rows": picture.cells.shape[1],
+        "rowHz": picture.row_hz,
+        "low": picture.low_db,
+        "high": picture.high_db,
+        "start": picture.start_seconds,
+        "secondsPerColumn": picture.seconds_per_column,
+        "cells": base64.b64encode(zlib.compress(picture.cells.tobytes(), 6)).decode("ascii"),
+    }
