@@ -184,11 +184,19 @@ def open_file(source: Source, name: str) -> BinaryIO:
     return file
 
 
+class _NamelessFile(io.BufferedReader):
+    """A file that does not tell its name, whose ending soundfile and PyAV would believe (.raw, .vox, .mp3)."""
+
+    @property
+    def name(self) -> str:
+        raise AttributeError("name")
+
+
 def _open_path(source: Path | str, name: str) -> BinaryIO:
     try:
         mode = os.stat(source).st_mode
         if stat.S_ISREG(mode):
-            return open(source, "rb")
+            return _NamelessFile(io.FileIO(source))
     except (OSError, ValueError) as err:  # ValueError: a NUL in the name
         reason = getattr(err, "strerror", None) or err
         raise UndecodableAudioError(f"{called(name)} cannot be opened: {reason}.") from err
@@ -207,7 +215,6 @@ def _without_first(blocks: Iterator[FloatArray], n_frames: int) -> Iterator[Floa
 def _open_soundfile(file: BinaryIO) -> _Opened:
     import soundfile
 
-    # Never a path: libsndfile would believe endings such as .raw, .vox and .gsm.
     sound = soundfile.SoundFile(file)
     frames_per_read = max(1, _SAMPLES_PER_READ // max(1, sound.channels))
 
@@ -274,7 +281,7 @@ def _av_frames(container: Any, stream: av.AudioStream, opened: _Opened) -> Itera
     for packet in container.demux(stream):
         try:
             frames = packet.decode()
-        except av.InvalidDataError:
+        except av.FFmpegError:
             opened.is_damaged = True
             n_bad += 1
             if n_bad > _MAX_BAD_PACKETS:
