@@ -1,11 +1,7 @@
-"""Sound made on the spot (seeded), a hand-made model, and the order of the tests.
-
-No recording is in git. Everything here is mono float32 in [-1, 1] unless its name says otherwise.
-"""
+"""Fixtures that all tests share, and the order of the tests."""
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import subprocess
@@ -13,17 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
-import soundfile
+from sounds import RATE, SOUNDS, FloatArray, wav_bytes
 from tiny_bundle import tiny_bundle
 
 from crnn.bundle import Bundle
-from crnn.config import FeatureConfig
 
 ROOT = Path(__file__).resolve().parents[1]
-RATE = FeatureConfig().sample_rate
-FloatArray = npt.NDArray[np.float32]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -62,47 +54,6 @@ def ffmpeg() -> str:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(20_261_123)
-
-
-def sine(frequency_hz: float, seconds: float = 2.0, rate: int = RATE, level: float = 0.5) -> FloatArray:
-    """A steady tone."""
-    return (level * np.sin(2 * np.pi * frequency_hz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
-
-
-def chirp(seconds: float = 4.0, rate: int = RATE, low_hz: float = 50.0, high_hz: float = 8000.0) -> FloatArray:
-    """A tone that rises evenly in octaves."""
-    t = np.arange(round(seconds * rate)) / rate
-    octaves = np.log(high_hz / low_hz) / seconds
-    return (0.5 * np.sin(2 * np.pi * low_hz * np.expm1(octaves * t) / octaves)).astype(np.float32)
-
-
-def clicks(seconds: float = 3.0, rate: int = RATE, per_second: float = 2.0) -> FloatArray:
-    """Single samples of full level at a steady beat."""
-    samples = np.zeros(round(seconds * rate), dtype=np.float32)
-    samples[:: round(rate / per_second)] = 0.9
-    return samples
-
-
-def noise(seconds: float = 2.0, rate: int = RATE, level: float = 0.1, seed: int = 7) -> FloatArray:
-    """White noise, seeded."""
-    return (level * np.random.default_rng(seed).standard_normal(round(seconds * rate))).astype(np.float32)
-
-
-def wav_bytes(samples: npt.NDArray[np.floating], rate: int = RATE, subtype: str = "FLOAT", kind: str = "WAV") -> bytes:
-    """A sound file in memory."""
-    out = io.BytesIO()
-    soundfile.write(out, samples, rate, format=kind, subtype=subtype)
-    return out.getvalue()
-
-
-SOUNDS: dict[str, Callable[[], FloatArray]] = {
-    "sine": lambda: sine(440.0),
-    "chirp": chirp,
-    "clicks": clicks,
-    "noise": noise,
-    "quiet noise": lambda: noise(level=1e-4),
-    "sine in noise": lambda: sine(1000.0, 12.3) + noise(12.3, level=0.01),
-}
 
 
 @pytest.fixture(params=SOUNDS)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import RATE, ROOT, FloatArray, chirp, noise, sine, wav_bytes
+from sounds import RATE, FloatArray, chirp, noise, sine, wav_bytes
 
 from crnn import audio
 from crnn.audio import AudioStream, load_clip
@@ -466,7 +466,7 @@ def test_three_hours_fit_in_a_few_megabytes(ffmpeg: str, tmp_path: Path) -> None
         check=True,
         capture_output=True,
         text=True,
-        cwd=ROOT,
+        cwd=Path(__file__).parents[1],
         timeout=120,
     )
     seconds, grown_mb = map(float, done.stdout.split())

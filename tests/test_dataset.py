@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import RATE, sine
+from sounds import RATE, sine
 
 from crnn import archive, dataset
 from crnn.dataset import Fault, Track, scan, split_tracks
