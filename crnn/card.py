@@ -22,7 +22,8 @@ def model_card(bundle: Bundle) -> str:
     config = bundle.feature_config
     parts.append(
         f"Input: log-mel of {config.segment_seconds:g} s segments, {config.n_mels} bands up to "
-        f"{config.fmax / 1000:g} kHz, {config.frame_rate_hz:.1f} frames a second, dB re the segment's loudest cell, floor {config.db_floor:g} dB."
+        f"{config.fmax / 1000:g} kHz, {config.frame_rate_hz:.1f} frames a second, dB re the segment's loudest cell, "
+        f"floor {config.db_floor:g} dB."
     )
     parts += ["## Limits", _limits(bundle), "## Versions", _facts(bundle.versions)]
     return "\n\n".join(parts) + "\n"

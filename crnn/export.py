@@ -90,8 +90,7 @@ def onnx_model(model: keras.Model) -> onnx.ModelProto:
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", size]) for name, size in sizes.items()],
         graph.constants,
     )
-    made = helper.make_model(proto, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=8)
-    return made
+    return helper.make_model(proto, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=8)
 
 
 def write_onnx(model: keras.Model, path: Path, check_inputs: npt.NDArray[np.float32]) -> float:

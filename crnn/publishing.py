@@ -22,7 +22,7 @@ from crnn.card import model_card
 from crnn.config import FeatureConfig
 from crnn.features import log_mel
 from crnn.model import serving_model
-from crnn.training import LabelledTracks, TrainingSettings, TrainResult
+from crnn.training import LabelledTracks, TrainingData, TrainingSettings, TrainResult
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -44,9 +44,7 @@ class Provenance:
 def publish(
     result: TrainResult,
     folder: Path,
-    genres: tuple[str, ...],
-    tracks: LabelledTracks,
-    valid: LabelledTracks,
+    data: TrainingData,
     settings: TrainingSettings,
     provenance: Provenance,
     *,
@@ -58,9 +56,7 @@ def publish(
     Args:
         result: What training gave.
         folder: Where the bundle shall lie.
-        genres: Names in logit order.
-        tracks: The tracks it learnt from.
-        valid: The tracks to calibrate and score on; may be empty.
+        data: The tracks it learnt from, and those to calibrate and score on (they may be none).
         settings: What it was trained with.
         provenance: Data set and split.
         calibration: Thresholds from elsewhere (cross-fitted, say) instead of the validation tracks.
@@ -69,7 +65,7 @@ def publish(
     Raises:
         BundleError: It cannot be saved, or an export answers differently.
     """
-    config = settings.features
+    config, genres, tracks, valid = settings.features, data.genres, data.tracks, data.valid
     logits = training.predict_logits(result.model, valid.log_mels, config) if len(valid) else []
     fitted = calibration or fit_calibration(logits, valid.labels)
     scores: dict[str, Any] = {}

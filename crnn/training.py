@@ -55,13 +55,25 @@ class LabelledTracks:
 
 
 @dataclass(frozen=True)
+class TrainingData:
+    """What a run learns from and what it is watched on; labels index `genres`."""
+
+    genres: tuple[str, ...]
+    tracks: LabelledTracks
+    valid: LabelledTracks
+
+
+NO_TRACKS = LabelledTracks((), (), np.zeros(0, dtype=np.int64))
+
+
+@dataclass(frozen=True)
 class TrainingSettings:
     """Everything that decides the outcome of a run, beside the data."""
 
-    features: FeatureConfig = FeatureConfig()
-    model: ModelConfig = ModelConfig()
-    augment: AugmentConfig = AugmentConfig()
-    train: TrainConfig = TrainConfig()
+    features: FeatureConfig = field(default_factory=FeatureConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values."""
@@ -98,9 +110,7 @@ def preset(name: str) -> TrainingSettings:
 
 
 def train(
-    tracks: LabelledTracks,
-    valid: LabelledTracks,
-    n_genres: int,
+    data: TrainingData,
     settings: TrainingSettings,
     *,
     initial: keras.Model | None = None,
@@ -112,11 +122,9 @@ def train(
     """Train a CRNN.
 
     Args:
-        tracks: Tracks to learn from.
-        valid: Tracks to watch; may be empty.
-        n_genres: Number of genres.
+        data: Tracks to learn from, and tracks to watch (they may be none).
         settings: Features, network, augmentation and schedule.
-        initial: A network to start from (its head must have `n_genres` logits).
+        initial: A network to start from (with a logit for each genre).
         run_dir: Where the checkpoint lies; None writes none.
         resume: Go on from the checkpoint in `run_dir`, if there is one.
         on_event: Called with a dict after every step and epoch.
@@ -129,15 +137,16 @@ def train(
         TooFewTracksError: A genre has no track to learn from.
         TrainingDivergedError: The loss became NaN or infinite.
     """
-    counts = np.bincount(tracks.labels, minlength=n_genres)
+    counts = np.bincount(data.tracks.labels, minlength=len(data.genres))
     if (counts == 0).any():
         raise TooFewTracksError("Every genre needs at least one track to learn from. Add tracks, or leave it out.")
     keras.utils.set_random_seed(settings.train.seed)
     model = initial
     if model is None:
-        mean, variance = band_statistics(tracks.log_mels, settings.features)
-        model = set_normalization(build_crnn(settings.model, settings.features.n_mels, n_genres), mean, variance)
-    run = _Run(model, tracks, valid, n_genres, settings)
+        mean, variance = band_statistics(data.tracks.log_mels, settings.features)
+        untrained = build_crnn(settings.model, settings.features.n_mels, len(data.genres))
+        model = set_normalization(untrained, mean, variance)
+    run = _Run(model, data, settings)
     checkpoint = run_dir / CHECKPOINT_NAME if run_dir is not None else None
     if resume and checkpoint is not None and checkpoint.is_file():
         run.restore(checkpoint)
@@ -171,17 +180,12 @@ def predict_logits(model: keras.Model, log_mels: tuple[Bytes, ...], config: Feat
 class _Run:
     """The state of one training, and how it is saved and taken up again."""
 
-    def __init__(
-        self,
-        model: keras.Model,
-        tracks: LabelledTracks,
-        valid: LabelledTracks,
-        n_genres: int,
-        settings: TrainingSettings,
-    ) -> None:
-        self.model, self.tracks, self.valid = model, tracks, valid
-        self.n_genres, self.settings, self.config = n_genres, settings, settings.train
-        self.steps_per_epoch = max(1, math.ceil(len(tracks) * self.config.crops_per_track / self.config.batch_size))
+    def __init__(self, model: keras.Model, data: TrainingData, settings: TrainingSettings) -> None:
+        self.model, self.tracks, self.valid = model, data.tracks, data.valid
+        self.n_genres, self.settings, self.config = len(data.genres), settings, settings.train
+        self.steps_per_epoch = max(
+            1, math.ceil(len(self.tracks) * self.config.crops_per_track / self.config.batch_size)
+        )
         self.averages = model.get_weights()
         self.best: list[npt.NDArray[Any]] = []
         self.best_epoch, self.best_loss = 0, math.inf
@@ -271,7 +275,7 @@ class _Run:
         # A young average must not remember the random start.
         decay = min(self.config.average_decay, (1 + self.step) / (10 + self.step))
         for average, weight in zip(self.averages, self.model.get_weights(), strict=True):
-            average += (1 - decay) * (weight - average)
+            np.add(average, (1 - decay) * (weight - average), out=average)
 
     def _batches(self) -> Iterator[tuple[FloatArray, FloatArray]]:
         order = self._epoch_order()

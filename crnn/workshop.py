@@ -12,7 +12,7 @@ from crnn.commands.common import find_bundle, select_tracks
 from crnn.dataset import Dataset, Track, check_trainable, scan, split_notes
 from crnn.errors import BundleError
 from crnn.loading import load_parts
-from crnn.training import CHECKPOINT_NAME, Event, TrainingSettings, train
+from crnn.training import CHECKPOINT_NAME, NO_TRACKS, Event, TrainingData, TrainingSettings, train
 
 
 @dataclass(frozen=True)
@@ -64,17 +64,11 @@ def carry_out(
     loaded = load_parts(
         dataset, learnt, dataset.genres, settings.features, n_jobs=order.n_jobs, on_progress=on_progress
     )
-    tracks, valid = loaded.parts["train"], loaded.parts.get("valid")
-    if valid is None:
-        from crnn.training import LabelledTracks
-
-        valid = LabelledTracks((), (), tracks.labels[:0])
+    data = TrainingData(dataset.genres, loaded.parts["train"], loaded.parts.get("valid", NO_TRACKS))
     run_dir = order.out.parent / f".{order.out.name}-run"
     run_dir.mkdir(parents=True, exist_ok=True)
     result = train(
-        tracks,
-        valid,
-        len(dataset.genres),
+        data,
         settings,
         initial=_initial_model(initial_bundle, dataset.genres),
         run_dir=run_dir,
@@ -83,7 +77,7 @@ def carry_out(
         should_stop=should_stop,
     )
     provenance = Provenance(_data_facts(dataset), _split_facts(order, parts), order.notes)
-    bundle = publish(result, order.out, dataset.genres, tracks, valid, settings, provenance, replace=order.replace)
+    bundle = publish(result, order.out, data, settings, provenance, replace=order.replace)
     (run_dir / CHECKPOINT_NAME).unlink(missing_ok=True)
     if not any(run_dir.iterdir()):
         run_dir.rmdir()

@@ -72,6 +72,7 @@ class Answerer:
         self._classifier: Any = None
 
     def __call__(self, path: Path) -> Row:
+        """The row of one file: its answer, or its error."""
         from crnn import reporting
 
         try:

@@ -1,0 +1,74 @@
+import keras
+import numpy as np
+import onnxruntime
+import pytest
+
+from crnn import export
+from crnn.config import ModelConfig
+from crnn.errors import BundleError
+from crnn.model import build_crnn, serving_model, set_normalization, with_new_head
+
+SMALL = ModelConfig(channels=(4, 6, 8), pools=((1, 2), (2, 2), (2, 2)), gru_units=5, embedding_size=7)
+
+
+@pytest.fixture
+def model():
+    """A CRNN whose batch norms and normalisation are not at their defaults."""
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    built = set_normalization(build_crnn(SMALL, 16, 3), rng.normal(-40, 5, 16), rng.uniform(50, 300, 16))
+    for layer in built.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
+    return built
+
+
+@pytest.mark.parametrize("n_frames", [1, 7, 24, 61])
+@pytest.mark.parametrize("n_segments", [1, 5])
+def test_onnx_answers_as_keras_does_for_any_length_and_batch(model, tmp_path, n_frames, n_segments):
+    segments = np.random.default_rng(1).uniform(-80, 0, (n_segments, n_frames, 16)).astype(np.float32)
+    assert export.write_onnx(model, tmp_path / "m.onnx", segments) < 1e-5
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
+    logits, embedding = session.run(["logits", "embedding"], {"log_mel": segments})
+    expected = serving_model(model).predict_on_batch({"log_mel": segments})
+    np.testing.assert_allclose(logits, expected["logits"], atol=1e-4)
+    np.testing.assert_allclose(embedding, expected["embedding"], atol=1e-4)
+
+
+def test_onnx_uses_its_own_gru_and_holds_no_batch_norm(model):
+    operators = {node.op_type for node in export.onnx_model(model).graph.node}
+    assert "GRU" in operators
+    assert not operators & {"Loop", "BatchNormalization", "If"}
+
+
+def test_an_export_that_differs_is_not_written(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "MAX_POSTERIOR_DIFFERENCE", -1.0)
+    segments = np.zeros((1, 8, 16), np.float32)
+    with pytest.raises(BundleError, match="not saved"):
+        export.write_onnx(model, tmp_path / "m.onnx", segments)
+    assert not (tmp_path / "m.onnx").exists()
+
+
+def test_a_layer_without_counterpart_is_named(model):
+    body = model.get_layer("embedding").output
+    odd = keras.Model(
+        model.inputs, keras.layers.Dense(3, name="logits")(keras.layers.UnitNormalization(name="odd")(body))
+    )
+    with pytest.raises(ValueError, match="odd"):
+        export.onnx_model(odd)
+
+
+def test_new_head_keeps_the_body(model):
+    segments = np.random.default_rng(2).uniform(-80, 0, (2, 20, 16)).astype(np.float32)
+    before = serving_model(model).predict_on_batch({"log_mel": segments})["embedding"]
+    renewed = with_new_head(model, 5)
+    assert renewed.output_shape == (None, 5)
+    after = serving_model(renewed).predict_on_batch({"log_mel": segments})["embedding"]
+    np.testing.assert_array_equal(before, after)
+
+
+def test_saved_model_answers_the_same_after_loading(model, tmp_path):
+    segments = np.random.default_rng(3).uniform(-80, 0, (2, 20, 16)).astype(np.float32)
+    model.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras", safe_mode=True)
+    np.testing.assert_allclose(loaded.predict_on_batch(segments), model.predict_on_batch(segments), atol=1e-6)
