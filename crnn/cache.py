@@ -1,0 +1,361 @@
+"""Log-mels of whole data sets, computed once on all cores and kept on disk.
+
+One SQLite file holds them: written in whole transactions, safe with several processes
+at once. Keyed by the content of the sound and by the settings of the transform, so that
+renaming a folder costs nothing and adding ten files computes ten. Cells are those of
+log-mel archives: uint8, dB re the clip's loudest cell.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import multiprocessing
+import os
+import sqlite3
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from crnn import archive, demo, features
+from crnn.archive import UInt8Array
+from crnn.audio import AudioStream, check_duration
+from crnn.config import FeatureConfig
+from crnn.dataset import Dataset, Fault, Track
+from crnn.errors import AudioError, ClipTooShortError, DatasetError
+
+# Of a longer track only the beginning is learnt from: a mixtape must not outweigh a shelf.
+MAX_TRACK_SECONDS = 600.0
+
+# Raised whenever the same sound would give other frames.
+_CACHE_VERSION = 1
+_TRANSFORM_FIELDS = ("sample_rate", "n_fft", "hop_length", "n_mels", "fmin", "fmax")
+# Starting processes costs a second or two each: as long as some fifty tracks take.
+_MIN_TRACKS_PER_WORKER = 20
+_SILENT_DB = -90.0
+_BUSY_SECONDS = 60.0
+_log = logging.getLogger(__name__)
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, content TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS frames (content TEXT, transform TEXT, n_mels INTEGER, cells BLOB,
+                                   PRIMARY KEY (content, transform));
+"""
+
+Progress = Callable[[int, int], None]
+
+
+class _SilentTrackError(AudioError):
+    """Nothing sounds."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A track to compute, its place in the caller's list, and the key of its content."""
+
+    position: int
+    track: Track
+    content: str
+
+
+def log_mel_of_file(path: Path, config: FeatureConfig) -> UInt8Array:
+    """Archive cells of a sound file, `(n_frames, n_mels)`, of at most `MAX_TRACK_SECONDS`.
+
+    Raises:
+        AudioError: The file cannot be used, is too short, or is silent.
+    """
+    mel_stream = features.MelStream(config)
+    with AudioStream(path, config.sample_rate) as stream:
+        power = []
+        for block in stream:
+            power.append(mel_stream.push(block))
+            if stream.duration_seconds >= MAX_TRACK_SECONDS:
+                break
+        power.append(mel_stream.finish())
+        check_duration(stream.duration_seconds, stream.name)
+    n_frames = int(MAX_TRACK_SECONDS * config.frame_rate_hz)
+    return _cells(np.concatenate(power)[:n_frames], config, path.name)
+
+
+def log_mel_of_demo(track: Track, config: FeatureConfig) -> UInt8Array:
+    """Archive cells of a synthesized track, `(n_frames, n_mels)`."""
+    return _cells(features.mel_power(demo.render(track, config.sample_rate), config), config, track.track_id)
+
+
+def _cells(power: features.FloatArray, config: FeatureConfig, name: str) -> UInt8Array:
+    if float(features.frame_levels_db(power, config).max()) < _SILENT_DB:
+        raise _SilentTrackError(f"“{name}” is silent: there is nothing to learn from it.")
+    return archive.to_uint8(features.power_to_db(power, config))
+
+
+def load_log_mel(
+    found: Dataset,
+    config: FeatureConfig,
+    *,
+    folder: Path,
+    tracks: Sequence[Track] | None = None,
+    n_jobs: int | None = None,
+    on_progress: Progress | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> tuple[list[UInt8Array | None], list[Fault]]:
+    """Log-mels of a data set of any kind: rows of an archive, or through the cache in `folder`.
+
+    Args:
+        found: A scanned data set.
+        config: Transform settings.
+        folder: Where the cache lies.
+        tracks: Some of its tracks; all of them if None.
+        n_jobs: As in `FeatureCache.load`.
+        on_progress: As in `FeatureCache.load`.
+        should_stop: As in `FeatureCache.load`.
+
+    Returns:
+        As `FeatureCache.load`.
+
+    Raises:
+        DatasetError: An archive cannot be read, or was made with other settings.
+    """
+    chosen = found.tracks if tracks is None else tracks
+    if found.kind != "archive" or found.source is None:
+        cache = FeatureCache(folder, config)
+        return cache.load(chosen, n_jobs=n_jobs, on_progress=on_progress, should_stop=should_stop)
+    data = archive.read_archive(found.source)
+    made_with = data.feature_config or FeatureConfig()
+    if data.n_mels != config.n_mels or _transform_key(made_with) != _transform_key(config):
+        raise DatasetError(
+            f"“{found.source.name}” was made with other feature settings ({_transform_key(made_with)}) than the model "
+            f"needs ({_transform_key(config)}). Make it again from the sounds with: features."
+        )
+    rows = [track.index for track in chosen]
+    if any(row is None or row >= len(data.log_mel) for row in rows):
+        raise DatasetError(f"“{found.source.name}” changed since it was scanned. Scan it again.")
+    return [data.log_mel[row] for row in rows if row is not None], []
+
+
+class FeatureCache:
+    """Log-mels of sound files for one `FeatureConfig`. Each call opens the store anew, so threads may share it.
+
+    Args:
+        folder: Where `features.sqlite` lies; made if need be.
+        config: Transform settings; segment length and floor do not matter here.
+    """
+
+    def __init__(self, folder: Path, config: FeatureConfig) -> None:
+        self._path = folder / "features.sqlite"
+        self._config = config
+        self._transform = _transform_key(config)
+
+    def load(
+        self,
+        tracks: Sequence[Track],
+        *,
+        n_jobs: int | None = None,
+        on_progress: Progress | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> tuple[list[UInt8Array | None], list[Fault]]:
+        """Log-mels of audio files and demo tracks; what is missing is computed and kept.
+
+        Args:
+            tracks: Tracks with a path, or of the demo.
+            n_jobs: Processes at most; all cores if None, none but this one if 1.
+            on_progress: Called with the number of tracks done, and of all.
+            should_stop: Asked after each track; what is done by then is kept.
+
+        Returns:
+            uint8 arrays `(n_frames, n_mels)` in the order of `tracks`, None where a track has a
+            fault or was not reached; and the faults.
+        """
+        found: list[UInt8Array | None] = [None] * len(tracks)
+        faults: list[Fault] = []
+        done = 0
+
+        def advance() -> bool:
+            nonlocal done
+            done += 1
+            if on_progress is not None:
+                on_progress(done, len(tracks))
+            return should_stop is not None and should_stop()
+
+        with closing(_Store(self._path, self._transform)) as store:
+            jobs = []
+            for position, track in enumerate(tracks):
+                result = self._look_up(store, position, track)
+                if isinstance(result, _Job):
+                    jobs.append(result)
+                    continue
+                _take(result, position, found, faults)
+                if advance():
+                    return found, faults
+            with closing(_computed(jobs, self._config, n_jobs)) as results:
+                for job, result in results:
+                    if not isinstance(result, Fault):
+                        store.put(job.content, result)
+                    _take(result, job.position, found, faults)
+                    if advance():
+                        break
+        return found, faults
+
+    def _look_up(self, store: _Store, position: int, track: Track) -> UInt8Array | Fault | _Job:
+        if track.path is None:
+            content = f"demo {track.digest}"
+        else:
+            try:
+                content = store.content_of(track.path)
+            except OSError as err:
+                message = f"“{track.path.name}” cannot be opened: {err.strerror or err}."
+                return Fault("unreadable", track.track_id, message)
+        cells = store.get(content)
+        return _Job(position, track, content) if cells is None else cells
+
+
+def _take(result: UInt8Array | Fault, position: int, found: list[UInt8Array | None], faults: list[Fault]) -> None:
+    if isinstance(result, Fault):
+        faults.append(result)
+    else:
+        found[position] = result
+
+
+def _transform_key(config: FeatureConfig) -> str:
+    values = config.to_dict()
+    return json.dumps({name: values[name] for name in _TRANSFORM_FIELDS}, sort_keys=True)
+
+
+class _Store:
+    """The SQLite file. A damaged one is thrown away: all that it holds can be computed again."""
+
+    def __init__(self, path: Path, transform: str) -> None:
+        facts = f"{_CACHE_VERSION} {archive.FLOOR_DB} {MAX_TRACK_SECONDS} {transform}"
+        self._transform = hashlib.sha256(facts.encode()).hexdigest()
+        self._has_failed = False
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = _open_store(path)
+        except (OSError, sqlite3.Error) as err:
+            raise DatasetError(f"The feature cache {path} cannot be opened: {err}.") from err
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def content_of(self, path: Path) -> str:
+        """Hash of a file's content; a file whose size and time are unchanged is not read again."""
+        facts = path.stat()
+        name = os.fsencode(path.absolute())
+        row = self._connection.execute("SELECT size, mtime_ns, content FROM files WHERE path = ?", (name,)).fetchone()
+        if row is not None and row[:2] == (facts.st_size, facts.st_mtime_ns):
+            return str(row[2])
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        self._write(
+            "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", (name, facts.st_size, facts.st_mtime_ns, content)
+        )
+        return content
+
+    def get(self, content: str) -> UInt8Array | None:
+        """Cells of a content, `(n_frames, n_mels)`, if they are kept."""
+        row = self._connection.execute(
+            "SELECT n_mels, cells FROM frames WHERE content = ? AND transform = ?", (content, self._transform)
+        ).fetchone()
+        return None if row is None else np.frombuffer(row[1], dtype=np.uint8).reshape(-1, row[0])
+
+    def put(self, content: str, cells: UInt8Array) -> None:
+        """Keep the cells of a content."""
+        row = (content, self._transform, cells.shape[1], cells.tobytes())
+        self._write("INSERT OR REPLACE INTO frames VALUES (?, ?, ?, ?)", row)
+
+    def _write(self, statement: str, row: tuple[object, ...]) -> None:
+        try:
+            self._connection.execute(statement, row)
+        except sqlite3.OperationalError as err:
+            # A full or read-only disk costs the next run its shortcut, and this one nothing.
+            if not self._has_failed:
+                _log.warning("Features are not kept: %s", err)
+            self._has_failed = True
+
+
+def _open_store(path: Path) -> sqlite3.Connection:
+    try:
+        return _connected(path)
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError:
+        _log.warning("%s was damaged; it is made anew", path)
+        for suffix in ("", "-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                path.with_name(path.name + suffix).unlink()
+        return _connected(path)
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    # Autocommit: each track is its own transaction, so that a kill loses one at most.
+    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.executescript(_SCHEMA)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+# Computing
+
+
+def _computed(
+    jobs: Sequence[_Job], config: FeatureConfig, n_jobs: int | None
+) -> Generator[tuple[_Job, UInt8Array | Fault], None, None]:
+    n_workers = min(n_jobs or os.cpu_count() or 1, len(jobs) // _MIN_TRACKS_PER_WORKER)
+    waiting = dict.fromkeys(jobs)
+    if n_workers > 1:
+        try:
+            for job, result in _computed_by_workers(jobs, config, n_workers):
+                del waiting[job]
+                yield job, result
+        except BrokenProcessPool:
+            # A program without `if __name__ == "__main__"` cannot start workers; and a worker may be killed.
+            _log.warning("A worker process ended; the other %d tracks are computed here", len(waiting))
+    with _one_blas_thread():
+        for job in waiting:
+            yield job, _compute(job.track, config)
+
+
+def _computed_by_workers(
+    jobs: Sequence[_Job], config: FeatureConfig, n_workers: int
+) -> Generator[tuple[_Job, UInt8Array | Fault], None, None]:
+    # Spawned, not forked: a fork after TensorFlow or onnxruntime has started threads may hang.
+    context = multiprocessing.get_context("spawn")
+    executor = ProcessPoolExecutor(n_workers, mp_context=context, initializer=_one_blas_thread)
+    try:
+        futures: dict[Future[UInt8Array | Fault], _Job] = {
+            executor.submit(_compute, job.track, config): job for job in jobs
+        }
+        for future in as_completed(futures):
+            # Popped, so that results do not pile up in memory beside the caller's list.
+            yield futures.pop(future), future.result()
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _one_blas_thread() -> AbstractContextManager[object]:
+    """Keeps the mel matrix product to one thread: its threads cost three times what they save."""
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[object] = threadpool_limits(1, user_api="blas")
+    return limits
+
+
+def _compute(track: Track, config: FeatureConfig) -> UInt8Array | Fault:
+    try:
+        return log_mel_of_demo(track, config) if track.path is None else log_mel_of_file(track.path, config)
+    except ClipTooShortError as err:
+        return Fault("too_short", track.track_id, str(err))
+    except _SilentTrackError as err:
+        return Fault("silent", track.track_id, str(err))
+    except AudioError as err:
+        return Fault("unreadable", track.track_id, str(err))
