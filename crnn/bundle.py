@@ -324,6 +324,7 @@ def _check_types(bundle: Bundle) -> None:
         "model",
         "training",
         "versions",
+        "files",
     ):
         _check_type(name, getattr(bundle, name), getattr(defaults, name))
     parts: list[tuple[Any, Any]] = [(bundle.feature_config, FeatureConfig()), (bundle.calibration, Calibration())]
