@@ -297,7 +297,7 @@ def reverberate(
 
 
 def distort(samples: FloatArray, sample_rate: int, *, drive: float = 8.0, cabinet_hz: float = 4500.0) -> FloatArray:
-    """An overdriven amplifier with a loudspeaker behind it; peak below 1."""
+    """An overdriven amplifier with a loudspeaker behind it; peaks near 1."""
     loud = np.tanh(drive * samples / max(1e-6, float(np.abs(samples).max())))
     return band_pass(np.asarray(loud, dtype=np.float32), sample_rate, 80.0, cabinet_hz, 2.0)
 
