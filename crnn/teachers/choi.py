@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from crnn.teachers.musicnn import TAGS
+from crnn.teachers.musicnn import TAGS, resample
 
 SAMPLE_RATE: Final = 12_000
 N_FFT: Final = 512
@@ -24,6 +24,7 @@ N_FRAMES: Final = 1366
 CHOI_TAGS: Final = TAGS["MSD"]
 """The same fifty tags as musicnn's, in the same order."""
 
+_EPSILON: Final = 1e-6
 _PADDING_FRAMES: Final = 37
 _BLOCKS: Final = ((64, 2), (128, 3), (128, 4), (128, 4))
 """Filters and pool size of each convolution block."""
@@ -32,24 +33,32 @@ _BLOCKS: Final = ((64, 2), (128, 3), (128, 4), (128, 4))
 def log_mel(samples: npt.NDArray[np.float32], sample_rate: int) -> npt.NDArray[np.float32]:
     """Log-mel spectrogram of the middle 29.12 s, in the scale that the network was trained on.
 
-    That is dB of the mel power SQUARED (the authors took the power for an amplitude), re 1.0, 80 dB deep.
+    That is dB of the mel power SQUARED (the authors took the power for an amplitude), 80 dB deep, then standardised.
+    The published code leaves the last step out, but the statistics in the weights file (mean 0 and deviation 1 before
+    the first layer) tell of it: with it the moments after each convolution agree with the stored ones, without it
+    they are off by hundreds and the tags are noise. Level does not matter, therefore.
 
     Args:
         samples: Mono audio in [-1, 1], shape `(n_samples,)`; less than 29.12 s is padded at the end with zeros.
         sample_rate: Of `samples`, in Hz; other rates than 12 kHz are resampled.
 
     Returns:
-        float32 `(1366, 96)`.
+        float32 `(1366, 96)`, of mean 0 and standard deviation 1; all zero where the audio is silent.
     """
     import librosa  # slow to import, and wanted here alone
 
-    if sample_rate != SAMPLE_RATE:
-        samples = librosa.resample(samples, orig_sr=sample_rate, target_sr=SAMPLE_RATE)
+    samples = resample(samples, sample_rate, SAMPLE_RATE)
     length = N_FRAMES * HOP_LENGTH - 1  # centred frames: one sample less gives exactly N_FRAMES
     start = max(0, (len(samples) - length) // 2)
     samples = librosa.util.fix_length(samples[start : start + length], size=length)
     mel = librosa.feature.melspectrogram(y=samples, sr=SAMPLE_RATE, n_fft=N_FFT, hop_length=HOP_LENGTH, n_mels=N_MELS)
-    return librosa.power_to_db(mel**2, ref=1.0, top_db=80.0).T.astype(np.float32)
+    return standardise(librosa.power_to_db(mel**2, top_db=80.0).T)
+
+
+def standardise(decibels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """A spectrogram less its mean, over its standard deviation; zeros where it is constant."""
+    deviation = max(float(decibels.std()), 1e-6)
+    return np.asarray((decibels - decibels.mean()) / deviation, np.float32)
 
 
 def load_choi(path: Path) -> keras.Model:
@@ -80,13 +89,15 @@ def _convert(layer: keras.layers.Layer, arrays: dict[str, npt.NDArray[np.float32
     prefix = f"{_keras_1_name(layer.name)}_"
     by_kind = {key.removesuffix(":0").removesuffix("_1").removeprefix(prefix): a for key, a in arrays.items()}
     if isinstance(layer, keras.layers.BatchNormalization):
-        # "running_std" holds the variance: Keras 1 renamed the one and kept the other.
-        return [by_kind[kind] for kind in ("gamma", "beta", "running_mean", "running_std")]
+        # A true standard deviation, as the first releases of Keras 1 kept it: that of the always-zero columns of the
+        # padding is 0.001, the root of their epsilon.
+        moments = [by_kind[kind] for kind in ("gamma", "beta", "running_mean")]
+        return [*moments, by_kind["running_std"] ** 2]
     if isinstance(layer, keras.layers.GRU):
         return [np.concatenate([by_kind[f"{kind}_{gate}"] for gate in "zrh"], axis=-1) for kind in "WUb"]
     if isinstance(layer, keras.layers.Conv2D):
-        # (out, in, 3, 3) for true convolution, as Theano has it; Keras correlates.
-        return [by_kind["W"][:, :, ::-1, ::-1].transpose(2, 3, 1, 0), by_kind["b"]]
+        # (out, in, 3, 3); this file was made for TensorFlow, so the kernels are turned for correlation already.
+        return [by_kind["W"].transpose(2, 3, 1, 0), by_kind["b"]]
     return [by_kind["W"], by_kind["b"]]
 
 
@@ -101,11 +112,11 @@ def _build_choi() -> keras.Model:
     x = keras.layers.ZeroPadding1D(_PADDING_FRAMES, name="pad_time")(inputs)
     x = keras.layers.Permute((2, 1), name="mels_first")(x)
     # Its own quirk: one mean and variance per COLUMN of time, not per mel.
-    x = keras.layers.BatchNormalization(name="bn0")(x)
+    x = keras.layers.BatchNormalization(epsilon=_EPSILON, name="bn0")(x)
     x = keras.ops.expand_dims(x, -1)
     for index, (n_filters, pool) in enumerate(_BLOCKS, start=1):
         x = keras.layers.Conv2D(n_filters, 3, padding="same", name=f"conv{index}")(x)
-        x = keras.layers.BatchNormalization(name=f"bn{index}")(x)
+        x = keras.layers.BatchNormalization(epsilon=_EPSILON, name=f"bn{index}")(x)
         x = keras.layers.ELU(name=f"elu{index}")(x)
         x = keras.layers.MaxPooling2D(pool, name=f"pool{index}")(x)
     x = keras.layers.Reshape((15, 128), name="steps")(x)

@@ -6,6 +6,7 @@ taught the tags of the Million Song Dataset, and `MTT_musicnn` and `MTT_vgg`, ta
 Input is log-mel in the teachers' own scale, axis order `(n_frames, n_mels)`; 62.5 frames a second, 3 s a segment.
 """
 
+import math
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -58,11 +59,36 @@ def log_mel(samples: npt.NDArray[np.float32], sample_rate: int) -> npt.NDArray[n
     """
     import librosa  # slow to import, and wanted here alone
 
-    if sample_rate != SAMPLE_RATE:
-        samples = librosa.resample(samples, orig_sr=sample_rate, target_sr=SAMPLE_RATE)
+    samples = resample(samples, sample_rate, SAMPLE_RATE)
     mel = librosa.feature.melspectrogram(y=samples, sr=SAMPLE_RATE, n_fft=N_FFT, hop_length=HOP_LENGTH, n_mels=N_MELS)
-    # The published extractor goes through float16 here, which overflows on loud audio; float32 is the same to r > 0.999.
-    return np.log10(1.0 + 10_000.0 * mel.T).astype(np.float32)
+    # The published extractor goes through float16 here; the taggrams are met in float32 (r > 0.9999 on lossless clips).
+    return np.asarray(np.log10(1.0 + 10_000.0 * mel.T), np.float32)
+
+
+def resample(samples: npt.NDArray[np.float32], sample_rate: int, target_rate: int) -> npt.NDArray[np.float32]:
+    """The samples at another rate, through the filter that librosa had by default when the teachers were trained.
+
+    The networks look at the roll-off of that filter just below the Nyquist frequency, in loud music above all: against
+    the published taggrams r is 0.9999 with it, 0.997 with soxr HQ, and 0.93 with an ideal low-pass (rock.00000).
+
+    Args:
+        samples: Mono audio, shape `(n_samples,)`.
+        sample_rate: Of `samples`, in Hz.
+        target_rate: In Hz.
+
+    Returns:
+        float32 `(ceil(n_samples * target_rate / sample_rate),)`.
+    """
+    if sample_rate == target_rate:
+        return samples
+    from scipy import signal  # slow to import
+
+    divisor = math.gcd(sample_rate, target_rate)
+    up, down = target_rate // divisor, sample_rate // divisor
+    slower = max(up, down)
+    # resampy's "kaiser_best": 64 zero crossings, roll-off 0.9475.
+    filter_taps = signal.firwin(2 * 64 * slower + 1, 0.9475 / slower, window=("kaiser", 14.77))
+    return np.asarray(signal.resample_poly(samples, up, down, window=filter_taps), np.float32)
 
 
 def segment(log_mel_frames: npt.NDArray[np.float32], hop_frames: int) -> npt.NDArray[np.float32]:
