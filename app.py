@@ -24,8 +24,7 @@ if model is None:
 
 given = state.sounds()
 if not given:
-    st.markdown("Record ten seconds of music, upload songs, or choose an example. The answer comes by itself.")
-    st.caption(chrome.PROMISE)
+    st.markdown(chrome.welcome(model.bundle.genres))
     hearing.warm_up(model)
     st.stop()
 
@@ -36,6 +35,7 @@ if len(given) > 1:
         st.caption("Choose a row to see and hear that sound; click a column's title to sort.")
         st.stop()
     chosen = index
+    st.caption(plain(given[chosen].name))
 
 sound, config = given[chosen], model.bundle.feature_config
 try:
@@ -44,7 +44,8 @@ except CrnnError as err:
     st.error(plain(str(err)))
     st.stop()
 place = answers.draw_verdict(sound, prediction)
-view = hearing.view(sound, config) if hearing.fits_in_memory(prediction) else None
+with st.spinner("Drawing the sound"):
+    view = hearing.view(sound, config) if hearing.fits_in_memory(prediction) else None
 if view is not None:
     answers.draw_level(place, sound, view)
 answers.draw_listening_view(sound, prediction, view, config)

@@ -81,7 +81,7 @@ def clip_picture(power: FloatArray, config: FeatureConfig, max_columns: int = MA
     if pool > 1:
         padding = np.zeros((-len(power) % pool, power.shape[1]), dtype=np.float32)
         power = np.concatenate([power, padding]).reshape(-1, pool, power.shape[1]).max(axis=1)
-    return _picture(features.power_to_db(power, config), config, 0, pool)
+    return _picture(power, config, 0, pool)
 
 
 def segment_picture(power: FloatArray, config: FeatureConfig, start_seconds: float) -> Picture:
@@ -93,12 +93,13 @@ def segment_picture(power: FloatArray, config: FeatureConfig, start_seconds: flo
         start_seconds: Where the segment starts, as in `Prediction.segments`.
     """
     start = round(start_seconds * config.frame_rate_hz)
-    segment = power[start : start + config.n_frames]
-    return _picture(features.power_to_db(segment, config), config, start, 1)
+    return _picture(power[start : start + config.n_frames], config, start, 1)
 
 
-def _picture(decibels: FloatArray, config: FeatureConfig, first_frame: int, pool: int) -> Picture:
-    shares = (decibels - config.db_floor) / -config.db_floor
+def _picture(power: FloatArray, config: FeatureConfig, first_frame: int, pool: int) -> Picture:
+    decibels = features.power_to_db(power, config)
+    # Digital silence has no loudest cell: relative to itself all of it would be at 0 dB.
+    shares = (decibels - config.db_floor) / -config.db_floor if power.any() else np.zeros_like(power)
     seconds_per_frame = 1.0 / config.frame_rate_hz
     return Picture(
         cells=np.round(255 * shares).astype(np.uint8),
@@ -121,13 +122,15 @@ class Outline:
     high_hz: float
 
 
-def outline(power: FloatArray, config: FeatureConfig) -> Outline:
-    """The text equivalent's facts of a spectrogram.
+def outline(power: FloatArray, config: FeatureConfig) -> Outline | None:
+    """The text equivalent's facts of a spectrogram; None for digital silence.
 
     Args:
-        power: Mel power, shape `(n_frames, n_mels)`, not all zero.
+        power: Mel power, shape `(n_frames, n_mels)`.
         config: The settings that `power` was made with.
     """
+    if not power.any():
+        return None
     row_hz = features.mel_frequencies(config)
     frame, band = np.unravel_index(int(power.argmax()), power.shape)
     shares = np.cumsum(power.sum(axis=0, dtype=np.float64))

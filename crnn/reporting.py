@@ -8,6 +8,9 @@ from typing import Any
 
 from crnn.inference import Cell, Prediction
 
+# Half of a usual segment: below it the model has too little to go by.
+SHORT_SECONDS = 5.0
+
 
 def verdict_sentence(prediction: Prediction) -> str:
     """The answer as a musician would say it."""
@@ -36,6 +39,14 @@ def candidates_sentence(prediction: Prediction) -> str:
     if len(others) == 1:
         return f"{others[0].capitalize()} is the only other candidate."
     return f"One of {prediction.genre}, {', '.join(others[:-1])} and {others[-1]}."
+
+
+def notes(prediction: Prediction) -> tuple[str, ...]:
+    """What a musician should know about the sound: what was found in it, and whether it was too short."""
+    seconds = prediction.duration_seconds
+    if seconds >= SHORT_SECONDS:
+        return prediction.notes
+    return (f"Only {seconds:.1f} s long: ten seconds or more give a better answer.", *prediction.notes)
 
 
 def percent(share: float) -> str:
@@ -74,7 +85,7 @@ def to_json(prediction: Prediction, file: str, *, with_timeline: bool = True) ->
         "confidence": round(prediction.confidence, 6),
         "genres": _by_genre(prediction.genres, prediction.posterior),
         "prediction_set": list(prediction.prediction_set),
-        "notes": list(prediction.notes),
+        "notes": list(notes(prediction)),
     }
     if with_timeline:
         values["timeline"] = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -36,8 +35,8 @@ def draw_verdict(sound: Sound, prediction: Prediction) -> DeltaGenerator:
         candidates = reporting.candidates_sentence(prediction)
         if candidates:
             st.markdown(plain(candidates))
-        for note in _notes(sound, prediction):
-            st.caption(plain(note))
+        # Two spaces and a line break: one paragraph, a note a line.
+        st.caption("  \n".join(plain(note) for note in _notes(sound, prediction)))
         place = st.empty()
         _draw_downloads(sound, prediction)
     with right:
@@ -53,16 +52,20 @@ def draw_verdict(sound: Sound, prediction: Prediction) -> DeltaGenerator:
 def _notes(sound: Sound, prediction: Prediction) -> tuple[str, ...]:
     if sound.origin == "example":
         return ("Synthesized on this machine just now; nobody recorded it.",)
+    found = reporting.notes(prediction)
     if sound.origin == "recording":
         # The rate of a recording was our choice, and says nothing about the sound.
-        return tuple(note for note in prediction.notes if not note.startswith("Resampled from"))
-    return prediction.notes
+        found = tuple(note for note in found if not note.startswith("Resampled from"))
+    if prediction.verdict == "silence":
+        # The verdict has just said so.
+        found = tuple(note for note in found if not note.startswith("Nothing in it is above"))
+    return found
 
 
 def draw_level(place: DeltaGenerator, sound: Sound, view: View) -> None:
     """How loud a recording came in, where its notes are."""
     if sound.origin == "recording" and view.peak_db > SILENCE_DB:
-        place.caption(f"Level check: the loudest moment reached {reporting.decibels(view.peak_db)} of full scale.")
+        place.caption(f"Level check: its loudest moment is at {reporting.decibels(view.peak_db)}.")
 
 
 def _draw_downloads(sound: Sound, prediction: Prediction) -> None:
@@ -154,6 +157,8 @@ def genre_lane(prediction: Prediction) -> Lane:
 
 def _picture_words(view: View, config: FeatureConfig) -> str:
     facts = figures.outline(view.power, config)
+    if facts is None:
+        return "Mel spectrogram of digital silence."
     return (
         f"Mel spectrogram, in dB below the loudest cell. Loudest at {reporting.clock(facts.loudest_seconds)} "
         f"near {reporting.hertz(facts.loudest_hz)}; four fifths of the energy lie between "
@@ -168,7 +173,7 @@ def draw_numbers(prediction: Prediction, view: View | None, config: FeatureConfi
             rows = [(genre, f"{share:.2f}") for genre, share in prediction.ranked()]
             st.markdown(table(("genre", "confidence"), rows))
         st.markdown(table(("from", "to", "genre", "confidence"), _stretches(prediction)))
-        if view is not None and math.isfinite(view.peak_db):
+        if view is not None:
             st.markdown(plain(_picture_words(view, config)))
 
 

@@ -7,11 +7,16 @@ from pathlib import Path
 
 import streamlit as st
 
+from ui.words import plain
+
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _SIDEBAR_PIXELS = 220
 
 PROMISE = "Audio stays on this machine: it is held in memory, and never sent anywhere or written to disk."
 
+WELCOME = (
+    f"Record ten seconds of music, upload songs, or choose an example. The answer comes by itself.\n\n:small[{PROMISE}]"
+)
 NO_MODEL = (
     "There is no model yet. Make one from synthesized music, which takes some minutes: "
     "`python -m crnn train demo --out models/demo`. Or copy a model's folder into `models`. Then reload this page."
@@ -39,6 +44,19 @@ def page_setup(title: str) -> None:
         for page in sorted((_REPOSITORY / "pages").glob("*.py")):
             st.page_link(f"pages/{page.name}", label=page.stem.partition("_")[2].replace("_", " "))
         st.caption(PROMISE)
+
+
+def welcome(genres: tuple[str, ...]) -> str:
+    """What to do first, and what may come of it, as Markdown.
+
+    Args:
+        genres: What the model knows.
+    """
+    known = ", ".join(genres) if len(genres) <= 24 else f"{', '.join(genres[:24])} and {len(genres) - 24} more"
+    return (
+        "Record ten seconds of music, upload songs, or choose an example. The answer comes by itself.\n\n"
+        f":small[This model knows {len(genres)} genres: {plain(known)}.]\n\n:small[{PROMISE}]"
+    )
 
 
 def _start_logging() -> None:

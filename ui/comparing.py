@@ -14,6 +14,7 @@ from crnn.errors import CrnnError
 from crnn.inference import Prediction
 from ui.state import Sound
 
+_ROW_PIXELS = 33
 Answered = list[tuple[Sound, Prediction | CrnnError]]
 
 
@@ -23,7 +24,9 @@ def choose_sound(answered: Answered) -> int | None:
     event: Any = st.dataframe(
         {title: [row[title] for row in rows] for title in rows[0]},
         hide_index=True,
-        height=min(38 + 35 * len(rows), 283),
+        # A header and five rows; more scroll, so that the chosen one's answer stays near.
+        height=_ROW_PIXELS * (min(len(rows), 5) + 1) + 3,
+        row_height=_ROW_PIXELS,
         on_select="rerun",
         selection_mode="single-row",
         key="listen.table",

@@ -1,0 +1,128 @@
+"""A real server and a real Chromium, whose microphone hears a known tone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sounds import sine, wav_bytes
+from tiny_bundle import tiny_bundle
+
+ROOT = Path(__file__).resolve().parents[2]
+TONE_HZ = 1234.5
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def _needed(reason: str) -> None:
+    """Without its tools this folder is skipped; where every push is checked that would hide faults."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the app, served with the hand-made model."""
+    if shutil.which("ffmpeg") is None:
+        _needed("ffmpeg is not installed: it makes the compressed files for these tests")
+    models = tmp_path_factory.mktemp("models")
+    tiny_bundle(models / "tiny")
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port = probe.getsockname()[1]
+    log = (tmp_path_factory.mktemp("server") / "log.txt").open("w+b")
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true", "--server.port"]
+    process = subprocess.Popen(
+        [*command, str(port)],
+        cwd=ROOT,
+        env={**os.environ, "GENRESCOPE_MODELS": str(models)},
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        _wait_until_up(f"http://localhost:{port}", process)
+        yield f"http://localhost:{port}"
+    finally:
+        process.terminate()
+        process.wait(20)
+        log.close()
+
+
+def _wait_until_up(address: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=5) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.2)
+    pytest.fail(f"the server did not come up (exit code {process.poll()})")
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+    """The browser; its microphone plays a sine of `TONE_HZ` for ever."""
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        _needed("no Chromium is installed")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        _needed("playwright is not installed (requirements-dev.txt)")
+    tone = tmp_path_factory.mktemp("microphone") / "tone.wav"
+    tone.write_bytes(wav_bytes(sine(TONE_HZ, 20.0, 48_000, level=0.25), 48_000, "PCM_16"))
+    arguments = (
+        "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+        "--disable-component-update --disable-sync --use-fake-device-for-media-stream "
+        "--use-fake-ui-for-media-stream --autoplay-policy=no-user-gesture-required"
+    ).split()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=program, headless=True, args=[*arguments, f"--use-file-for-fake-audio-capture={tone}"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium, server):
+    """Opens the app in a window of a given size; fails the test on a script error or a foreign request."""
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=30_000)
+    faults: list[str] = []
+    contexts = []
+
+    def check(request) -> None:
+        if not request.url.startswith((server, server.replace("http", "ws"), "blob:", "data:")):
+            faults.append(f"asked for {request.url}")
+
+    def make(width: int = 1280, height: int = 800):
+        context = chromium.new_context(viewport={"width": width, "height": height}, permissions=["microphone"])
+        contexts.append(context)
+        page = context.new_page()
+        page.on("request", check)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.goto(server)
+        expect(page.get_by_role("tab", name="Record")).to_be_visible()
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert not faults
+
+
+@pytest.fixture
+def page(open_page):
+    """The app at 1280 × 800."""
+    return open_page()

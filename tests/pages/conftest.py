@@ -1,0 +1,27 @@
+"""The app with small models, run by Streamlit's own AppTest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from tiny_bundle import tiny_bundle
+
+APP = Path(__file__).resolve().parents[2] / "app.py"
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that the app takes its models from."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    monkeypatch.setenv("GENRESCOPE_MODELS", str(folder))
+    return folder
+
+
+@pytest.fixture
+def app(models: Path) -> AppTest:
+    """The Listen page as first opened, with the hand-made model."""
+    tiny_bundle(models / "tiny")
+    return AppTest.from_file(str(APP), default_timeout=60).run()

@@ -1,0 +1,40 @@
+"""Text from strangers stays text."""
+
+from __future__ import annotations
+
+import pytest
+
+from ui.words import plain, table
+
+
+@pytest.mark.parametrize("text", ["Sounds like jazz. 83 % sure.", "“a.wav” is 0.40 s long.", "12:30, −23 dB (A5)", ""])
+def test_ordinary_sentences_pass_unchanged(text: str) -> None:
+    assert plain(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "forbidden"),
+    [
+        ("![x](http://evil.example/x.png)", "!["),
+        ("[x](javascript:alert(1))", "[x]"),
+        ("<script>alert(1)</script>", "<script"),
+        (":red[x]", ":red["),
+        (":material/home:", ":material"),
+        (":smile:", ":smile:"),
+        (":100:", ":100:"),
+        ("www.evil.example", "www.evil"),
+        ("https://evil.example", "https://"),
+        ("$x$", "$x$"),
+        ("a\n\n# b", "\n"),
+        ("`x`", "`x`"),
+        ("**x**", "**x**"),
+    ],
+)
+def test_markup_loses_its_force(text: str, forbidden: str) -> None:
+    shown = plain(text)
+    assert forbidden not in shown.replace("\\" + forbidden[0], "")
+    assert shown.replace("\\", "").replace("\u2060", "") == " ".join(text.split())
+
+
+def test_table_takes_cells_literally() -> None:
+    assert table(("a", "b"), [("x|y", "1")]) == "| a | b |\n| --- | --- |\n| x\\|y | 1 |"
