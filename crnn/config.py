@@ -94,22 +94,36 @@ class FeatureConfig(_DictConfig):
 class ModelConfig(_DictConfig):
     """Sizes of the CRNN.
 
-    channels: filters of each 3×3 convolution block, first to last.
-    pools: `(time, frequency)` pooling after each block; the first block's frequency
-        part is a stride of its convolution, which halves the cost of what follows.
+    front_end: `square`, a stack of 3×3 convolution blocks, or `timbral`, filters as tall as
+        timbres and as long as rhythms (Pons & Serra 2017), which can start from a teacher's.
     gru_units: units of the GRU per direction.
     embedding_size: width of the penultimate layer.
+    channels: square: filters of each block, first to last.
+    pools: square: `(time, frequency)` pooling after each block; the first block's frequency
+        part is a stride of its convolution, which halves the cost of what follows.
+    n_used_mels: timbral: bands that are looked at, from the lowest.
+    vertical_spans: timbral: heights in bands of the two sets of tall filters.
+    vertical_filters, horizontal_filters, middle_filters: timbral: how many of each.
+    horizontal_spans: timbral: lengths in frames of the three sets of long filters.
     """
 
+    front_end: str = "square"
     channels: tuple[int, ...] = (32, 64, 96, 128)
     pools: tuple[tuple[int, int], ...] = ((1, 2), (2, 2), (2, 2), (2, 4))
     gru_units: int = 64
     embedding_size: int = 128
     dropout: float = 0.3
+    n_used_mels: int = 117
+    vertical_spans: tuple[int, ...] = (47, 82)
+    vertical_filters: int = 204
+    horizontal_spans: tuple[int, ...] = (49, 25, 13)
+    horizontal_filters: int = 51
+    middle_filters: int = 64
 
     def __post_init__(self) -> None:
         # JSON knows no tuples.
         object.__setattr__(self, "pools", tuple((int(t), int(f)) for t, f in self.pools))
+        _require(self.front_end in {"square", "timbral"}, f"front_end {self.front_end!r}: square or timbral")
         _require(1 <= len(self.channels) <= 8, f"channels {self.channels}: 1 to 8 blocks are accepted")
         _require(len(self.pools) == len(self.channels), "pools: as many as channels are needed")
         _require(all(1 <= c <= 1024 for c in self.channels), f"channels {self.channels}: 1 to 1024 each")
@@ -117,6 +131,11 @@ class ModelConfig(_DictConfig):
         _require(1 <= self.gru_units <= 1024, f"gru_units {self.gru_units}: 1 to 1024 is accepted")
         _require(1 <= self.embedding_size <= 2048, f"embedding_size {self.embedding_size}: 1 to 2048 is accepted")
         _require(0 <= self.dropout < 1, f"dropout {self.dropout}: 0 to below 1 is accepted")
+        spans = (*self.vertical_spans, self.n_used_mels)
+        _require(all(1 <= s <= self.n_used_mels <= 512 for s in spans), f"vertical_spans {self.vertical_spans}")
+        _require(all(1 <= s <= 512 for s in self.horizontal_spans), f"horizontal_spans {self.horizontal_spans}")
+        filters = (self.vertical_filters, self.horizontal_filters, self.middle_filters)
+        _require(all(1 <= n <= 1024 for n in filters), f"filters {filters}: 1 to 1024 each")
 
 
 @dataclass(frozen=True)
@@ -178,7 +197,7 @@ class TrainConfig(_DictConfig):
         _require(1 <= self.batch_size <= 1024, f"batch_size {self.batch_size}: 1 to 1024 is accepted")
         _require(1 <= self.crops_per_track <= 64, f"crops_per_track {self.crops_per_track}: 1 to 64 is accepted")
         _require(0 < self.learning_rate <= 1, f"learning_rate {self.learning_rate}: above 0, at most 1")
-        _require(0 <= self.warmup_epochs, f"warmup_epochs {self.warmup_epochs}: 0 or more is accepted")
+        _require(self.warmup_epochs >= 0, f"warmup_epochs {self.warmup_epochs}: 0 or more is accepted")
         _require(0 <= self.weight_decay < 1, f"weight_decay {self.weight_decay}: 0 to below 1 is accepted")
         _require(0 <= self.label_smoothing < 1, f"label_smoothing {self.label_smoothing}: 0 to below 1")
         _require(0 <= self.average_decay < 1, f"average_decay {self.average_decay}: 0 to below 1 is accepted")

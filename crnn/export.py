@@ -153,7 +153,7 @@ def _conv2d(graph: _Graph, layer: Any, inputs: list[str]) -> str:
         scale, shift = _batch_norm_scale(consumers[0])
         kernel, bias = kernel * scale, bias * scale + shift
     operands = [inputs[0], graph.constant(kernel.transpose(3, 2, 0, 1)), graph.constant(bias)]
-    out = graph.add("Conv", operands, strides=list(layer.strides), auto_pad="SAME_UPPER", group=layer.groups)
+    out = graph.add("Conv", operands, strides=list(layer.strides), auto_pad=_padding(layer), group=layer.groups)
     return _activation(graph, layer.activation.__name__, out)
 
 
@@ -167,14 +167,29 @@ def _batch_normalization(graph: _Graph, layer: Any, inputs: list[str]) -> str:
     return graph.add("Add", [scaled, graph.constant(shift.reshape(shape))])
 
 
+def _padding(layer: Any) -> str:
+    return "SAME_UPPER" if layer.padding == "same" else "VALID"
+
+
 def _pooling(operator: str) -> Callable[[_Graph, Any, list[str]], str]:
     def write(graph: _Graph, layer: Any, inputs: list[str]) -> str:
-        pad = "SAME_UPPER" if layer.padding == "same" else "VALID"
-        return graph.add(
-            operator, inputs, kernel_shape=list(layer.pool_size), strides=list(layer.strides), auto_pad=pad
-        )
+        shape = {"kernel_shape": list(layer.pool_size), "strides": list(layer.strides)}
+        return graph.add(operator, inputs, **shape, auto_pad=_padding(layer))
 
     return write
+
+
+def _cropping2d(graph: _Graph, layer: Any, inputs: list[str]) -> str:
+    (top, bottom), (left, right) = layer.cropping
+    ends = [-n if n else np.iinfo(np.int64).max for n in (bottom, right)]
+    bounds = ([top, left], ends, [2, 3])
+    return graph.add("Slice", [inputs[0], *(graph.constant(np.array(b, np.int64)) for b in bounds)])
+
+
+def _zero_padding2d(graph: _Graph, layer: Any, inputs: list[str]) -> str:
+    (top, bottom), (left, right) = layer.padding
+    pads = np.array([0, 0, top, left, 0, 0, bottom, right], np.int64)
+    return graph.add("Pad", [inputs[0], graph.constant(pads)])
 
 
 def _bidirectional(graph: _Graph, layer: Any, inputs: list[str]) -> str:
@@ -201,7 +216,7 @@ def _dense(graph: _Graph, layer: Any, inputs: list[str]) -> str:
 
 
 def _activation(graph: _Graph, name: str, at: str) -> str:
-    operators = {"relu": "Relu", "elu": "Elu", "tanh": "Tanh", "sigmoid": "Sigmoid"}
+    operators = {"relu": "Relu", "elu": "Elu", "tanh": "Tanh", "sigmoid": "Sigmoid", "softplus": "Softplus"}
     if name == "linear":
         return at
     if name not in operators:
@@ -235,6 +250,8 @@ _WRITERS: dict[str, Callable[[_Graph, Any, list[str]], str]] = {
     "Activation": lambda graph, layer, inputs: _activation(graph, layer.activation.__name__, inputs[0]),
     "MaxPooling2D": _pooling("MaxPool"),
     "AveragePooling2D": _pooling("AveragePool"),
+    "Cropping2D": _cropping2d,
+    "ZeroPadding2D": _zero_padding2d,
     "Bidirectional": _bidirectional,
     "GlobalAveragePooling1D": _reduce_over_time("ReduceMean"),
     "GlobalMaxPooling1D": _reduce_over_time("ReduceMax"),

@@ -14,6 +14,9 @@ import numpy.typing as npt
 from crnn.config import ModelConfig
 
 EMBEDDING = "embedding"
+FRAMES = "per_frame"
+# 10 / ln 10: dB of power over this are natural logarithms.
+DB_PER_NEPER = 10.0 / np.log(10.0)
 LOGITS = "logits"
 
 
@@ -29,22 +32,37 @@ def build_crnn(config: ModelConfig, n_mels: int, n_genres: int) -> keras.Model:
         Model from `(batch, n_frames, n_mels)` in dB to `(batch, n_genres)` logits.
     """
     inputs = keras.Input((None, n_mels), name="log_mel")
-    x = keras.layers.Normalization(axis=-1, mean=np.full(n_mels, -40.0), variance=np.full(n_mels, 400.0), name="norm")(
-        inputs
-    )
-    x = keras.layers.Reshape((-1, n_mels, 1), name="as_picture")(x)
-    for i, (filters, pool) in enumerate(zip(config.channels, config.pools, strict=True), start=1):
-        x = _convolution_block(x, i, filters, pool, config.dropout)
-    x = keras.layers.Reshape((-1, x.shape[2] * x.shape[3]), name="per_frame")(x)
+    front_end = _timbral_front_end if config.front_end == "timbral" else _square_front_end
+    frames, pooled_frames = front_end(inputs, config)
     gru = keras.layers.GRU(config.gru_units, return_sequences=True, name="gru")
-    x = keras.layers.Bidirectional(gru, name="bidirectional")(x)
-    mean = keras.layers.GlobalAveragePooling1D(name="mean_over_time")(x)
-    peak = keras.layers.GlobalMaxPooling1D(name="max_over_time")(x)
-    x = keras.layers.Concatenate(name="pooled")([mean, peak])
+    recurrent = keras.layers.Bidirectional(gru, name="bidirectional")(frames)
+    pooled = [*pooled_frames, *_pool_over_time(recurrent, "gru")]
+    x = keras.layers.Concatenate(name="pooled")(pooled)
+    x = keras.layers.BatchNormalization(name="pooled_norm")(x)
     x = keras.layers.Dropout(config.dropout, name="pooled_dropout")(x)
     x = keras.layers.Dense(config.embedding_size, activation="relu", name=EMBEDDING)(x)
     x = keras.layers.Dropout(config.dropout, name="embedding_dropout")(x)
     return keras.Model(inputs, keras.layers.Dense(n_genres, name=LOGITS)(x), name="crnn")
+
+
+def _pool_over_time(x: keras.KerasTensor, name: str) -> list[keras.KerasTensor]:
+    return [
+        keras.layers.GlobalMaxPooling1D(name=f"{name}_max")(x),
+        keras.layers.GlobalAveragePooling1D(name=f"{name}_mean")(x),
+    ]
+
+
+def _square_front_end(
+    inputs: keras.KerasTensor, config: ModelConfig
+) -> tuple[keras.KerasTensor, list[keras.KerasTensor]]:
+    """Blocks of 3×3 convolutions; what the GRU reads, and nothing to pool beside it."""
+    n_mels = inputs.shape[-1]
+    mean, variance = np.full(n_mels, -40.0), np.full(n_mels, 400.0)
+    x = keras.layers.Normalization(axis=-1, mean=mean, variance=variance, name="norm")(inputs)
+    x = keras.layers.Reshape((-1, n_mels, 1), name="as_picture")(x)
+    for i, (filters, pool) in enumerate(zip(config.channels, config.pools, strict=True), start=1):
+        x = _convolution_block(x, i, filters, pool, config.dropout)
+    return keras.layers.Reshape((-1, x.shape[2] * x.shape[3]), name="per_frame")(x), []
 
 
 def _convolution_block(
@@ -58,6 +76,54 @@ def _convolution_block(
     if rest != (1, 1):
         x = keras.layers.MaxPooling2D(rest, padding="same", name=f"pool{number}")(x)
     return keras.layers.SpatialDropout2D(dropout / 3, name=f"conv_dropout{number}")(x)
+
+
+def _timbral_front_end(
+    inputs: keras.KerasTensor, config: ModelConfig
+) -> tuple[keras.KerasTensor, list[keras.KerasTensor]]:
+    """Tall and long filters, each pooled over all of frequency, then convolutions over time.
+
+    After Pons & Serra's musicnn (2019) at this project's frame rate. Softplus of dB is the
+    log(1 + power) that it was trained on. Returns the middle layers for the GRU, and the
+    pools of all features.
+    """
+    x = keras.layers.Normalization(axis=-1, mean=0.0, variance=DB_PER_NEPER**2, name="norm")(inputs)
+    x = keras.layers.Activation("softplus", name="log_one_plus_power")(x)
+    x = keras.layers.Reshape((-1, inputs.shape[-1], 1), name="as_picture")(x)
+    x = keras.layers.Cropping2D(((0, 0), (0, inputs.shape[-1] - config.n_used_mels)), name="used_mels")(x)
+    x = keras.layers.BatchNormalization(name="input_norm")(x)
+    tall = keras.layers.ZeroPadding2D((1, 0), name="pad_time")(x)
+    parts = [
+        _filters_over_all_mels(tall, f"vertical{i}", (3, span), config.vertical_filters, stride=2)
+        for i, span in enumerate(config.vertical_spans, start=1)
+    ]
+    parts += [
+        _filters_over_all_mels(x, f"horizontal{i}", (span, 1), config.horizontal_filters, stride=1)
+        for i, span in enumerate(config.horizontal_spans, start=1)
+    ]
+    features = [keras.layers.Concatenate(name="front")(parts)]
+    for i in (1, 2, 3):
+        y = keras.layers.Conv2D(config.middle_filters, (3, 1), padding="same", name=f"middle{i}")(features[-1])
+        y = keras.layers.ReLU(name=f"middle_relu{i}")(y)
+        y = keras.layers.BatchNormalization(name=f"middle_norm{i}")(y)
+        features.append(y if i == 1 else keras.layers.Add(name=f"residual{i}")([y, features[-1]]))
+    everything = keras.layers.Concatenate(name="features")(features)
+    per_frame = keras.layers.Reshape((-1, everything.shape[-1]), name=FRAMES)(everything)
+    middle = keras.layers.Concatenate(name="middle")(features[1:])
+    slower = keras.layers.AveragePooling2D((4, 1), padding="same", name="slower")(middle)
+    recurrent_input = keras.layers.Reshape((-1, middle.shape[-1]), name="per_slow_frame")(slower)
+    return recurrent_input, _pool_over_time(per_frame, "frames")
+
+
+def _filters_over_all_mels(
+    x: keras.KerasTensor, name: str, kernel: tuple[int, int], filters: int, *, stride: int
+) -> keras.KerasTensor:
+    padding = "valid" if kernel[1] > 1 else "same"
+    x = keras.layers.Conv2D(filters, kernel, strides=(1, stride), padding=padding, name=name)(x)
+    x = keras.layers.ReLU(name=f"{name}_relu")(x)
+    # The norm's scales are positive, so the maximum may come first: it leaves less to normalise.
+    x = keras.layers.MaxPooling2D((1, x.shape[2]), name=f"{name}_max")(x)
+    return keras.layers.BatchNormalization(name=f"{name}_norm")(x)
 
 
 def set_normalization(model: keras.Model, mean: npt.ArrayLike, variance: npt.ArrayLike) -> keras.Model:
