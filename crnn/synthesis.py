@@ -228,11 +228,6 @@ def clap(sample_rate: int, rng: np.random.Generator) -> FloatArray:
     return (band_noise(len(t), sample_rate, rng, 800.0, 5000.0) * envelope * 0.5).astype(np.float32)
 
 
-def tom(sample_rate: int, rng: np.random.Generator, *, low_hz: float = 110.0) -> FloatArray:
-    """A tom-tom."""
-    return kick(sample_rate, rng, low_hz=low_hz, seconds=0.35)
-
-
 def _time(seconds: float, sample_rate: int) -> npt.NDArray[np.float64]:
     return np.arange(round(seconds * sample_rate)) / sample_rate
 

@@ -10,8 +10,12 @@ import numpy as np
 import pytest
 
 from crnn import demo, features
+from crnn.bundle import load_bundle
 from crnn.config import FeatureConfig
 from crnn.dataset import Track, scan, split_notes, split_tracks
+from crnn.examples import EXAMPLES
+from crnn.inference import Classifier
+from crnn.paths import models_dir
 
 CONFIG = FeatureConfig()
 RATE = CONFIG.sample_rate
@@ -125,6 +129,18 @@ def test_examples_hold_music_noise_and_silence():
     assert len(names) >= 6
     assert not demo.example("silence", RATE).samples.any()
     assert all(a != b for a, b in pairwise(names))
+
+
+def test_the_bundled_model_names_at_least_two_examples_rightly_and_hears_silence():
+    folder = models_dir() / "gtzan-crnn"
+    if not folder.is_dir():
+        pytest.skip(f"no model in {folder}")
+    classifier = Classifier(load_bundle(folder))
+    answers = {name: classifier.classify(demo.example(name, classifier.config.sample_rate)) for name in EXAMPLES}
+    right = [name for name, answer in answers.items() if answer.genre and answer.genre == EXAMPLES[name].genre]
+    assert len(right) >= 2
+    assert answers["silence"].verdict == "silence"
+    assert answers["murmuring voice"].verdict != "genre"
 
 
 def test_unknown_examples_are_named():
