@@ -333,16 +333,22 @@ def test_a_name_with_a_line_break_stays_on_one_line() -> None:
     str(caught.value).encode()
 
 
-def test_a_playlist_opens_no_other_file(tmp_path: Path, ffmpeg: str) -> None:
-    secret = tmp_path / "secret.flac"
-    secret.write_bytes(wav_bytes(sine(440.0), subtype="PCM_16", kind="FLAC"))
-    playlist = tmp_path / "song.m3u8"
-    # The byte 1 keeps it from passing for text.
-    playlist.write_bytes(
-        b"#EXTM3U\n#\x01\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n" + bytes(secret) + b"\n#EXT-X-ENDLIST\n"
-    )
-    with pytest.raises(UndecodableAudioError, match="cannot be decoded"):
-        load_clip(playlist, RATE)
+@pytest.mark.parametrize(
+    "playlist",
+    # The byte 1 keeps them from passing for text.
+    [
+        b"#EXTM3U\n#\x01\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nsecret.flac\n#EXT-X-ENDLIST\n",
+        b"ffconcat version 1.0\nfile secret.flac\n#\x01\n",
+    ],
+    ids=["hls", "concat"],
+)
+def test_a_playlist_opens_no_other_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, playlist: bytes) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("secret.flac").write_bytes(wav_bytes(sine(440.0), subtype="PCM_16", kind="FLAC"))
+    Path("song.m3u8").write_bytes(playlist)
+    for source in (Path("song.m3u8"), playlist):
+        with pytest.raises(UndecodableAudioError, match="cannot be decoded"):
+            load_clip(source, RATE)
 
 
 def test_a_film_without_sound(ffmpeg: str, tmp_path: Path) -> None:
@@ -392,22 +398,28 @@ def test_wav_written_to_a_pipe_is_whole(declared: int) -> None:
     assert clip.notes == ()
 
 
-def flac_with_length(n_frames: int) -> bytes:
-    content = bytearray(wav_bytes(sine(440.0, 3.0), subtype="PCM_16", kind="FLAC"))
+def flac_with_length(samples: FloatArray, n_frames: int) -> bytes:
+    content = bytearray(wav_bytes(samples, subtype="PCM_16", kind="FLAC"))
     packed = int.from_bytes(content[18:26], "big") & ~(2**36 - 1) | n_frames
     content[18:26] = packed.to_bytes(8, "big")
     return bytes(content)
 
 
-def test_flac_of_unknown_length_is_whole() -> None:
-    clip = load_clip(flac_with_length(0), RATE)
-    assert clip.duration_seconds == pytest.approx(3.0)
+@pytest.mark.parametrize("seconds", [3.0, 20.0])
+def test_flac_of_unknown_length_is_whole(seconds: float) -> None:
+    samples = noise(seconds)
+    clip = load_clip(flac_with_length(samples, 0), RATE)
+    assert len(clip.samples) == len(samples)
+    np.testing.assert_allclose(clip.samples, samples, atol=1e-4)
     assert clip.notes == ()
 
 
-def test_flac_that_lies_about_its_length_allocates_nothing() -> None:
-    clip = load_clip(flac_with_length(2**36 - 1), RATE)
-    assert clip.duration_seconds == pytest.approx(3.0)
+@pytest.mark.parametrize("seconds", [3.0, 20.0])
+def test_flac_that_lies_about_its_length_allocates_nothing(seconds: float) -> None:
+    samples = noise(seconds)
+    clip = load_clip(flac_with_length(samples, 2**36 - 1), RATE)
+    assert len(clip.samples) == len(samples)
+    np.testing.assert_allclose(clip.samples, samples, atol=1e-4)
     assert CUT_SHORT in clip.notes[0]
 
 

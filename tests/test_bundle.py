@@ -240,6 +240,24 @@ def test_a_failure_while_saving_leaves_the_old_model(bundle: Bundle) -> None:
     assert [path.name for path in bundle.path.parent.iterdir()] == ["tiny"]
 
 
+def test_a_failure_of_the_last_rename_brings_the_old_model_back(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = Path.rename
+
+    def refuse_drafts(path: Path, target: Path) -> Path:
+        if path.name.startswith(".tiny-") and "-old-" not in path.name:
+            raise OSError(5, "Input/output error")
+        return rename(path, target)
+
+    assert bundle.path is not None
+    monkeypatch.setattr(Path, "rename", refuse_drafts)
+    with pytest.raises(BundleError, match="Input/output error"):
+        save_bundle(bundle, bundle.path, copy_onnx(bundle), replace=True)
+    assert load_bundle(bundle.path) == bundle
+    assert [path.name for path in bundle.path.parent.iterdir()] == ["tiny"]
+
+
 def test_a_draft_without_network_is_not_saved(bundle: Bundle, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"files must hold model\.onnx"):
         save_bundle(bundle, tmp_path / "other", lambda draft: None)

@@ -30,6 +30,11 @@ def test_whole_files_are_whole_and_cut_ones_cut(kind: str) -> None:
     assert is_cut_short(io.BytesIO(content[: len(content) * 4 // 5]), 4.0)
 
 
+def test_ogg_cut_between_two_pages_is_cut() -> None:
+    content = wav_bytes(noise(5.0), subtype="VORBIS", kind="OGG")
+    assert is_cut_short(io.BytesIO(content[: content.rindex(b"OggS")]), 4.9)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_sound_is_no_other_thing(kind: str) -> None:
     for samples in (noise(2.0), np.zeros(40_000), sine(440.0)):
