@@ -27,8 +27,8 @@ from crnn import archive, demo, features
 from crnn.archive import UInt8Array
 from crnn.audio import AudioStream, check_duration
 from crnn.config import FeatureConfig
-from crnn.dataset import Dataset, Fault, Track
 from crnn.errors import AudioError, ClipTooShortError, DatasetError
+from crnn.tracks import Dataset, Fault, Track
 
 # Of a longer track only the beginning is learnt from: a mixtape must not outweigh a shelf.
 MAX_TRACK_SECONDS = 600.0
@@ -135,6 +135,8 @@ def load_log_mel(
     rows = [track.index for track in chosen]
     if any(row is None or row >= len(data.log_mel) for row in rows):
         raise DatasetError(f"“{found.source.name}” changed since it was scanned. Scan it again.")
+    if on_progress is not None:
+        on_progress(len(chosen), len(chosen))
     return [data.log_mel[row] for row in rows if row is not None], []
 
 

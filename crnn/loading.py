@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from crnn import paths
-from crnn.archive import read_archive
-from crnn.cache import FeatureCache
+from crnn.cache import load_log_mel
 from crnn.config import FeatureConfig
 from crnn.dataset import Dataset, Fault, Track
-from crnn.errors import DatasetError, TooFewTracksError
+from crnn.errors import TooFewTracksError
 from crnn.training import LabelledTracks
 
 CACHE_FOLDER = "features"
@@ -50,7 +49,14 @@ def load_parts(
         DatasetError: An archive was made with other features.
     """
     wanted = [track for tracks in parts.values() for track in tracks]
-    log_mels, faults = _log_mels(dataset, wanted, config, n_jobs, on_progress)
+    log_mels, faults = load_log_mel(
+        dataset,
+        config,
+        folder=paths.home_dir() / CACHE_FOLDER,
+        tracks=wanted,
+        n_jobs=n_jobs,
+        on_progress=on_progress,
+    )
     loaded = {}
     at = 0
     for name, tracks in parts.items():
@@ -64,25 +70,4 @@ def load_parts(
     if not any(len(part) for part in loaded.values()):
         reasons = " ".join(fault.message for fault in faults[:3])
         raise TooFewTracksError(f"None of the {len(wanted)} tracks could be read. {reasons}".strip())
-    return Loaded(loaded, faults)
-
-
-def _log_mels(
-    dataset: Dataset,
-    tracks: Sequence[Track],
-    config: FeatureConfig,
-    n_jobs: int,
-    on_progress: Callable[[int, int], None],
-) -> tuple[list[np.ndarray | None], tuple[Fault, ...]]:
-    if dataset.kind == "archive" and dataset.source is not None:
-        stored = read_archive(dataset.source)
-        if stored.n_mels != config.n_mels:
-            raise DatasetError(
-                f"“{dataset.name}” holds {stored.n_mels} mel bands, the model reads {config.n_mels}. "
-                "Make the archive again from the audio with `python -m crnn features`."
-            )
-        on_progress(len(tracks), len(tracks))
-        return [stored.log_mel[track.index or 0] for track in tracks], ()
-    cache = FeatureCache(paths.home_dir() / CACHE_FOLDER, config)
-    log_mels, faults = cache.load(tracks, n_jobs=n_jobs, on_progress=on_progress)
-    return list(log_mels), tuple(faults)
+    return Loaded(loaded, tuple(faults))

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from sounds import RATE, sine
 
-from crnn import archive, dataset
+from crnn import archive, dataset, demo
 from crnn.dataset import Fault, Track, scan, split_tracks
 from crnn.errors import DatasetError, EmptyGenreError, TooFewTracksError
 
@@ -354,6 +354,14 @@ def test_an_archive_is_scanned_and_its_copies_found(tmp_path: Path):
     assert [(t.index, t.split) for t in found.tracks] == [(0, "train"), (1, None), (2, "valid")]
     assert found.tracks[0].group == found.tracks[2].group is not None
     assert faults(found) == {"a, c": "two_genres"}
+
+
+def test_a_tracks_sound_is_its_file_or_its_demo_piece(folder: Path):
+    clip = dataset.track_clip(scan(folder).tracks[0], 16_000)
+    assert (clip.sample_rate, clip.duration_seconds, clip.name) == (16_000, 1.0, "jazz0.wav")
+    assert dataset.track_clip(demo.tracks(1)[0], RATE).duration_seconds == demo.TRACK_SECONDS
+    with pytest.raises(ValueError, match="no track of the demo"):
+        dataset.track_clip(Track("a", "x", None, index=0), RATE)
 
 
 def test_genres_can_be_merged_renamed_and_left_out(folder: Path):
