@@ -35,7 +35,6 @@ if len(given) > 1:
         st.caption("Choose a row to see and hear that sound; click a column's title to sort.")
         st.stop()
     chosen = index
-    st.caption(plain(given[chosen].name))
 
 sound, config = given[chosen], model.bundle.feature_config
 try:

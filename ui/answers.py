@@ -111,6 +111,7 @@ def draw_listening_view(sound: Sound, prediction: Prediction, view: View | None,
         listening_view(
             key=f"listen.player.{sound.digest}",
             seconds=prediction.duration_seconds,
+            title=sound.name or "recording",
             url=serve(sound.data, "listen"),
             lanes=(genre_lane(prediction),),
         )
@@ -119,6 +120,7 @@ def draw_listening_view(sound: Sound, prediction: Prediction, view: View | None,
     listening_view(
         key=f"listen.player.{sound.digest}",
         seconds=prediction.duration_seconds,
+        title=sound.name or "recording",
         url=serve(view.wav, "listen"),
         lanes=(genre_lane(prediction),),
         pictures=(NamedPicture(_picture_words(view, config), figures.clip_picture(view.power, config)),),

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import streamlit as st
 
 from crnn import features
-from crnn.audio import load_clip
+from crnn.audio import AudioStream, load_clip
 from crnn.config import MAX_CLIP_SECONDS, FeatureConfig
 from crnn.errors import CrnnError
 from crnn.inference import Prediction
@@ -124,9 +124,11 @@ def view(sound: Sound, config: FeatureConfig) -> View:
 
 
 def _look(sound: Sound, config: FeatureConfig) -> View:
-    clip = load_clip(sound.data, config.sample_rate, name=sound.name)
-    played = clip
-    if clip.duration_seconds <= _FULL_BAND_SECONDS:
-        played = load_clip(sound.data, _FULL_BAND_RATE, name=sound.name)
+    clip = played = load_clip(sound.data, config.sample_rate, name=sound.name)
+    with AudioStream(sound.data, config.sample_rate, sound.name) as stream:
+        rate = min(stream.source_rate, _FULL_BAND_RATE)
+    if rate > config.sample_rate and clip.duration_seconds <= _FULL_BAND_SECONDS:
+        played = load_clip(sound.data, rate, name=sound.name)
     peak = float(np.abs(clip.samples).max(initial=0.0))
-    return View(features.mel_power(clip.samples, config), wav_bytes(played), 20 * float(np.log10(max(peak, 1e-10))))
+    peak_db = 20 * float(np.log10(min(1.0, max(peak, 1e-10))))
+    return View(features.mel_power(clip.samples, config), wav_bytes(played), peak_db)

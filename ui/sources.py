@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from crnn import demo
 from crnn.config import FeatureConfig
+from crnn.examples import example, example_names
 from ui.media import wav_bytes
 from ui.meter import level_meter
 from ui.state import Sound, give, sounds
@@ -20,7 +20,7 @@ _EXAMPLE = "listen.example"
 
 def give_a_sound() -> None:
     """Draw the three ways; each makes its sound the one that the pages speak of."""
-    record, upload, example = st.tabs(["Record", "Upload", "Example"])
+    record, upload, try_out = st.tabs(["Record", "Upload", "Example"])
     with record:
         left, right = st.columns([3, 2], vertical_alignment="center")
         left.audio_input(
@@ -40,10 +40,10 @@ def give_a_sound() -> None:
             on_change=_take_uploads,
             label_visibility="collapsed",
         )
-    with example:
+    with try_out:
         st.pills(
             "Examples, synthesized on this machine when you choose one",
-            demo.example_names(),
+            example_names(),
             key=_EXAMPLE,
             on_change=_take_example,
         )
@@ -70,7 +70,7 @@ def _take_uploads() -> None:
 def _take_example() -> None:
     name = st.session_state[_EXAMPLE]
     if name is not None:
-        clip = demo.example(name, FeatureConfig().sample_rate)
+        clip = example(name, FeatureConfig().sample_rate)
         give((Sound(name, wav_bytes(clip), "example"),))
     else:
         _forget("example")

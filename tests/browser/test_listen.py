@@ -197,8 +197,11 @@ def test_segments_exact_input_is_shown_and_left_again(page) -> None:
 
     upload(page, ("song.wav", SONG))
     wait_for_player(page)
+    page.get_by_role("button", name="Play", exact=True).click()
     page.get_by_role("button", name="Show the model’s input here").click()
     expect(page.get_by_text("What the model heard from 0:00.0 to 0:10.0")).to_be_visible()
+    assert not page.locator(".view audio").evaluate("audio => audio.paused"), "the sound stopped"
+    page.get_by_role("button", name="Pause", exact=True).click()
     assert loudest_hz(page) == pytest.approx(100.0, rel=0.3)
     page.get_by_role("button", name="Back to the whole sound").click()
     expect(page.get_by_role("button", name="Show the model’s input here")).to_be_visible()
@@ -271,3 +274,15 @@ def test_downloads_are_what_they_say(page, tmp_path: Path) -> None:
         page.get_by_role("button", name="Audacity labels").click()
     lines = Path(download.value.path()).read_text(encoding="utf-8").splitlines()
     assert [line.split("\t")[2] for line in lines] == ["bass", "treble"]
+
+
+def test_long_file_shows_its_progress_and_can_be_stopped(page, tmp_path: Path) -> None:
+    from playwright.sync_api import expect
+
+    path = tmp_path / "long.wav"
+    path.write_bytes(wav_bytes(np.tile(noise(10.0, 8000), 360), 8000, "PCM_U8"))
+    upload(page, path)
+    expect(page.get_by_text(re.compile(r"^Listening: \d+:\d\d\.\d of 60:00\.0"))).to_be_visible()
+    page.locator('[data-testid="stMain"]').get_by_role("button", name="Stop", exact=True).click()
+    expect(page.get_by_text("Record ten seconds of music")).to_be_visible()
+    assert page.locator(".stage").count() == 0

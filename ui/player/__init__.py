@@ -47,6 +47,7 @@ def listening_view(
     *,
     key: str,
     seconds: float,
+    title: str = "",
     url: str = "",
     lanes: tuple[Lane, ...] = (),
     pictures: tuple[NamedPicture, ...] = (),
@@ -57,6 +58,7 @@ def listening_view(
     Args:
         key: Tells one sound from another; a new key starts at the beginning.
         seconds: Length of the sound.
+        title: What the sound is called.
         url: Where the browser finds the sound; without it nothing plays.
         lanes: Drawn above the pictures, in order.
         pictures: Drawn one below the other.
@@ -69,6 +71,7 @@ def listening_view(
     shown = close_up(asked) if close_up is not None and asked in known else None
     values = {
         "seconds": round(seconds, 3),
+        "title": title,
         "url": url,
         "lanes": [_lane(lane) for lane in lanes],
         "pictures": [_picture(picture) for picture in pictures],

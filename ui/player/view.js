@@ -73,6 +73,7 @@ class View {
     this.find = (selector) => root.querySelector(selector);
     this.audio = this.find("audio");
     this.stage = this.find(".stage");
+    this.slider = this.find(".overlay");
     this.cursor = this.find(".cursor");
     this.readout = this.find(".readout");
     this.lanes = [];
@@ -107,12 +108,14 @@ class View {
     this.closeUp = data.closeUp;
     if (this.closeUp && this.closeUp.segment !== before) this.showCloseUp();
     if (!this.closeUp && before !== undefined) this.zoomTo(...(this.windowBefore ?? [0, data.seconds]));
-    this.stage.setAttribute("aria-valuemax", data.seconds.toFixed(1));
+    this.slider.setAttribute("aria-valuemax", data.seconds.toFixed(1));
     this.root.host.dataset.ready = "true";
   }
 
   open(data) {
     this.window = [0, data.seconds];
+    this.message = "";
+    this.find(".title").textContent = this.find(".title").title = data.title;
     this.find(".total").textContent = clock(data.seconds);
     for (const button of this.root.querySelectorAll(".play, .loop, .rate")) button.disabled = !data.url;
     if (data.url) this.audio.src = data.url;
@@ -373,13 +376,13 @@ class View {
   place() {
     if (!this.data) return;
     const now = this.now();
-    const width = this.find(".overlay").clientWidth;
+    const width = this.slider.clientWidth;
     this.cursor.style.transform = `translateX(${this.x(now, width)}px)`;
     this.find(".now").textContent = clock(now);
     const words = `${clock(now)} of ${clock(this.data.seconds)}`;
-    this.stage.setAttribute("aria-valuenow", now.toFixed(1));
+    this.slider.setAttribute("aria-valuenow", now.toFixed(1));
     const status = this.statusAt(now);
-    this.stage.setAttribute("aria-valuetext", status.words ? `${words}, ${status.words}` : words);
+    this.slider.setAttribute("aria-valuetext", status.words ? `${words}, ${status.words}` : words);
     if (!this.message) this.find(".status").textContent = this.closeUp?.caption || status.line || "";
     this.segment = status.segment;
     const button = this.find(".close-up");
@@ -479,7 +482,7 @@ class View {
   }
 
   secondsAt(event) {
-    const box = this.find(".overlay").getBoundingClientRect();
+    const box = this.slider.getBoundingClientRect();
     const [start, end] = this.window;
     return start + ((event.clientX - box.left) / box.width) * (end - start);
   }
@@ -497,7 +500,7 @@ class View {
       return;
     }
     const [start, end] = this.window;
-    const perPixel = (end - start) / this.find(".overlay").clientWidth;
+    const perPixel = (end - start) / this.slider.clientWidth;
     if (Math.abs(event.clientX - pointer.from) > 4) pointer.moved = true;
     const others = [...this.pointers.values()].filter((other) => other !== pointer);
     if (others.length) {
@@ -518,6 +521,7 @@ class View {
     this.pointers.delete(event.pointerId);
     if (pointer && !pointer.moved) {
       this.seek(this.secondsAt(event));
+      this.slider.focus({ preventScroll: true });
       this.hover(event);
     }
   }
@@ -531,12 +535,12 @@ class View {
     } else if (Math.abs(event.deltaX) > Math.abs(event.deltaY) || event.shiftKey) {
       event.preventDefault();
       const delta = event.deltaX || event.deltaY;
-      this.pan((delta / this.find(".overlay").clientWidth) * (end - start));
+      this.pan((delta / this.slider.clientWidth) * (end - start));
     }
   }
 
   hover(event) {
-    const box = this.find(".overlay").getBoundingClientRect();
+    const box = this.slider.getBoundingClientRect();
     const seconds = this.secondsAt(event);
     const inside = event.clientX >= box.left && event.clientX <= box.right;
     const lane = this.lanes.find(({ element }) => {
