@@ -179,17 +179,33 @@ def _pooling(operator: str) -> Callable[[_Graph, Any, list[str]], str]:
     return write
 
 
-def _cropping2d(graph: _Graph, layer: Any, inputs: list[str]) -> str:
-    (top, bottom), (left, right) = layer.cropping
-    ends = [-n if n else np.iinfo(np.int64).max for n in (bottom, right)]
-    bounds = ([top, left], ends, [2, 3])
-    return graph.add("Slice", [inputs[0], *(graph.constant(np.array(b, np.int64)) for b in bounds)])
+def _pooled_filters(graph: _Graph, layer: Any, inputs: list[str]) -> str:
+    bounds = [graph.constant(np.array([n], np.int64)) for n in (0, layer.n_used_mels, 2)]
+    used = graph.add("Slice", [inputs[0], *bounds])
+    picture = graph.add("Unsqueeze", [used, graph.constant(np.array([1], np.int64))])
+    kernel, bias = layer.get_weights()
+    before = (layer.span_frames - 1) // 2
+    pads = [before, 0, layer.span_frames - 1 - before, 0]
+    operands = [picture, graph.constant(kernel.transpose(3, 2, 0, 1)), graph.constant(bias)]
+    convolved = graph.add("Conv", operands, strides=[1, layer.mel_stride], pads=pads)
+    # The maximum of what is below zero is cut afterwards: the same, and less to do.
+    over_mels = graph.add("ReduceMax", [convolved], axes=[3], keepdims=0)
+    return graph.add("Transpose", [graph.add("Relu", [over_mels])], perm=[0, 2, 1])
 
 
-def _zero_padding2d(graph: _Graph, layer: Any, inputs: list[str]) -> str:
-    (top, bottom), (left, right) = layer.padding
-    pads = np.array([0, 0, top, left, 0, 0, bottom, right], np.int64)
-    return graph.add("Pad", [inputs[0], graph.constant(pads)])
+def _conv1d(graph: _Graph, layer: Any, inputs: list[str]) -> str:
+    kernel, bias = layer.get_weights()
+    channels_first = graph.add("Transpose", inputs, perm=[0, 2, 1])
+    operands = [channels_first, graph.constant(kernel.transpose(2, 1, 0)), graph.constant(bias)]
+    out = graph.add("Conv", operands, strides=list(layer.strides), auto_pad=_padding(layer))
+    return graph.add("Transpose", [_activation(graph, layer.activation.__name__, out)], perm=[0, 2, 1])
+
+
+def _average_pooling1d(graph: _Graph, layer: Any, inputs: list[str]) -> str:
+    channels_first = graph.add("Transpose", inputs, perm=[0, 2, 1])
+    shape = {"kernel_shape": list(layer.pool_size), "strides": list(layer.strides)}
+    out = graph.add("AveragePool", [channels_first], **shape, auto_pad=_padding(layer))
+    return graph.add("Transpose", [out], perm=[0, 2, 1])
 
 
 def _bidirectional(graph: _Graph, layer: Any, inputs: list[str]) -> str:
@@ -250,8 +266,9 @@ _WRITERS: dict[str, Callable[[_Graph, Any, list[str]], str]] = {
     "Activation": lambda graph, layer, inputs: _activation(graph, layer.activation.__name__, inputs[0]),
     "MaxPooling2D": _pooling("MaxPool"),
     "AveragePooling2D": _pooling("AveragePool"),
-    "Cropping2D": _cropping2d,
-    "ZeroPadding2D": _zero_padding2d,
+    "PooledFilters": _pooled_filters,
+    "Conv1D": _conv1d,
+    "AveragePooling1D": _average_pooling1d,
     "Bidirectional": _bidirectional,
     "GlobalAveragePooling1D": _reduce_over_time("ReduceMean"),
     "GlobalMaxPooling1D": _reduce_over_time("ReduceMax"),

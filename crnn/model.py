@@ -7,6 +7,8 @@ travels with the weights; the network ends in logits. After Choi et al. (2017),
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 import numpy.typing as npt
@@ -89,41 +91,80 @@ def _timbral_front_end(
     """
     x = keras.layers.Normalization(axis=-1, mean=0.0, variance=DB_PER_NEPER**2, name="norm")(inputs)
     x = keras.layers.Activation("softplus", name="log_one_plus_power")(x)
-    x = keras.layers.Reshape((-1, inputs.shape[-1], 1), name="as_picture")(x)
-    x = keras.layers.Cropping2D(((0, 0), (0, inputs.shape[-1] - config.n_used_mels)), name="used_mels")(x)
     x = keras.layers.BatchNormalization(name="input_norm")(x)
-    tall = keras.layers.ZeroPadding2D((1, 0), name="pad_time")(x)
-    parts = [
-        _filters_over_all_mels(tall, f"vertical{i}", (3, span), config.vertical_filters, stride=2)
-        for i, span in enumerate(config.vertical_spans, start=1)
-    ]
-    parts += [
-        _filters_over_all_mels(x, f"horizontal{i}", (span, 1), config.horizontal_filters, stride=1)
-        for i, span in enumerate(config.horizontal_spans, start=1)
-    ]
+    shapes = [(f"vertical{i}", 3, span, 2) for i, span in enumerate(config.vertical_spans, start=1)]
+    shapes += [(f"horizontal{i}", span, 1, 1) for i, span in enumerate(config.horizontal_spans, start=1)]
+    parts = []
+    for name, n_frames, n_mels, stride in shapes:
+        filters = config.vertical_filters if n_mels > 1 else config.horizontal_filters
+        pooled = PooledFilters(filters, n_frames, n_mels, stride, config.n_used_mels, name=name)(x)
+        parts.append(keras.layers.BatchNormalization(name=f"{name}_norm")(pooled))
     features = [keras.layers.Concatenate(name="front")(parts)]
     for i in (1, 2, 3):
-        y = keras.layers.Conv2D(config.middle_filters, (3, 1), padding="same", name=f"middle{i}")(features[-1])
-        y = keras.layers.ReLU(name=f"middle_relu{i}")(y)
-        y = keras.layers.BatchNormalization(name=f"middle_norm{i}")(y)
+        y = keras.layers.Conv1D(config.middle_filters, 3, padding="same", activation="relu", name=f"middle{i}")(
+            features[-1]
+        )
+        y = keras.layers.BatchNormalization(name=f"middle{i}_norm")(y)
         features.append(y if i == 1 else keras.layers.Add(name=f"residual{i}")([y, features[-1]]))
-    everything = keras.layers.Concatenate(name="features")(features)
-    per_frame = keras.layers.Reshape((-1, everything.shape[-1]), name=FRAMES)(everything)
+    per_frame = keras.layers.Concatenate(name=FRAMES)(features)
     middle = keras.layers.Concatenate(name="middle")(features[1:])
-    slower = keras.layers.AveragePooling2D((4, 1), padding="same", name="slower")(middle)
-    recurrent_input = keras.layers.Reshape((-1, middle.shape[-1]), name="per_slow_frame")(slower)
-    return recurrent_input, _pool_over_time(per_frame, "frames")
+    slower = keras.layers.AveragePooling1D(4, padding="same", name="slower")(middle)
+    return slower, _pool_over_time(per_frame, "frames")
 
 
-def _filters_over_all_mels(
-    x: keras.KerasTensor, name: str, kernel: tuple[int, int], filters: int, *, stride: int
-) -> keras.KerasTensor:
-    padding = "valid" if kernel[1] > 1 else "same"
-    x = keras.layers.Conv2D(filters, kernel, strides=(1, stride), padding=padding, name=name)(x)
-    x = keras.layers.ReLU(name=f"{name}_relu")(x)
-    # The norm's scales are positive, so the maximum may come first: it leaves less to normalise.
-    x = keras.layers.MaxPooling2D((1, x.shape[2]), name=f"{name}_max")(x)
-    return keras.layers.BatchNormalization(name=f"{name}_norm")(x)
+@keras.saving.register_keras_serializable("crnn")
+class PooledFilters(keras.layers.Layer):
+    """Convolution over `(n_frames, n_mels)`, ReLU, and the maximum over all positions on the mel axis.
+
+    From `(batch, frames, mels)` to `(batch, frames, filters)`. Written as a matrix product:
+    with one input channel that trains several times faster on a CPU than a convolution.
+
+    Args:
+        filters: How many.
+        span_frames: Length of each in frames; frames at the edges are padded with zeros.
+        span_mels: Height of each in bands; it never leaves the bands.
+        mel_stride: Step between positions on the mel axis.
+        n_used_mels: Bands that are looked at, from the lowest.
+    """
+
+    def __init__(
+        self, filters: int, span_frames: int, span_mels: int, mel_stride: int, n_used_mels: int, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.filters, self.span_frames, self.span_mels = filters, span_frames, span_mels
+        self.mel_stride, self.n_used_mels = mel_stride, n_used_mels
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Make kernel `(span_frames, span_mels, 1, filters)` and bias."""
+        del input_shape
+        self.kernel = self.add_weight(
+            shape=(self.span_frames, self.span_mels, 1, self.filters), initializer="he_normal", name="kernel"
+        )
+        self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
+
+    def call(self, inputs: Any) -> Any:
+        """Features of each frame."""
+        n_positions = (self.n_used_mels - self.span_mels) // self.mel_stride + 1
+        mels = self.mel_stride * np.arange(n_positions)[:, None] + np.arange(self.span_mels)[None, :]
+        before = (self.span_frames - 1) // 2
+        padded = keras.ops.pad(inputs, ((0, 0), (before, self.span_frames - 1 - before), (0, 0)))
+        n_frames = keras.ops.shape(inputs)[1]
+        shifted = [
+            keras.ops.take(padded[:, i : i + n_frames], mels.astype(np.int32), axis=2) for i in range(self.span_frames)
+        ]
+        pictures = keras.ops.concatenate(shifted, axis=-1)
+        matrix = keras.ops.reshape(self.kernel, (self.span_frames * self.span_mels, self.filters))
+        products = keras.ops.matmul(pictures, matrix) + self.bias
+        return keras.ops.max(keras.ops.relu(products), axis=2)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """`(batch, frames, filters)`."""
+        return (*input_shape[:2], self.filters)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments, for saving."""
+        names = ("filters", "span_frames", "span_mels", "mel_stride", "n_used_mels")
+        return super().get_config() | {name: getattr(self, name) for name in names}
 
 
 def set_normalization(model: keras.Model, mean: npt.ArrayLike, variance: npt.ArrayLike) -> keras.Model:

@@ -8,15 +8,26 @@ from crnn.config import ModelConfig
 from crnn.errors import BundleError
 from crnn.model import build_crnn, serving_model, set_normalization, with_new_head
 
-SMALL = ModelConfig(channels=(4, 6, 8), pools=((1, 2), (2, 2), (2, 2)), gru_units=5, embedding_size=7)
+SQUARE = ModelConfig(channels=(4, 6, 8), pools=((1, 2), (2, 2), (2, 2)), gru_units=5, embedding_size=7)
+TIMBRAL = ModelConfig(
+    front_end="timbral",
+    gru_units=5,
+    embedding_size=7,
+    n_used_mels=13,
+    vertical_spans=(4, 9),
+    vertical_filters=6,
+    horizontal_spans=(5, 4, 3),
+    horizontal_filters=3,
+    middle_filters=4,
+)
 
 
-@pytest.fixture
-def model():
+@pytest.fixture(params=[SQUARE, TIMBRAL], ids=["square", "timbral"])
+def model(request):
     """A CRNN whose batch norms and normalisation are not at their defaults."""
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
-    built = set_normalization(build_crnn(SMALL, 16, 3), rng.normal(-40, 5, 16), rng.uniform(50, 300, 16))
+    built = set_normalization(build_crnn(request.param, 16, 3), rng.normal(-40, 5, 16), rng.uniform(50, 300, 16))
     for layer in built.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])

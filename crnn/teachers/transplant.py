@@ -48,15 +48,15 @@ def transplant(student: keras.Model, teacher: keras.Model, config: FeatureConfig
     taught = {layer.name: layer.get_weights() for layer in teacher.layers}
     for name, (convolution, norm) in _CONVOLUTIONS.items():
         kernel, bias = taught[convolution]
-        if kernel.ndim == 3:  # a convolution over time alone
-            kernel = kernel[:, None]
+        over_time_alone = kernel.ndim == 3
         layer = student.get_layer(name)
-        n_frames, n_mels = layer.kernel_size
-        resampled = _resample_kernel(kernel, n_frames, n_mels, config)
-        layer.set_weights([resampled.astype(np.float32), bias])
-        norm_name = f"{name}_norm" if not name.startswith("middle") else f"middle_norm{name[-1]}"
-        _set_norm(student.get_layer(norm_name), taught[norm], positive=not name.startswith("middle"))
-    _set_norm(student.get_layer("input_norm"), _in_nepers(taught["batch_normalization"]), positive=False)
+        n_frames, n_mels = (layer.kernel_size[0], 1) if over_time_alone else (layer.span_frames, layer.span_mels)
+        resampled = _resample_kernel(kernel[:, None] if over_time_alone else kernel, n_frames, n_mels, config)
+        resampled = (resampled[:, 0] if over_time_alone else resampled).astype(np.float32)
+        layer.set_weights([resampled, bias])
+        _set_norm(student.get_layer(f"{name}_norm"), taught[norm], positive=not over_time_alone)
+    per_band = [np.repeat(values, config.n_mels) for values in _in_nepers(taught["batch_normalization"])]
+    _set_norm(student.get_layer("input_norm"), per_band, positive=False)
     _set_dense(student, taught)
 
 
