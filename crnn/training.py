@@ -26,15 +26,15 @@ import numpy.typing as npt
 from crnn import augment as augmentation
 from crnn import evaluation, features
 from crnn.archive import to_db
-from crnn.config import AugmentConfig, FeatureConfig, ModelConfig, TrainConfig
+from crnn.config import FeatureConfig
 from crnn.errors import CrnnError, TooFewTracksError, TrainingDivergedError
 from crnn.model import build_crnn, learns_head_only, set_normalization
+from crnn.orders import CHECKPOINT_NAME, TrainingSettings
 
 FloatArray = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
 Event = dict[str, Any]
 
-CHECKPOINT_NAME = "checkpoint.npz"
 _BATCHES_AHEAD = 3
 
 
@@ -66,20 +66,6 @@ class TrainingData:
 NO_TRACKS = LabelledTracks((), (), np.zeros(0, dtype=np.int64))
 
 
-@dataclass(frozen=True)
-class TrainingSettings:
-    """Everything that decides the outcome of a run, beside the data."""
-
-    features: FeatureConfig = field(default_factory=FeatureConfig)
-    model: ModelConfig = field(default_factory=ModelConfig)
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
-    train: TrainConfig = field(default_factory=TrainConfig)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready values."""
-        return {name: getattr(self, name).to_dict() for name in ("features", "model", "augment", "train")}
-
-
 @dataclass
 class TrainResult:
     """What a run gave: the kept model and how it came about."""
@@ -89,24 +75,6 @@ class TrainResult:
     kept_epoch: int
     stopped: bool
     notes: list[str] = field(default_factory=list)
-
-
-def preset(name: str) -> TrainingSettings:
-    """Settings of a preset: `quick`, `standard` or `best`.
-
-    Raises:
-        ValueError: There is no preset of that name.
-    """
-    if name == "quick":
-        small = ModelConfig(channels=(16, 32, 48, 64), gru_units=32, embedding_size=64)
-        return TrainingSettings(model=small, train=TrainConfig(epochs=20, learning_rate=2e-3, average_decay=0.98))
-    if name == "standard":
-        return TrainingSettings(
-            model=ModelConfig(channels=(24, 48, 64, 96), gru_units=48), train=TrainConfig(epochs=60)
-        )
-    if name == "best":
-        return TrainingSettings(train=TrainConfig(epochs=120))
-    raise ValueError(f"preset {name!r}: quick, standard or best")
 
 
 def train(
@@ -199,7 +167,13 @@ class _Run:
         stopped, notes = False, []
         while self.epoch < self.config.epochs and not self._has_stalled():
             started = time.monotonic()
-            loss = self._train_epoch(on_event, should_stop)
+            try:
+                loss = self._train_epoch(on_event, should_stop)
+            except TrainingDivergedError as err:
+                if not self.history:
+                    raise
+                notes.append(f"{err} What it had learnt before was kept.")
+                loss = None
             if loss is None:
                 stopped = True
                 break
@@ -212,8 +186,10 @@ class _Run:
                 try:
                     self.save(checkpoint)
                 except OSError as err:
-                    notes.append(f"The checkpoint of epoch {self.epoch} could not be written: {err.strerror or err}.")
-        keep_best = self.config.patience > 0 and bool(self.best)
+                    said = f"The checkpoint of epoch {self.epoch} could not be written: {err.strerror or err}."
+                    notes.append(said)
+                    on_event({"event": "note", "message": said})
+        keep_best = bool(self.best) and (stopped or self.config.patience > 0)
         self.model.set_weights(self.best if keep_best else self.averages)
         kept = self.best_epoch if keep_best else self.epoch
         return TrainResult(self.model, self.history, kept, stopped, notes)
@@ -263,6 +239,7 @@ class _Run:
                 {
                     "event": "step",
                     "epoch": self.epoch + 1,
+                    "epochs": self.config.epochs,
                     "step": len(losses),
                     "steps": self.steps_per_epoch,
                     "loss": loss,

@@ -9,9 +9,10 @@ from crnn import evaluation, training
 from crnn.archive import to_uint8
 from crnn.config import AugmentConfig, FeatureConfig, ModelConfig, TrainConfig
 from crnn.errors import CrnnError, TooFewTracksError, TrainingDivergedError
+from crnn.orders import CHECKPOINT_NAME, TrainingSettings
 
 FEATURES = FeatureConfig(n_fft=1024, n_mels=32, segment_seconds=2.0, segment_hop_seconds=1.0)
-SETTINGS = training.TrainingSettings(
+SETTINGS = TrainingSettings(
     FEATURES,
     ModelConfig(channels=(8, 16), pools=((1, 2), (4, 4)), gru_units=8, embedding_size=16, dropout=0.1),
     AugmentConfig(mixup_alpha=0.0),
@@ -98,11 +99,11 @@ def test_early_stop_keeps_the_best_epoch(data):
 
 
 def test_divergence_is_named(data):
+    poisoned = training.train(data, _with(epochs=1)).model
+    poisoned.get_layer("logits").set_weights(
+        [np.full(w.shape, np.nan) for w in poisoned.get_layer("logits").get_weights()]
+    )
     with pytest.raises(TrainingDivergedError, match="lower learning rate"):
-        poisoned = training.train(data, _with(epochs=1)).model
-        poisoned.get_layer("logits").set_weights(
-            [np.full(w.shape, np.nan) for w in poisoned.get_layer("logits").get_weights()]
-        )
         training.train(data, SETTINGS, initial=poisoned)
 
 
@@ -113,7 +114,7 @@ def test_genre_without_tracks_is_refused(data):
 
 @pytest.mark.parametrize("content", [b"", b"rubbish", b"PK\x03\x04 not really a zip"])
 def test_damaged_checkpoint_is_a_sentence(data, tmp_path, content):
-    (tmp_path / training.CHECKPOINT_NAME).write_bytes(content)
+    (tmp_path / CHECKPOINT_NAME).write_bytes(content)
     with pytest.raises(CrnnError, match="Start the training anew"):
         training.train(data, SETTINGS, run_dir=tmp_path, resume=True)
 

@@ -13,6 +13,7 @@ from crnn.bundle import Bundle, load_bundle
 from crnn.errors import BundleError
 
 if TYPE_CHECKING:
+    from crnn.collection import Collection
     from crnn.dataset import Dataset, Track
 
 DEFAULT_MODEL = "gtzan-crnn"
@@ -68,7 +69,7 @@ def progress(items: Iterable[_Item], total: int, unit: str) -> Iterator[_Item]:
     yield from tqdm(items, total=total, unit=f" {unit}", file=sys.stderr, disable=not sys.stderr.isatty())
 
 
-def select_tracks(dataset: Dataset, split: str | None, seed: int) -> dict[str, tuple[Track, ...]]:
+def select_tracks(dataset: Dataset | Collection, split: str | None, seed: int) -> dict[str, tuple[Track, ...]]:
     """The parts of a data set under the option `--split`.
 
     `column`, `fault-filtered`, `artist` and `random` name a way to split. Without one: the

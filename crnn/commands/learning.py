@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from crnn.dataset import Dataset, Track
     from crnn.evaluation import Scores
     from crnn.inference import Classifier
-    from crnn.training import TrainingSettings
+    from crnn.orders import TrainingSettings
 
 _SPLITS = ("column", "fault-filtered", "artist", "random")
 
@@ -127,6 +127,7 @@ def _dataset_facts(dataset: Dataset) -> dict[str, Any]:
 def make_features(options: argparse.Namespace) -> int:
     """Write the archive; 1 if a track could not be read."""
     from crnn.archive import make_archive, write_archive
+    from crnn.collection import join
     from crnn.config import FeatureConfig
     from crnn.dataset import scan as scan_dataset
     from crnn.loading import load_parts
@@ -135,7 +136,12 @@ def make_features(options: argparse.Namespace) -> int:
     config = FeatureConfig()
     with _counting("tracks") as on_progress:
         loaded = load_parts(
-            dataset, {"all": dataset.tracks}, dataset.genres, config, n_jobs=options.jobs, on_progress=on_progress
+            join([dataset]),
+            {"all": dataset.tracks},
+            dataset.genres,
+            config,
+            n_jobs=options.jobs,
+            on_progress=on_progress,
         )
     by_id = {track.track_id: track for track in dataset.tracks}
     part = loaded.parts["all"]
@@ -159,7 +165,8 @@ def make_features(options: argparse.Namespace) -> int:
 
 def train(options: argparse.Namespace) -> int:
     """Train, publish, and print the validation score."""
-    from crnn.workshop import TrainingOrder, carry_out
+    from crnn.orders import TrainingOrder
+    from crnn.workshop import carry_out
 
     stop = threading.Event()
     for name in ("SIGINT", "SIGTERM"):
@@ -175,9 +182,12 @@ def train(options: argparse.Namespace) -> int:
         n_jobs=options.jobs,
     )
     with _epoch_bars() as on_event, _counting("tracks") as on_progress:
-        bundle, notes = carry_out(order, on_event=on_event, on_progress=on_progress, should_stop=stop.is_set)
-    for note in notes:
+        outcome = carry_out(order, on_event=on_event, on_progress=on_progress, should_stop=stop.is_set)
+    for note in outcome.notes:
         print(note, file=sys.stderr)
+    bundle = outcome.bundle
+    if bundle is None:
+        return 1
     valid = bundle.scores.get("valid")
     if valid:
         low, high = valid["accuracy_interval"]
@@ -189,7 +199,7 @@ def train(options: argparse.Namespace) -> int:
 
 
 def _settings(options: argparse.Namespace) -> TrainingSettings:
-    from crnn.training import preset
+    from crnn.orders import preset
 
     settings = preset(options.preset)
     changes = {"seed": options.seed} | ({"epochs": options.epochs} if options.epochs else {})

@@ -1,0 +1,116 @@
+"""What is to be trained: settings, presets and orders, as plain facts.
+
+Pages write an order, the process that trains reads it; so nothing here may import
+the training framework, and all of it travels as JSON.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from crnn.config import AugmentConfig, FeatureConfig, ModelConfig, TrainConfig
+
+CHECKPOINT_NAME = "checkpoint.npz"
+PRESETS = ("quick", "standard", "best")
+# Share of the epochs in which a new head learns alone, before the whole network may move.
+_FROZEN_SHARE = 0.3
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Everything that decides the outcome of a run, beside the data."""
+
+    features: FeatureConfig = field(default_factory=FeatureConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready values."""
+        return {name: getattr(self, name).to_dict() for name in ("features", "model", "augment", "train")}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> TrainingSettings:
+        """Settings from `to_dict`'s output.
+
+        Raises:
+            KeyError, ValueError: A part or a field is missing, unknown or out of range.
+        """
+        return cls(
+            FeatureConfig.from_dict(values["features"]),
+            ModelConfig.from_dict(values["model"]),
+            AugmentConfig.from_dict(values["augment"]),
+            TrainConfig.from_dict(values["train"]),
+        )
+
+
+def preset(name: str) -> TrainingSettings:
+    """Settings of a preset: `quick`, `standard` or `best`.
+
+    Raises:
+        ValueError: There is no preset of that name.
+    """
+    if name == "quick":
+        small = ModelConfig(channels=(16, 32, 48, 64), gru_units=32, embedding_size=64)
+        return TrainingSettings(model=small, train=TrainConfig(epochs=20, learning_rate=2e-3, average_decay=0.98))
+    if name == "standard":
+        return TrainingSettings(
+            model=ModelConfig(channels=(24, 48, 64, 96), gru_units=48), train=TrainConfig(epochs=60)
+        )
+    if name == "best":
+        return TrainingSettings(train=TrainConfig(epochs=120))
+    raise ValueError(f"preset {name!r}: quick, standard or best")
+
+
+def for_transfer(settings: TrainingSettings) -> TrainingSettings:
+    """`settings` for a start from a trained model: the new head learns first, alone."""
+    frozen = max(1, round(_FROZEN_SHARE * settings.train.epochs))
+    return dataclasses.replace(settings, train=dataclasses.replace(settings.train, freeze_epochs=frozen))
+
+
+@dataclass(frozen=True)
+class TrainingOrder:
+    """What to train on, from what, and where to put it.
+
+    datasets: as `crnn.dataset.scan` takes them; several are joined.
+    init: name or folder of the model to start from; None for scratch.
+    split: `column`, `fault-filtered`, `artist`, `random`, or None for the best the data allow.
+    genres: new names of genres; two of one name are merged, one named None is left out.
+    run_dir: where the checkpoint lies; None is a folder beside `out`.
+    """
+
+    datasets: tuple[str, ...]
+    out: Path
+    settings: TrainingSettings
+    init: str | None = None
+    split: str | None = None
+    genres: dict[str, str | None] = field(default_factory=dict)
+    resume: bool = False
+    replace: bool = False
+    n_jobs: int = 1
+    notes: str = ""
+    run_dir: Path | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready values."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        run_dir = None if self.run_dir is None else str(self.run_dir)
+        return values | {"out": str(self.out), "settings": self.settings.to_dict(), "run_dir": run_dir}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> TrainingOrder:
+        """An order from `to_dict`'s output.
+
+        Raises:
+            KeyError, TypeError, ValueError: A field is missing, unknown or out of range.
+        """
+        changed = {
+            "datasets": tuple(values["datasets"]),
+            "out": Path(values["out"]),
+            "settings": TrainingSettings.from_dict(values["settings"]),
+            "run_dir": None if values["run_dir"] is None else Path(values["run_dir"]),
+        }
+        return cls(**(values | changed))
