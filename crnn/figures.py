@@ -136,3 +136,51 @@ def outline(power: FloatArray, config: FeatureConfig) -> Outline | None:
     shares = np.cumsum(power.sum(axis=0, dtype=np.float64))
     low, high = np.searchsorted(shares, [0.1 * shares[-1], 0.9 * shares[-1]])
     return Outline(float(frame) / config.frame_rate_hz, float(row_hz[band]), float(row_hz[low]), float(row_hz[high]))
+
+
+# A view sends at most this many cells to the browser: 2 MB before they are packed.
+MAX_CELLS = 1_500_000
+_MAX_VIEW_COLUMNS = 2000
+
+
+def view_picture(
+    values: FloatArray,
+    rows: npt.NDArray[np.float64],
+    low: float,
+    high: float,
+    *,
+    seconds_per_frame: float,
+    start_seconds: float = 0.0,
+) -> Picture:
+    """Any grid of numbers at the resolution of a screen, pooled by maximum so that nothing short or narrow is lost.
+
+    Args:
+        values: `(n_frames, n_rows)`, lowest row first.
+        rows: What each row stands for, rising: Hz or another unit.
+        low: Value of the darkest cell.
+        high: Value of the brightest cell.
+        seconds_per_frame: From frame to frame.
+        start_seconds: Time of the first frame's centre.
+    """
+    row_pool = -(-values.shape[1] // 1100)
+    n_rows = -(-values.shape[1] // row_pool)
+    pool = max(-(-len(values) // _MAX_VIEW_COLUMNS), -(-len(values) * n_rows // MAX_CELLS))
+    values = _pooled(_pooled(values, pool).T, row_pool).T
+    shares = np.clip((values - low) / (high - low), 0, 1)
+    if row_pool > 1:
+        rows = np.array([rows[i : i + row_pool].mean() for i in range(0, len(rows), row_pool)])
+    return Picture(
+        cells=np.round(255 * shares).astype(np.uint8),
+        row_hz=tuple(round(float(row), 2) for row in rows),
+        low_db=low,
+        high_db=high,
+        start_seconds=start_seconds - 0.5 * seconds_per_frame,
+        seconds_per_column=pool * seconds_per_frame,
+    )
+
+
+def _pooled(values: FloatArray, pool: int) -> FloatArray:
+    if pool == 1:
+        return values
+    padding = np.repeat(values[-1:], -len(values) % pool, axis=0)
+    return np.concatenate([values, padding]).reshape(-1, pool, values.shape[1]).max(axis=1)

@@ -1,0 +1,209 @@
+"""Which times and frequencies spoke for a genre and which against it, without gradients.
+
+A log-mel segment is cut into cells of some half a second by some bands. Many times a
+random fifth of them is set to the mean of its band, the network answers, and a ridge
+regression of the log-posterior on what was deleted gives each cell its weight
+(after LIME, Ribeiro et al. 2016, and RISE, Petsiuk et al. 2018). A positive weight
+spoke for the genre: without it the genre is less likely. ONNX Runtime does all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from crnn import features
+from crnn.config import FeatureConfig
+from crnn.inference import Classifier, softmax
+
+FloatArray = npt.NDArray[np.float32]
+
+BANDS_PER_CELL = 8
+CELL_SECONDS = 0.5
+N_MASKS = 160
+MAX_SEGMENTS = 3
+DELETED_SHARE = 0.2
+
+_BATCH = 16
+# In units of the masks' variance: tuned on folds of the train tracks by `bench/explanation.py`.
+_RIDGE = 30.0
+_SEED = 4
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What spoke for a genre in a stretch of sound.
+
+    weights: change of the genre's log-posterior that each cell is answerable for,
+        `(n_columns, n_rows)`, low bands first; positive speaks for it.
+    start_seconds: Where the first column begins.
+    seconds_per_column: Width of a column.
+    posterior: The genre's posterior over the stretch.
+    """
+
+    genre: str
+    weights: FloatArray
+    start_seconds: float
+    seconds_per_column: float
+    posterior: float
+
+    @property
+    def end_seconds(self) -> float:
+        """Where the last column ends."""
+        return self.start_seconds + len(self.weights) * self.seconds_per_column
+
+    def shares(self) -> FloatArray:
+        """Weights relative to the greatest, −1 to 1."""
+        return self.weights / np.float32(max(float(np.abs(self.weights).max(initial=0.0)), 1e-9))
+
+
+def explain(
+    classifier: Classifier,
+    power: FloatArray,
+    genre: str,
+    *,
+    start_seconds: float = 0.0,
+    on_progress: Callable[[float], None] = lambda share: None,
+) -> Explanation:
+    """What spoke for `genre` in up to `MAX_SEGMENTS` segments of a clip that follow each other.
+
+    Args:
+        classifier: Who answered.
+        power: Mel power of the clip, shape `(n_frames, n_mels)`.
+        genre: One of the bundle's.
+        start_seconds: Where to begin.
+        on_progress: Called with the share that is done.
+
+    Raises:
+        ValueError: The model does not know the genre.
+        BundleError: The network fails.
+    """
+    genres, config = classifier.bundle.genres, classifier.config
+    if genre not in genres:
+        raise ValueError(f"genre {genre!r}: {', '.join(genres)} are known")
+    n_cell = cell_frames(config)
+    first = min(round(start_seconds * config.frame_rate_hz), max(0, len(power) - config.n_frames))
+    n_used = min(len(power) - first, MAX_SEGMENTS * config.n_frames)
+    starts = _starts(n_used, config)
+    n_columns = -(-n_used // n_cell)
+    sums, counts = np.zeros((n_columns, n_rows(config))), np.zeros((n_columns, 1))
+    posteriors = []
+    for number, start in enumerate(starts):
+        done = number / len(starts)
+        decibels = features.power_to_db(power[first + start : first + start + config.n_frames], config)
+        found, posterior = segment_weights(
+            classifier, decibels, genres.index(genre), _part_of(on_progress, done, len(starts))
+        )
+        at = round(start / n_cell)
+        length = min(len(found), n_columns - at)
+        sums[at : at + length] += found[:length]
+        counts[at : at + length] += 1
+        posteriors.append(posterior)
+    return Explanation(
+        genre=genre,
+        weights=np.asarray(sums / np.maximum(counts, 1), dtype=np.float32),
+        start_seconds=first / config.frame_rate_hz,
+        seconds_per_column=n_cell / config.frame_rate_hz,
+        posterior=float(np.mean(posteriors)),
+    )
+
+
+def _part_of(on_progress: Callable[[float], None], done: float, n_parts: int) -> Callable[[float], None]:
+    return lambda share: on_progress(done + share / n_parts)
+
+
+def cell_frames(config: FeatureConfig) -> int:
+    """Frames that a cell is wide."""
+    return max(1, round(CELL_SECONDS * config.frame_rate_hz))
+
+
+def n_rows(config: FeatureConfig) -> int:
+    """Cells from the lowest to the highest band."""
+    return -(-config.n_mels // BANDS_PER_CELL)
+
+
+def _starts(n_frames: int, config: FeatureConfig) -> list[int]:
+    # One after another, the last one back from the end, so that nothing is left out.
+    last = n_frames - config.n_frames
+    if last <= 0:
+        return [0]
+    return [*range(0, last, config.n_frames), last]
+
+
+def segment_weights(
+    classifier: Classifier,
+    segment: FloatArray,
+    label: int,
+    on_progress: Callable[[float], None] = lambda share: None,
+    *,
+    n_masks: int = N_MASKS,
+) -> tuple[FloatArray, float]:
+    """Weights `(n_columns, n_rows)` of one log-mel segment's cells, and the genre's posterior.
+
+    Args:
+        classifier: Who answered.
+        segment: dB, `(n_frames, n_mels)`.
+        label: The genre's index.
+        on_progress: Called with the share that is done.
+        n_masks: How many deletions are tried; each runs the network once.
+    """
+    shape = (-(-len(segment) // cell_frames(classifier.config)), n_rows(classifier.config))
+    # Always the same masks: a second look shows the same picture.
+    rng = np.random.default_rng(_SEED)
+    deleted = np.stack([_random_cells(shape, rng) for _ in range(n_masks)])
+    scores = np.empty(n_masks, dtype=np.float64)
+    for at in range(0, n_masks, _BATCH):
+        batch = delete(segment, deleted[at : at + _BATCH], classifier.config)
+        scores[at : at + _BATCH] = log_posteriors(classifier, batch)[:, label]
+        on_progress(min(1.0, (at + _BATCH) / n_masks))
+    whole = float(np.exp(log_posteriors(classifier, segment[None])[0, label]))
+    return _regress(deleted, scores).astype(np.float32), whole
+
+
+def _random_cells(shape: tuple[int, int], rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+    n_cells = shape[0] * shape[1]
+    chosen = np.zeros(n_cells, dtype=bool)
+    chosen[rng.permutation(n_cells)[: max(1, round(DELETED_SHARE * n_cells))]] = True
+    return chosen.reshape(shape)
+
+
+def _regress(deleted: npt.NDArray[np.bool_], scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    design = deleted.reshape(len(deleted), -1).astype(np.float64)
+    design -= design.mean(axis=0)
+    # More cells than answers: solved by way of the answers. Neighbours share what they say,
+    # as sound is smooth: the prior covariance of the weights falls off over about a cell.
+    prior = _smooth_prior(deleted.shape[1:])
+    kernel = design @ prior @ design.T + _RIDGE * DELETED_SHARE * np.eye(len(design))
+    weights = -(prior @ design.T) @ np.linalg.solve(kernel, scores - scores.mean())
+    return weights.reshape(deleted.shape[1:])
+
+
+def _smooth_prior(shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    columns, rows = np.indices(shape).reshape(2, -1)
+    return np.exp(-np.abs(columns[:, None] - columns) / 1.0 - np.abs(rows[:, None] - rows) / 1.0)
+
+
+def delete(segment: FloatArray, deleted: npt.NDArray[np.bool_], config: FeatureConfig) -> FloatArray:
+    """Copies of a segment, in each of which some cells are set to the mean of their bands.
+
+    Args:
+        segment: dB, `(n_frames, n_mels)`.
+        deleted: `(n, n_columns, n_rows)`.
+        config: Gives the size of a cell.
+
+    Returns:
+        float32 `(n, n_frames, n_mels)`.
+    """
+    n_cell = cell_frames(config)
+    fine = deleted.repeat(n_cell, axis=1).repeat(BANDS_PER_CELL, axis=2)[:, : len(segment), : segment.shape[1]]
+    return np.where(fine, segment.mean(axis=0), segment).astype(np.float32)
+
+
+def log_posteriors(classifier: Classifier, segments: FloatArray) -> npt.NDArray[np.float64]:
+    """Natural logarithms of the posteriors of log-mel segments, `(n, n_genres)`."""
+    logits, _ = classifier.run(segments)
+    posteriors = softmax(logits, classifier.bundle.calibration.temperature).astype(np.float64)
+    return np.log(np.maximum(posteriors, 1e-12))

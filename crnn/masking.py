@@ -1,0 +1,134 @@
+"""Parts of a sound by themselves: a gain for each moment and frequency, heard with the sound's own phase.
+
+Analysis and synthesis are an STFT with a Hann window and a quarter of it as hop,
+in NumPy and `scipy.fft`: gains of 1 give the sound back. Gains are `(n_frames, n_bins)`;
+frame k is centred on sample k · hop.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from crnn import features
+from crnn.config import FeatureConfig
+
+FloatArray = npt.NDArray[np.float32]
+
+N_FFT = 2048
+HOP_LENGTH = N_FFT // 4
+
+_BLOCK_FRAMES = 512
+# Median filters of half a second and of some 500 Hz tell what holds on from what is short (Fitzgerald 2010).
+_HARMONIC_FRAMES, _PERCUSSIVE_BINS = 17, 31
+
+
+def n_frames(n_samples: int) -> int:
+    """Frames of a sound of `n_samples` samples."""
+    return 1 + n_samples // HOP_LENGTH
+
+
+def frame_seconds(n_samples: int, sample_rate: int) -> npt.NDArray[np.float64]:
+    """Time of each frame's centre."""
+    return np.arange(n_frames(n_samples)) * HOP_LENGTH / sample_rate
+
+
+def bins_hz(sample_rate: int) -> npt.NDArray[np.float64]:
+    """Frequency of each bin."""
+    return np.arange(N_FFT // 2 + 1, dtype=np.float64) * sample_rate / N_FFT
+
+
+def stft(samples: FloatArray) -> npt.NDArray[np.complex64]:
+    """Spectrum of a sound, `(n_frames, n_bins)`."""
+    from scipy import fft
+
+    padded = np.pad(samples, N_FFT // 2)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP_LENGTH]
+    return np.asarray(fft.rfft(frames * _window(), axis=1), dtype=np.complex64)
+
+
+def istft(spectrum: npt.NDArray[np.complex64], n_samples: int) -> FloatArray:
+    """The sound of a spectrum, least squares over the overlapping frames, `(n_samples,)`."""
+    from scipy import fft
+
+    window = _window()
+    total = N_FFT + HOP_LENGTH * (len(spectrum) - 1)
+    out, weight = np.zeros(total, np.float32), np.zeros(total, np.float32)
+    for start in range(0, len(spectrum), _BLOCK_FRAMES):
+        frames = fft.irfft(spectrum[start : start + _BLOCK_FRAMES], n=N_FFT, axis=1) * window
+        for number, frame in enumerate(frames, start=start):
+            at = slice(number * HOP_LENGTH, number * HOP_LENGTH + N_FFT)
+            out[at] += frame
+            weight[at] += window**2
+    half = N_FFT // 2
+    return np.asarray((out / np.maximum(weight, 1e-3))[half : half + n_samples], dtype=np.float32)
+
+
+def masked(samples: FloatArray, gains: npt.NDArray[np.floating]) -> FloatArray:
+    """A sound with a gain for each frame and bin, its own phase kept."""
+    return istft(stft(samples) * gains.astype(np.float32), len(samples))
+
+
+def level_matched(samples: FloatArray, reference: FloatArray) -> FloatArray:
+    """A sound as loud (RMS) as another, short of clipping; silence stays silence."""
+    rms, wanted = float(np.sqrt(np.mean(samples**2))), float(np.sqrt(np.mean(reference**2)))
+    if rms < 1e-6:
+        return samples
+    gain = min(wanted / rms, 0.99 / float(np.abs(samples).max()))
+    return samples * np.float32(gain)
+
+
+def band_gains(n_samples: int, sample_rate: int, low_hz: float, high_hz: float) -> FloatArray:
+    """Gains that mute the frequencies from `low_hz` to `high_hz`."""
+    return rectangle_gains(n_samples, sample_rate, (0.0, n_samples / sample_rate), (low_hz, high_hz))
+
+
+def rectangle_gains(
+    n_samples: int, sample_rate: int, seconds: tuple[float, float], hertz: tuple[float, float]
+) -> FloatArray:
+    """Gains that mute a rectangle of time and frequency."""
+    times, bins = frame_seconds(n_samples, sample_rate), bins_hz(sample_rate)
+    is_inside = ((times >= seconds[0]) & (times <= seconds[1]))[:, None] & ((bins >= hertz[0]) & (bins <= hertz[1]))
+    return np.where(is_inside, 0, 1).astype(np.float32)
+
+
+def percussive_share(samples: FloatArray) -> FloatArray:
+    """How much of each frame and bin is percussive, 0 to 1 (median filters, Fitzgerald 2010)."""
+    from scipy import ndimage
+
+    magnitude = np.abs(stft(samples))
+    harmonic = ndimage.median_filter(magnitude, (_HARMONIC_FRAMES, 1))
+    percussive = ndimage.median_filter(magnitude, (1, _PERCUSSIVE_BINS))
+    harmonic, percussive = harmonic**2, percussive**2
+    return np.asarray(percussive / np.maximum(harmonic + percussive, 1e-20), dtype=np.float32)
+
+
+def grid_gains(
+    cells: npt.NDArray[np.floating],
+    n_samples: int,
+    config: FeatureConfig,
+    *,
+    start_seconds: float,
+    seconds_per_column: float,
+) -> FloatArray:
+    """Gains from a coarse picture over mel bands, as explanations are.
+
+    Args:
+        cells: Gain of each cell, `(n_columns, n_rows)`, low bands first; rows share the bands evenly.
+        n_samples: Length of the sound at `config.sample_rate`.
+        config: Its mel bands.
+        start_seconds: Where the first column begins; outside the picture the gain is 0.
+        seconds_per_column: Width of a column.
+    """
+    times = frame_seconds(n_samples, config.sample_rate)
+    column = np.floor((times - start_seconds) / seconds_per_column).astype(np.int64)
+    inside = (column >= 0) & (column < len(cells))
+    edges = features.hz_to_mel([config.fmin, config.fmax])
+    share = (features.hz_to_mel(bins_hz(config.sample_rate)) - edges[0]) / (edges[1] - edges[0])
+    row = np.clip(np.floor(share * cells.shape[1]), 0, cells.shape[1] - 1).astype(np.int64)
+    gains = cells[np.clip(column, 0, len(cells) - 1)][:, row]
+    return np.where(inside[:, None], gains, 0).astype(np.float32)
+
+
+def _window() -> FloatArray:
+    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)).astype(np.float32)
