@@ -43,6 +43,23 @@ class NamedPicture:
     caption: str = ""
 
 
+@dataclass(frozen=True)
+class Region:
+    """A part of the sound that was chosen by dragging; with frequencies where a rectangle was drawn."""
+
+    start_seconds: float
+    end_seconds: float
+    low_hz: float | None = None
+    high_hz: float | None = None
+
+    def to_dict(self) -> dict[str, float]:
+        """What the browser needs to draw it."""
+        values = {"start": self.start_seconds, "end": self.end_seconds}
+        if self.low_hz is not None and self.high_hz is not None:
+            values |= {"low": self.low_hz, "high": self.high_hz}
+        return values
+
+
 def listening_view(
     *,
     key: str,
@@ -52,8 +69,12 @@ def listening_view(
     lanes: tuple[Lane, ...] = (),
     pictures: tuple[NamedPicture, ...] = (),
     close_up: Callable[[int], NamedPicture] | None = None,
-) -> None:
-    """Draw the listening view.
+    panels: tuple[dict[str, Any], ...] = (),
+    span: tuple[float, float] | None = None,
+    can_select: bool = False,
+    save_name: str = "",
+) -> Region | None:
+    """Draw the listening view; returns the part that was chosen in it.
 
     Args:
         key: Tells one sound from another; a new key starts at the beginning.
@@ -63,10 +84,15 @@ def listening_view(
         lanes: Drawn above the pictures, in order.
         pictures: Drawn one below the other.
         close_up: Gives the picture of a segment; it takes the first picture's place when asked for.
+        panels: More pictures and curves below those, as `ui.player.panels` makes them.
+        span: Seconds from and to which the panels reach, where that is not the whole sound.
+        can_select: Whether a part can be chosen by dragging.
+        save_name: Name of what is saved as PNG or SVG; without it nothing can be.
     """
     import streamlit as st
 
-    asked = (st.session_state.get(key) or {}).get("segment")
+    state = st.session_state.get(key) or {}
+    asked, region = state.get("segment"), _region(state.get("region"), seconds)
     known = {segment for lane in lanes for segment in lane.segments}
     shown = close_up(asked) if close_up is not None and asked in known else None
     values = {
@@ -74,12 +100,37 @@ def listening_view(
         "title": title,
         "url": url,
         "lanes": [_lane(lane) for lane in lanes],
-        "pictures": [_picture(picture) for picture in pictures],
+        "pictures": [*(_picture(picture) for picture in pictures), *panels],
         "closeUp": {"segment": asked, **_picture(shown)} if shown else None,
         "canCloseUp": close_up is not None,
+        "span": span,
+        "canSelect": can_select,
+        "region": region.to_dict() if region else None,
+        "saveName": save_name,
         "stops": VIRIDIS,
     }
-    component("player")(key=key, data=payload(values), default={"segment": None}, on_segment_change=lambda: None)
+    component("player")(
+        key=key,
+        data=payload(values),
+        default={"segment": None, "region": None},
+        on_segment_change=lambda: None,
+        on_region_change=lambda: None,
+    )
+    return region
+
+
+def _region(found: Any, seconds: float) -> Region | None:
+    # It comes from the browser: nothing in it is taken on trust.
+    if not isinstance(found, dict):
+        return None
+    numbers = {name: value for name, value in found.items() if isinstance(value, int | float)}
+    start, end = numbers.get("start", 0.0), numbers.get("end", 0.0)
+    if not 0 <= start < end <= seconds + 0.1:
+        return None
+    low, high = numbers.get("low"), numbers.get("high")
+    if low is None or high is None or not 0 <= low < high:
+        low = high = None
+    return Region(float(start), float(end), low, high)
 
 
 def _lane(lane: Lane) -> dict[str, Any]:

@@ -6,6 +6,7 @@ const MIN_WINDOW_SECONDS = 0.5;
 const PLAY = "M5 3l12 7-12 7z";
 const PAUSE = "M5 3h4v14H5zM11 3h4v14h-4z";
 const NOTES = ["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"];
+const PEAK_REACH_PIXELS = 8;
 const TICKS_HZ = [50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000];
 
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
@@ -67,6 +68,30 @@ function paint(picture, cells, map) {
   return canvas;
 }
 
+// Cells that spoke for and against, as two colours laid over a picture in grey.
+function paintTint(tint, cells) {
+  const image = new ImageData(tint.columns, tint.rows);
+  for (let column = 0; column < tint.columns; column += 1) {
+    for (let row = 0; row < tint.rows; row += 1) {
+      const share = (cells[column * tint.rows + row] - 128) / 127;
+      const color = rgb(share > 0 ? tint.colors[0] : tint.colors[1]);
+      image.data.set([...color, Math.round(200 * Math.abs(share))], ((tint.rows - 1 - row) * tint.columns + column) * 4);
+    }
+  }
+  const canvas = document.createElement("canvas");
+  canvas.width = tint.columns;
+  canvas.height = tint.rows;
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  return canvas;
+}
+
+function number(value, unit) {
+  const text = unit === "dB" ? String(Math.round(Math.abs(value))) : Math.abs(value).toFixed(unit ? 1 : 2);
+  return `${value < 0 && Number(text) !== 0 ? "−" : ""}${text}${unit ? ` ${unit}` : ""}`;
+}
+
+const escape = (text) => text.replace(/[&<>"]/g, (letter) => `&#${letter.charCodeAt(0)};`);
+
 class View {
   constructor(root) {
     this.root = root;
@@ -101,9 +126,12 @@ class View {
     if (isNew) this.open(data);
     const map = colorMap(data.stops);
     const shown = data.closeUp ? [data.closeUp, ...data.pictures.slice(1)] : data.pictures;
-    const cells = await Promise.all(shown.map((picture) => inflate(picture.cells)));
+    const unpack = (packed) => (packed ? inflate(packed) : null);
+    const cells = await Promise.all(shown.map((picture) => unpack(picture.cells)));
+    const tints = await Promise.all(shown.map((picture) => unpack(picture.tint?.cells)));
     if (this.data !== data) return; // newer data came while this was unpacked
-    this.build(data.lanes, shown, cells, map);
+    this.build(data.lanes, shown, cells, map, tints);
+    this.openSpan(data);
     const before = this.closeUp?.segment;
     this.closeUp = data.closeUp;
     if (this.closeUp && this.closeUp.segment !== before) this.showCloseUp();
@@ -115,11 +143,23 @@ class View {
   open(data) {
     this.window = [0, data.seconds];
     this.message = "";
+    this.region = data.region ?? null;
     this.find(".title").textContent = this.find(".title").title = data.title;
     this.find(".total").textContent = clock(data.seconds);
     for (const button of this.root.querySelectorAll(".play, .loop, .rate")) button.disabled = !data.url;
     if (data.url) this.audio.src = data.url;
     else this.audio.removeAttribute("src");
+  }
+
+  // The part that the pictures show; a new one is gone to.
+  openSpan(data) {
+    this.find(".select").hidden = !data.canSelect;
+    for (const button of this.root.querySelectorAll(".save")) button.hidden = !data.saveName;
+    const span = String(data.span ?? "");
+    if (span === (this.span ?? "")) return;
+    this.span = span;
+    this.setRegion(null);
+    this.zoomTo(...(data.span ?? [0, data.seconds]));
   }
 
   showCloseUp() {
@@ -130,7 +170,7 @@ class View {
     if (this.now() < this.window[0] || this.now() > this.window[1]) this.seek(this.window[0]);
   }
 
-  build(lanes, pictures, cells, map) {
+  build(lanes, pictures, cells, map, tints) {
     const box = this.find(".lanes");
     box.replaceChildren();
     const add = (kind, facts) => {
@@ -150,12 +190,30 @@ class View {
       return made;
     });
     pictures.forEach((picture, index) => {
-      const made = add("picture", { picture, cells: cells[index], image: paint(picture, cells[index], map) });
+      if (picture.title) box.append(this.heading(picture));
+      const made = picture.cells
+        ? add("picture", this.painted(picture, cells[index], picture.stops ? colorMap(picture.stops) : map, tints[index]))
+        : add("curves", { picture });
+      if (picture.height) made.element.style.setProperty("--height", `${picture.height}px`);
       made.element.setAttribute("role", "img");
       made.element.setAttribute("aria-label", picture.name);
       this.lanes.push(made);
     });
     for (const { element } of this.lanes) this.sizes.observe(element);
+  }
+
+  painted(picture, cells, map, tint) {
+    return { picture, cells, image: paint(picture, cells, map), tint, tintImage: tint && paintTint(picture.tint, tint) };
+  }
+
+  heading({ title, about }) {
+    const head = document.createElement("div");
+    head.className = "head";
+    const name = document.createElement("b");
+    name.textContent = title;
+    head.append(name, about ? ` ${about}` : "");
+    head.title = about ?? "";
+    return head;
   }
 
   // ---- time -------------------------------------------------------------------------------
@@ -185,14 +243,19 @@ class View {
   tick() {
     this.place();
     if (this.audio.paused) return;
-    const [start, end] = this.window;
+    const [start, end] = this.loopRange();
     const looping = this.find(".loop").getAttribute("aria-pressed") === "true";
-    if (looping && end < this.data.seconds && this.now() >= end) this.audio.currentTime = start;
+    const isOver = this.now() >= end || (this.region && this.now() < start - 0.05);
+    if (looping && end < this.data.seconds && isOver) this.audio.currentTime = start;
     else if (!looping && !this.pointers.size) this.follow();
     requestAnimationFrame(() => this.tick());
   }
 
   // Turns the page when the cursor leaves what is shown.
+  loopRange() {
+    return this.region ? [this.region.start, this.region.end] : this.window;
+  }
+
   follow() {
     const [start, end] = this.window;
     const now = this.now();
@@ -203,7 +266,7 @@ class View {
   ended() {
     const looping = this.find(".loop").getAttribute("aria-pressed") === "true";
     if (looping) {
-      this.audio.currentTime = this.window[0];
+      this.audio.currentTime = this.loopRange()[0];
       this.audio.play();
     } else {
       this.state();
@@ -246,9 +309,11 @@ class View {
     if (!this.data) return;
     for (const lane of this.lanes) {
       if (lane.kind === "cells") this.drawCells(lane);
+      else if (lane.kind === "curves") this.drawCurves(lane);
       else this.drawPicture(lane);
     }
     this.drawClock();
+    this.placeRegion();
     const [start, end] = this.window;
     this.find(".out").disabled = this.find(".fit").disabled = end - start > this.data.seconds - 0.001;
     this.find(".in").disabled = end - start <= MIN_WINDOW_SECONDS;
@@ -272,7 +337,7 @@ class View {
     return ((seconds - start) / (end - start)) * width;
   }
 
-  drawPicture({ canvas, picture, image, element }) {
+  drawPicture({ canvas, picture, image, element, tintImage }) {
     const { context, width, height } = this.prepare(canvas);
     const left = this.x(picture.start, width);
     const right = this.x(picture.start + picture.columns * picture.secondsPerColumn, width);
@@ -280,28 +345,94 @@ class View {
     context.imageSmoothingEnabled = (right - left) / picture.columns < 4;
     context.imageSmoothingQuality = "high";
     context.drawImage(image, left, 0, right - left, height);
+    if (tintImage) {
+      const { start, columns, secondsPerColumn } = picture.tint;
+      const from = this.x(start, width);
+      context.imageSmoothingEnabled = false;
+      context.drawImage(tintImage, from, 0, this.x(start + columns * secondsPerColumn, width) - from, height);
+    }
+    const y = (value) => height * (1 - (this.rowOf(picture, value, true) + 0.5) / picture.rows);
+    for (const curve of picture.curves ?? []) {
+      this.stroke(context, curve, width, y, "rgb(0 0 0 / 70%)", 3.5);
+      this.stroke(context, curve, width, y, curve.color, 1.5);
+    }
+    this.drawMarks(context, picture, width, height, "#fff");
     this.drawTicks(element, picture, height);
   }
 
+  drawCurves({ canvas, picture, element }) {
+    const { context, width, height } = this.prepare(canvas);
+    const style = getComputedStyle(this.stage);
+    const y = (value) => (height - 2) * (1 - (value - picture.low) / (picture.high - picture.low)) + 1;
+    this.drawMarks(context, picture, width, height, style.color);
+    for (const curve of picture.curves) this.stroke(context, curve, width, y, curve.color, 1.3);
+    this.placeTicks(element, picture.ticks.map(([value, text]) => [y(value), text]), height);
+  }
+
+  drawMarks(context, { marks }, width, height, color) {
+    context.fillStyle = color;
+    context.globalAlpha = 0.55;
+    for (const seconds of marks ?? []) context.fillRect(this.x(seconds, width) - 0.5, 0, 1, height);
+    context.globalAlpha = 1;
+  }
+
+  // A line, or the band between lows and highs, as points on the screen; null is a gap.
+  stroke(context, curve, width, y, color, thick) {
+    context.strokeStyle = context.fillStyle = color;
+    context.lineWidth = thick;
+    context.lineJoin = "round";
+    const [start, end] = this.window;
+    const first = Math.max(0, Math.floor((start - curve.start) / curve.step) - 1);
+    const last = Math.min(curve.values.length - 1, Math.ceil((end - curve.start) / curve.step) + 1);
+    if (curve.fill) {
+      const wide = Math.max(1, (curve.step / (end - start)) * width);
+      for (let index = first; index <= last; index += 1) {
+        const [top, bottom] = [y(curve.highs[index]), y(curve.values[index])];
+        context.fillRect(this.x(curve.start + index * curve.step, width) - wide / 2, top, wide, Math.max(1, bottom - top));
+      }
+      return;
+    }
+    for (const values of curve.highs ? [curve.values, curve.highs] : [curve.values]) {
+      context.setLineDash(curve.highs ? [4, 4] : []);
+      context.beginPath();
+      let isDown = false;
+      for (let index = first; index <= last; index += 1) {
+        const value = values[index];
+        if (value !== null) context[isDown ? "lineTo" : "moveTo"](this.x(curve.start + index * curve.step, width), y(value));
+        isDown = value !== null;
+      }
+      context.stroke();
+    }
+    context.setLineDash([]);
+  }
+
   drawTicks(element, picture, height) {
+    const y = (row) => height * (1 - (row + 0.5) / picture.rows);
+    const found = picture.ticks?.map(([row, text]) => [y(row), text]) ?? [];
+    for (const hz of picture.ticks ? [] : TICKS_HZ) {
+      const row = this.rowOf(picture, hz);
+      if (row !== null) found.push([y(row), hz < 1000 ? `${hz} Hz` : `${hz / 1000} kHz`]);
+    }
+    this.placeTicks(element, found, height);
+  }
+
+  placeTicks(element, ticks, height) {
     for (const old of element.querySelectorAll(".tick")) old.remove();
     let last = Infinity;
-    for (const hz of TICKS_HZ) {
-      const row = this.rowOf(picture, hz);
-      if (row === null) continue;
-      const y = height * (1 - (row + 0.5) / picture.rows);
-      if (last - y < 17 || y < 6 || y > height - 4) continue;
+    for (const [y, text] of ticks) {
+      if (last - y < 13 || y < 0 || y > height) continue;
       last = y;
       const tick = document.createElement("span");
       tick.className = "tick";
-      tick.style.top = `${y}px`;
-      tick.textContent = hz < 1000 ? `${hz} Hz` : `${hz / 1000} kHz`;
+      tick.style.top = `${clamp(y, 6, height - 4)}px`;
+      tick.textContent = text;
       element.append(tick);
     }
   }
 
-  rowOf(picture, hz) {
+  rowOf(picture, hz, isBounded = false) {
     const rows = picture.rowHz;
+    if (isBounded) hz = clamp(hz, rows[0], rows[rows.length - 1]);
     if (hz < rows[0] || hz > rows[rows.length - 1]) return null;
     const above = Math.max(1, rows.findIndex((value) => value >= hz));
     return above - 1 + (hz - rows[above - 1]) / (rows[above] - rows[above - 1]);
@@ -383,7 +514,8 @@ class View {
     this.slider.setAttribute("aria-valuenow", now.toFixed(1));
     const status = this.statusAt(now);
     this.slider.setAttribute("aria-valuetext", status.words ? `${words}, ${status.words}` : words);
-    if (!this.message) this.find(".status").textContent = this.closeUp?.caption || status.line || "";
+    const region = this.region && `Part: ${clock(this.region.start)} to ${clock(this.region.end)}`;
+    if (!this.message) this.find(".status").textContent = this.closeUp?.caption || region || status.line || "";
     this.segment = status.segment;
     const button = this.find(".close-up");
     button.hidden = !this.data.canCloseUp || (status.segment === undefined && !this.closeUp);
@@ -420,6 +552,111 @@ class View {
     this.find(".status").textContent = text;
   }
 
+  // ---- region -----------------------------------------------------------------------------
+
+  setRegion(region) {
+    this.region = region;
+    this.placeRegion();
+    this.place();
+  }
+
+  tellRegion() {
+    this.setStateValue("region", this.region);
+  }
+
+  placeRegion() {
+    const box = this.find(".region");
+    box.hidden = !this.region;
+    if (!this.region) return;
+    const width = this.slider.clientWidth;
+    const { start, end, low, high } = this.region;
+    const lane = low === undefined ? null : this.lanes.find(({ picture }) => picture?.rowUnit === "Hz");
+    box.style.left = `${this.x(start, width)}px`;
+    box.style.width = `${Math.max(1, this.x(end, width) - this.x(start, width))}px`;
+    box.style.top = lane ? `${this.yOf(lane, high)}px` : "0";
+    box.style.height = lane ? `${this.yOf(lane, low) - this.yOf(lane, high)}px` : "100%";
+  }
+
+  yOf({ element, picture }, hz) {
+    return element.offsetTop + element.clientHeight * (1 - (this.rowOf(picture, hz, true) + 0.5) / picture.rows);
+  }
+
+  drag(pointer, event) {
+    const [from, to] = [pointer.seconds, clamp(this.secondsAt(event), 0, this.data.seconds)].sort((a, b) => a - b);
+    const region = { start: Number(from.toFixed(3)), end: Number(Math.max(to, from + 0.02).toFixed(3)) };
+    const lane = this.laneAt(pointer.fromY);
+    if (lane?.picture?.rowUnit === "Hz" && Math.abs(event.clientY - pointer.fromY) > 12) {
+      const [low, high] = [this.hzAt(lane, pointer.fromY), this.hzAt(lane, event.clientY)].sort((a, b) => a - b);
+      Object.assign(region, { low: Math.round(low), high: Math.round(high) });
+    }
+    this.setRegion(region);
+  }
+
+  laneAt(clientY) {
+    return this.lanes.find(({ element }) => {
+      const { top, bottom } = element.getBoundingClientRect();
+      return clientY >= top && clientY < bottom;
+    });
+  }
+
+  rowAt({ element, picture }, clientY) {
+    const { top, height } = element.getBoundingClientRect();
+    return clamp((1 - (clientY - top) / height) * picture.rows - 0.5, 0, picture.rows - 1);
+  }
+
+  hzAt(lane, clientY) {
+    return this.hzOf(lane.picture, this.rowAt(lane, clientY));
+  }
+
+  hzOf({ rowHz, rows }, row) {
+    const low = Math.min(Math.floor(row), rows - 2);
+    return rowHz[low] + (row - low) * (rowHz[low + 1] - rowHz[low]);
+  }
+
+  // ---- export -----------------------------------------------------------------------------
+
+  // What is on the screen, with its axes: pictures as images, lines and text as such.
+  svg() {
+    const box = this.stage.getBoundingClientRect();
+    const style = getComputedStyle(this.stage);
+    const [width, height] = [Math.ceil(box.width), Math.ceil(box.height)];
+    const parts = [`<rect width="${width}" height="${height}" fill="${getComputedStyle(this.find(".view")).getPropertyValue("--st-background-color") || "#fff"}"/>`];
+    const image = (canvas) => {
+      const { left, top, width: wide, height: high } = canvas.getBoundingClientRect();
+      parts.push(`<image x="${left - box.left}" y="${top - box.top}" width="${wide}" height="${high}" preserveAspectRatio="none" href="${canvas.toDataURL("image/png")}"/>`);
+    };
+    for (const canvas of this.stage.querySelectorAll(".lane canvas, .clock")) image(canvas);
+    const text = (element, anchor) => {
+      const { left, right, top, bottom } = element.getBoundingClientRect();
+      const x = (anchor === "end" ? right - 7 : left) - box.left;
+      parts.push(`<text x="${x}" y="${(top + bottom) / 2 - box.top + 4}" text-anchor="${anchor}">${escape(element.textContent)}</text>`);
+    };
+    for (const tick of this.stage.querySelectorAll(".tick, .label")) text(tick, "end");
+    for (const head of this.stage.querySelectorAll(".head")) text(head, "start");
+    return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="11" fill="${style.color}">${parts.join("")}</svg>`;
+  }
+
+  async save(kind) {
+    const svg = new Blob([this.svg()], { type: "image/svg+xml" });
+    const blob = kind === "svg" ? svg : await this.rasterise(svg);
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = `${this.data.saveName}.${kind}`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  }
+
+  async rasterise(svg) {
+    const image = new Image();
+    image.src = URL.createObjectURL(svg);
+    await image.decode();
+    const canvas = document.createElement("canvas");
+    Object.assign(canvas, { width: image.width * 2, height: image.height * 2 });
+    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+    URL.revokeObjectURL(image.src);
+    return new Promise((done) => canvas.toBlob(done, "image/png"));
+  }
+
   // ---- hands ------------------------------------------------------------------------------
 
   listen() {
@@ -431,6 +668,8 @@ class View {
     on(".out", "click", () => this.zoom(2));
     on(".fit", "click", () => this.zoomTo(0, this.data.seconds));
     on(".loop", "click", () => this.toggleLoop());
+    on(".select", "click", () => this.toggleSelect());
+    for (const button of this.root.querySelectorAll(".save")) button.addEventListener("click", () => this.save(button.dataset.kind));
     on(".close-up", "click", () => this.setStateValue("segment", this.closeUp ? null : this.segment));
     for (const button of this.root.querySelectorAll(".rate")) button.addEventListener("click", () => this.setRate(button));
     for (const event of ["play", "pause", "seeked", "loadedmetadata"]) this.audio.addEventListener(event, () => this.state());
@@ -450,6 +689,15 @@ class View {
   toggleLoop() {
     const button = this.find(".loop");
     button.setAttribute("aria-pressed", String(button.getAttribute("aria-pressed") !== "true"));
+  }
+
+  toggleSelect() {
+    const button = this.find(".select");
+    const isOn = button.getAttribute("aria-pressed") !== "true";
+    button.setAttribute("aria-pressed", String(isOn));
+    if (isOn || !this.region) return;
+    this.setRegion(null);
+    this.tellRegion();
   }
 
   setRate(button) {
@@ -490,7 +738,10 @@ class View {
   down(event) {
     if (event.button !== 0) return;
     this.stage.setPointerCapture(event.pointerId);
-    this.pointers.set(event.pointerId, { x: event.clientX, from: event.clientX, moved: false });
+    const isSelecting = this.data.canSelect && (event.shiftKey || this.find(".select").getAttribute("aria-pressed") === "true");
+    const seconds = clamp(this.secondsAt(event), 0, this.data.seconds);
+    const pointer = { x: event.clientX, from: event.clientX, fromY: event.clientY, moved: false, isSelecting, seconds };
+    this.pointers.set(event.pointerId, pointer);
   }
 
   move(event) {
@@ -502,6 +753,11 @@ class View {
     const [start, end] = this.window;
     const perPixel = (end - start) / this.slider.clientWidth;
     if (Math.abs(event.clientX - pointer.from) > 4) pointer.moved = true;
+    if (pointer.isSelecting) {
+      if (pointer.moved) this.drag(pointer, event);
+      this.hover(event);
+      return;
+    }
     const others = [...this.pointers.values()].filter((other) => other !== pointer);
     if (others.length) {
       // Two fingers: the distance between them zooms.
@@ -519,7 +775,10 @@ class View {
   up(event) {
     const pointer = this.pointers.get(event.pointerId);
     this.pointers.delete(event.pointerId);
-    if (pointer && !pointer.moved) {
+    if (pointer?.isSelecting && pointer.moved) {
+      this.find(".select").setAttribute("aria-pressed", "true");
+      this.tellRegion();
+    } else if (pointer && !pointer.moved) {
       this.seek(this.secondsAt(event));
       this.slider.focus({ preventScroll: true });
       this.hover(event);
@@ -543,10 +802,7 @@ class View {
     const box = this.slider.getBoundingClientRect();
     const seconds = this.secondsAt(event);
     const inside = event.clientX >= box.left && event.clientX <= box.right;
-    const lane = this.lanes.find(({ element }) => {
-      const { top, bottom } = element.getBoundingClientRect();
-      return event.clientY >= top && event.clientY < bottom;
-    });
+    const lane = this.laneAt(event.clientY);
     const text = inside && lane ? this.describe(lane, seconds, event.clientY) : "";
     this.readout.hidden = !text;
     this.readout.textContent = text;
@@ -564,16 +820,54 @@ class View {
   describe(lane, seconds, clientY) {
     if (lane.kind === "cells") return `${clock(seconds)} · ${this.cellWords(lane.lane, this.cellAt(lane.lane, seconds))}`;
     const { picture, cells } = lane;
+    if (lane.kind === "curves") return [clock(seconds), ...this.curveWords(picture, seconds)].join(" · ");
     const column = Math.floor((seconds - picture.start) / picture.secondsPerColumn);
     if (column < 0 || column >= picture.columns) return clock(Math.max(0, seconds));
-    const { top, height } = lane.element.getBoundingClientRect();
-    const at = clamp((1 - (clientY - top) / height) * picture.rows - 0.5, 0, picture.rows - 1);
-    const low = Math.min(Math.floor(at), picture.rows - 2);
-    const hz = picture.rowHz[low] + (at - low) * (picture.rowHz[low + 1] - picture.rowHz[low]);
+    const at = this.rowAt(lane, clientY);
     const value = cells[column * picture.rows + Math.round(at)];
-    const decibels = Math.round(picture.low + (value / 255) * (picture.high - picture.low));
-    const level = value === 0 ? `≤ −${-picture.low} dB` : `${decibels < 0 ? "−" : ""}${Math.abs(decibels)} dB`;
-    return `${clock(seconds)} · ${hertz(hz)} (${note(hz)}) · ${level}`;
+    const unit = picture.unit ?? "dB";
+    const level = number(picture.low + (value / 255) * (picture.high - picture.low), unit);
+    const words = [clock(seconds), this.rowWords(picture, at), value === 0 && unit === "dB" ? `≤ ${level}` : level];
+    if (picture.peaks) words.push(...this.peakWords(lane, column, at));
+    if (lane.tint) words.push(this.tintWords(lane, seconds, at));
+    return [...words, ...this.curveWords(picture, seconds)].join(" · ");
+  }
+
+  rowWords(picture, row) {
+    if (picture.rowNames?.length) return picture.rowNames[Math.round(row)];
+    const value = this.hzOf(picture, row);
+    return picture.rowUnit === "BPM" ? `${Math.round(value)} BPM` : `${hertz(value)} (${note(value)})`;
+  }
+
+  // The loudest row near the pointer, its place refined by a parabola through its neighbours.
+  peakWords({ cells, picture, element }, column, at) {
+    const reach = (PEAK_REACH_PIXELS / element.clientHeight) * picture.rows;
+    const [first, last] = [Math.max(1, Math.ceil(at - reach)), Math.min(picture.rows - 2, Math.floor(at + reach))];
+    const value = (row) => cells[column * picture.rows + row];
+    let best = first;
+    for (let row = first; row <= last; row += 1) if (value(row) > value(best)) best = row;
+    const [below, top, above] = [value(best - 1), value(best), value(best + 1)];
+    if (first > last || top === 0 || top < below || top < above || below + above === 2 * top) return [];
+    const hz = this.hzOf(picture, best + (0.5 * (below - above)) / (below - 2 * top + above));
+    return [`peak ${hertz(hz)} (${note(hz)})`];
+  }
+
+  tintWords({ tint, picture }, seconds, at) {
+    const { columns, rows, start, secondsPerColumn } = picture.tint;
+    const column = clamp(Math.floor((seconds - start) / secondsPerColumn), 0, columns - 1);
+    const share = tint[column * rows + clamp(Math.floor(((at + 0.5) / picture.rows) * rows), 0, rows - 1)] - 128;
+    if (Math.abs(share) < 6) return "no say";
+    return share > 0 ? "speaks for it" : "speaks against it";
+  }
+
+  curveWords(picture, seconds) {
+    return (picture.curves ?? []).flatMap((curve) => {
+      const index = Math.round((seconds - curve.start) / curve.step);
+      const values = [curve.values[index], curve.highs?.[index]].filter((value) => value !== undefined && value !== null);
+      if (!values.length) return [];
+      const unit = picture.rowUnit || picture.unit;
+      return [`${curve.name} ${values.map((value) => (unit === "Hz" ? hertz(value) : number(value, unit))).join(" to ")}`];
+    });
   }
 
   close() {
