@@ -50,6 +50,7 @@ def publish(
     provenance: Provenance,
     *,
     calibration: Calibration | None = None,
+    further_scores: dict[str, dict[str, Any]] | None = None,
     replace: bool = False,
 ) -> Bundle:
     """Save a trained network as a bundle, calibrated on the validation tracks.
@@ -61,6 +62,7 @@ def publish(
         settings: What it was trained with.
         provenance: Data set and split.
         calibration: Thresholds from elsewhere (cross-fitted, say) instead of the validation tracks.
+        further_scores: Scores of other parts than the validation tracks, by name.
         replace: Whether a bundle there may be replaced.
 
     Raises:
@@ -69,7 +71,7 @@ def publish(
     config, genres, tracks, valid = settings.features, data.genres, data.tracks, data.valid
     logits = training.predict_logits(result.model, valid.log_mels, config) if len(valid) else []
     fitted = calibration or fit_calibration(logits, valid.labels)
-    scores: dict[str, Any] = {}
+    scores: dict[str, Any] = dict(further_scores or {})
     if len(valid):
         posteriors = evaluation.track_posteriors(logits, fitted.temperature)
         level = {"level": "track", "part": "valid"}
