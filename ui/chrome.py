@@ -23,11 +23,12 @@ NO_MODEL = (
 )
 
 
-def page_setup(title: str) -> None:
+def page_setup(title: str, promise: str = PROMISE) -> None:
     """Set a page up; the first call on every page.
 
     Args:
         title: The page's name, for the browser's tab.
+        promise: What becomes of the sound that is given there.
     """
     st.set_page_config(
         page_title=f"{title} · GenreScope",
@@ -40,10 +41,16 @@ def page_setup(title: str) -> None:
     _keep_uploads_in_memory()
     with st.sidebar:
         st.subheader("GenreScope", anchor=False)
-        st.page_link("app.py", label="Listen")
-        for page in sorted((_REPOSITORY / "pages").glob("*.py")):
-            st.page_link(f"pages/{page.name}", label=page.stem.partition("_")[2].replace("_", " "))
-        st.caption(PROMISE)
+        for path, label in _pages():
+            st.page_link(path, label=label)
+        st.caption(promise)
+
+
+def _pages() -> list[tuple[str, str]]:
+    """Path and label of each page, if there is more than this one (Streamlit knows no link without `pages/`)."""
+    others = sorted((_REPOSITORY / "pages").glob("*.py"))
+    links = [(f"pages/{page.name}", page.stem.partition("_")[2].replace("_", " ")) for page in others]
+    return [("app.py", "Listen"), *links] if links else []
 
 
 def welcome(genres: tuple[str, ...]) -> str:

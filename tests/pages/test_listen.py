@@ -13,8 +13,8 @@ from sounds import noise, sine, wav_bytes
 from streamlit.testing.v1 import AppTest
 from tiny_bundle import tiny_bundle
 
-from crnn import demo
 from crnn.bundle import Calibration, Rejection
+from crnn.examples import example_names
 from ui.state import Sound
 
 APP = str(Path(__file__).resolve().parents[2] / "app.py")
@@ -105,7 +105,7 @@ def test_last_sound_given_is_the_one_answered(app: AppTest) -> None:
 
 
 def test_examples_are_said_to_be_synthesized(app: AppTest) -> None:
-    app.pills[0].set_value(demo.example_names()[0]).run()
+    app.pills[0].set_value(example_names()[0]).run()
     assert not app.exception
     assert "Synthesized on this machine just now; nobody recorded it." in read(app)
     assert verdict(app).startswith(("Sounds like ", "Can't tell"))
