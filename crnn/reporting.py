@@ -38,7 +38,7 @@ def candidates_sentence(prediction: Prediction) -> str:
         return "No other candidate."
     if len(others) == 1:
         return f"{others[0].capitalize()} is the only other candidate."
-    return f"One of {prediction.genre}, {', '.join(others[:-1])} and {others[-1]}."
+    return f"Other candidates: {', '.join(others[:-1])} and {others[-1]}."
 
 
 def notes(prediction: Prediction) -> tuple[str, ...]:

@@ -75,7 +75,7 @@ def test_unsure_among_many_names_two() -> None:
     [
         (("jazz",), "No other candidate."),
         (("jazz", "blues"), "Blues is the only other candidate."),
-        (("jazz", "blues", "rock"), "One of jazz, blues and rock."),
+        (("jazz", "blues", "rock"), "Other candidates: blues and rock."),
     ],
 )
 def test_candidates(prediction_set: tuple[str, ...], sentence: str) -> None:
