@@ -105,6 +105,11 @@ def choose_model(models: list[Model], key: str) -> Model | None:
     return models[names.index(name)]
 
 
+def use_model(name: str) -> None:
+    """Make a model the one that every page offers first."""
+    st.session_state[_MODEL] = name
+
+
 def classifier(model: Model) -> Classifier:
     """The classifier of a model, opened once for all visitors.
 

@@ -1,0 +1,57 @@
+"""How long a training will take, from what earlier runs took on this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from statistics import median
+
+from crnn.errors import CrnnError
+from crnn.orders import TrainingSettings
+from crnn.runs import Run
+
+# Measured on two cores of a server, with the preset quick: ten-second crops learnt a second,
+# and what one multiplication more or less in the network changes.
+_QUICK_CROPS_PER_SECOND_PER_CORE = 8.0
+_QUICK_WIDTH = 160.0
+_START_SECONDS = 20.0
+_FEATURE_SECONDS = 0.15
+_MAX_CORES = 8
+
+
+def crops_per_second(settings: TrainingSettings, runs: Iterable[Run]) -> float:
+    """Pace of an earlier run with such a network; without one, a guess from its size.
+
+    Args:
+        settings: What is to be trained.
+        runs: Earlier runs, newest first.
+    """
+    for run in runs:
+        try:
+            same_network = run.order().settings.model == settings.model
+        except CrnnError:
+            continue
+        paces = _paces(run) if same_network else []
+        if paces:
+            return median(paces)
+    width = sum(settings.model.channels)
+    cores = min(os.cpu_count() or 1, _MAX_CORES)
+    return _QUICK_CROPS_PER_SECOND_PER_CORE * cores * (_QUICK_WIDTH / width) ** 1.5
+
+
+def training_seconds(n_tracks: int, settings: TrainingSettings, runs: Iterable[Run]) -> float:
+    """Seconds from the start of a run to its report, features included."""
+    crops = n_tracks * settings.train.crops_per_track * settings.train.epochs
+    features = n_tracks * _FEATURE_SECONDS / min(os.cpu_count() or 1, _MAX_CORES)
+    return _START_SECONDS + features + crops / crops_per_second(settings, runs)
+
+
+def _paces(run: Run) -> list[float]:
+    """Crops a second of each epoch, the first left out: it builds the graph."""
+    events = run.events()
+    n_train = next((e["parts"].get("train", 0) for e in events if e.get("event") == "data"), 0)
+    try:
+        crops = n_train * run.order().settings.train.crops_per_track
+    except CrnnError:
+        return []
+    return [crops / e["seconds"] for e in events if e.get("event") == "epoch" and e["epoch"] > 1 and e["seconds"] > 0]

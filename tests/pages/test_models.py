@@ -1,0 +1,121 @@
+"""The Models page: the list, the card, rename, delete and undo, import, two models on one sound."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from sounds import sine, wav_bytes
+from streamlit.testing.v1 import AppTest
+from tiny_bundle import tiny_bundle
+
+from crnn import shelf
+from crnn.bundle import load_bundle, rewrite_json
+
+APP = str(Path(__file__).resolve().parents[2] / "app.py")
+
+
+def open_page() -> AppTest:
+    return AppTest.from_file(APP, default_timeout=60).switch_page("pages/3_Models.py").run()
+
+
+@pytest.fixture
+def page(models: Path) -> AppTest:
+    tiny_bundle(models / "tiny")
+    return open_page()
+
+
+def read(app: AppTest) -> str:
+    main = app.main
+    kinds = (main.subheader, main.markdown, main.caption, main.error, main.info, main.warning, main.success)
+    return "\n".join(element.value for elements in kinds for element in elements).replace("\\", "")
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    next(button for button in app.button if button.label == label).click().run()
+    assert not app.exception
+    return app
+
+
+def test_an_empty_shelf_says_what_to_do(models: Path) -> None:
+    app = open_page()
+    assert not app.exception
+    assert "There is no model yet." in read(app)
+    assert [uploader.key for uploader in app.file_uploader] == ["models.import"]
+
+
+def test_the_shelf_lists_and_shows_the_only_model(page: AppTest) -> None:
+    assert not page.exception
+    row = page.dataframe[0].value.iloc[0]
+    assert (row["Name"], row["Genres"], row["Data"]) == ("tiny", "bass, middle, treble", "hand-made")
+    assert "it was imported without its Keras file" in read(page)
+
+
+def test_rename_delete_and_undo(page: AppTest, models: Path) -> None:
+    next(box for box in page.text_input if box.key.startswith("models.name")).set_value("bigger")
+    press(page, "Rename")
+    assert "Renamed to bigger." in read(page)
+    assert load_bundle(models / "bigger").name == "bigger"
+    press(page, "Delete")
+    assert "bigger was deleted. It can be put back below." in read(page)
+    assert not (models / "bigger").exists()
+    press(page, "Undo")
+    assert "bigger is back." in read(page)
+    assert load_bundle(models / "bigger").name == "bigger"
+
+
+def test_a_bad_name_is_said(page: AppTest) -> None:
+    next(box for box in page.text_input if box.key.startswith("models.name")).set_value("../up")
+    press(page, "Rename")
+    assert "cannot be a model's name" in read(page)
+
+
+def test_a_packed_model_comes_back_by_import(page: AppTest, models: Path) -> None:
+    packed = shelf.pack(load_bundle(models / "tiny"))
+    press(page, "Delete")
+    page.file_uploader(key="models.import").set_value(("tiny.zip", packed, "application/zip")).run()
+    assert not page.exception
+    assert "tiny.zip was imported." in read(page)
+    assert load_bundle(models / "tiny").genres == ("bass", "middle", "treble")
+
+
+def test_rubbish_is_refused_with_a_sentence(page: AppTest) -> None:
+    page.file_uploader(key="models.import").set_value(("tiny.zip", b"rubbish", "application/zip")).run()
+    assert not page.exception
+    assert "This is no zip, or it is damaged" in read(page)
+
+
+def test_what_a_foreign_bundle_says_is_no_markup(models: Path) -> None:
+    bundle = tiny_bundle(models / "tiny")
+    interval = {"accuracy_interval": [0.1, 0.9], "accuracy": 0.5, "n_tracks": 2, "macro_f1": 0.5, "macro_recall": 0.5}
+    scores = {
+        **interval,
+        "top3_accuracy": 1.0,
+        "expected_calibration_error": 0.1,
+        "per_genre": {},
+        "genres": [],
+        "confusion": [],
+    }
+    hostile = "![x](http://evil.example/pixel.png)"
+    rewrite_json(
+        dataclasses.replace(bundle, notes=hostile, data={"name": hostile, hostile: 1}, scores={"valid": scores})
+    )
+    app = open_page()
+    assert not app.exception
+    cards = [element.value for element in app.main.markdown if "evil.example" in element.value]
+    assert len(cards) == 1
+    assert "0.500 (95 % interval 0.100 to 0.900)" in cards[0]
+    assert "![x](" not in cards[0]
+
+
+def test_two_models_answer_one_sound(models: Path) -> None:
+    tiny_bundle(models / "one")
+    tiny_bundle(models / "two", genres=("low", "high"))
+    app = open_page()
+    uploader = next(u for u in app.file_uploader if u.key == "listen.uploads")
+    uploader.set_value([("song.wav", wav_bytes(sine(6000.0, 12.0)), "audio/wav")]).run()
+    assert not app.exception
+    text = read(app)
+    assert "Sounds like treble." in text
+    assert "Sounds like high." in text

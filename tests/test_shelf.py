@@ -1,0 +1,142 @@
+"""Models saved, renamed, deleted and brought back; bundles packed and imported, and hostile zips refused."""
+
+from __future__ import annotations
+
+import io
+import stat
+import zipfile
+
+import numpy as np
+import pytest
+from tiny_bundle import tiny_bundle
+
+from crnn import shelf
+from crnn.bundle import EMBEDDINGS_NAME, JSON_NAME, ONNX_NAME, list_bundles, load_bundle
+from crnn.errors import BundleError
+
+
+@pytest.fixture
+def models(tmp_path, monkeypatch):
+    monkeypatch.setenv("GENRESCOPE_MODELS", str(tmp_path / "models"))
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def tiny(models):
+    return tiny_bundle(models / "tiny")
+
+
+def zipped(names):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as zip_file:
+        for name, data in names.items():
+            zip_file.writestr(name, data)
+    return out.getvalue()
+
+
+def contents(data):
+    with zipfile.ZipFile(io.BytesIO(data)) as zip_file:
+        return {name: zip_file.read(name) for name in zip_file.namelist()}
+
+
+def test_a_copy_has_its_own_name_and_notes(tiny, models):
+    copy = shelf.save_copy(tiny, "other", "For parties.")
+    assert (copy.name, copy.notes, copy.path) == ("other", "For parties.", models / "other")
+    with pytest.raises(BundleError, match="there already"):
+        shelf.save_copy(tiny, "other")
+    with pytest.raises(BundleError, match="cannot be a model's name"):
+        shelf.save_copy(tiny, "../other")
+
+
+def test_rename_and_back(tiny, models):
+    renamed = shelf.rename(tiny, "large")
+    assert [bundle.name for bundle in list_bundles(models)[0]] == ["large"]
+    tiny_bundle(models / "tiny")
+    with pytest.raises(BundleError, match="there already"):
+        shelf.rename(renamed, "tiny")
+
+
+def test_deleted_models_come_back(tiny, models):
+    assert tiny.path is not None
+    shelf.delete(tiny.path)
+    assert list_bundles(models) == ([], {})
+    (gone,) = shelf.deleted()
+    tiny_bundle(models / "tiny")
+    with pytest.raises(BundleError, match="there again"):
+        shelf.put_back(gone)
+    shelf.rename(load_bundle(models / "tiny"), "new")
+    shelf.put_back(gone)
+    assert [bundle.name for bundle in list_bundles(models)[0]] == ["new", "tiny"]
+    shelf.throw_away(shelf.delete(models / "new"))
+    assert shelf.deleted() == []
+
+
+def test_packed_models_are_imported_elsewhere(tiny, monkeypatch, tmp_path):
+    packed = shelf.pack(tiny)
+    monkeypatch.setenv("GENRESCOPE_MODELS", str(tmp_path / "elsewhere"))
+    imported = shelf.import_zip(packed)
+    assert imported.path == tmp_path / "elsewhere" / "tiny"
+    assert imported.file(ONNX_NAME).read_bytes() == tiny.file(ONNX_NAME).read_bytes()
+    assert not imported.is_trainable
+    with pytest.raises(BundleError, match="there already"):
+        shelf.import_zip(packed)
+    assert shelf.import_zip(packed, "again").name == "again"
+
+
+def test_files_may_lie_in_no_folder(tiny):
+    flat = {name.rpartition("/")[2]: data for name, data in contents(shelf.pack(tiny)).items()}
+    assert shelf.import_zip(zipped(flat), "flat").name == "flat"
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda files: files | {"tiny/model.keras": b"x"}, "can run code"),
+        (lambda files: files | {"tiny/evil.py": b"x"}, "can run code"),
+        (lambda files: files | {"tiny/../../up.json": b"x"}, "outside its folder"),
+        (lambda files: files | {"/etc/cron.d/up": b"x"}, "outside its folder"),
+        (lambda files: files | {"C:\\up": b"x"}, "outside its folder"),
+        (lambda files: files | {"tiny/song.mp3": b"x"}, "is no model.*song.mp3"),
+        (lambda files: files | {"other/README.md": b"x"}, "is no model"),
+        (lambda files: files | {f"tiny/{i}": b"x" for i in range(100)}, "holds 10. files"),
+        (lambda files: {}, "no bundle.json"),
+        (lambda files: files | {f"tiny/{ONNX_NAME}": b"x"}, "changed or damaged"),
+        (lambda files: files | {f"tiny/{JSON_NAME}": b"{}"}, "no known format"),
+        (lambda files: files | {f"tiny/{JSON_NAME}": bytes(250 * 2**20)}, "more than 200 MB"),
+    ],
+)
+def test_bad_zips_are_refused_with_a_sentence(tiny, models, change, sentence):
+    before = sorted(models.rglob("*"))
+    hostile = zipped(change(contents(shelf.pack(tiny))))
+    with pytest.raises(BundleError, match=sentence):
+        shelf.import_zip(hostile, "new")
+    assert sorted(models.rglob("*")) == before
+
+
+def test_links_are_refused(tiny):
+    out = io.BytesIO(shelf.pack(tiny))
+    with zipfile.ZipFile(out, "a") as zip_file:
+        link = zipfile.ZipInfo("tiny/embeddings.npz")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        zip_file.writestr(link, "/etc/passwd")
+    with pytest.raises(BundleError, match="or is a link"):
+        shelf.import_zip(out.getvalue(), "new")
+
+
+@pytest.mark.parametrize("data", [b"", b"rubbish", b"PK\x03\x04 cut short"])
+def test_what_is_no_zip_is_said(models, data):
+    with pytest.raises(BundleError, match="no zip"):
+        shelf.import_zip(data)
+
+
+def test_a_pickle_in_the_map_is_refused(tiny, models):
+    """The digest finds damage, not forgery: a forged bundle must not get its pickle opened."""
+    from crnn.bundle import save_bundle
+
+    def write_files(draft):
+        (draft / ONNX_NAME).write_bytes(tiny.file(ONNX_NAME).read_bytes())
+        np.savez(draft / EMBEDDINGS_NAME, embeddings=np.array([{"a": 1}], dtype=object))
+
+    forged = save_bundle(tiny, models / "forged", write_files)
+    with pytest.raises(BundleError, match="cannot be read"):
+        shelf.import_zip(shelf.pack(forged), "new")

@@ -1,0 +1,141 @@
+"""Charts of a training: curves of the epochs, confusion, reliability; each says its facts in words too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from crnn.figures import VIRIDIS, genre_color
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+_TRAIN_COLOR, _VALID_COLOR = "#4477AA", "#CC6677"
+_CONFIG = {"displaylogo": False, "displayModeBar": False}
+_HEIGHT = 260
+# Beyond this many genres numbers in the cells would be unreadable.
+_MAX_NUMBERED = 15
+
+
+def draw_curves(history: list[dict[str, Any]], key: str) -> None:
+    """Loss and accuracy by epoch, side by side."""
+    left, right = st.columns(2, gap="medium")
+    epochs = [e["epoch"] for e in history]
+    checked = [e for e in history if "valid_loss" in e]
+    at = [e["epoch"] for e in checked]
+    loss = _figure("epoch", "loss")
+    _add_line(loss, epochs, [e["loss"] for e in history], "learning", color=_TRAIN_COLOR, dash="solid")
+    _add_line(loss, at, [e["valid_loss"] for e in checked], "validation", color=_VALID_COLOR, dash="dash")
+    accuracy = _figure("epoch", "share of validation tracks right")
+    _add_line(accuracy, at, [e["valid_accuracy"] for e in checked], "validation", color=_VALID_COLOR, dash="dash")
+    accuracy.update_yaxes(range=[0, 1])
+    accuracy.update_layout(showlegend=False)
+    with left:
+        _show(loss, f"{key}.loss")
+    with right:
+        _show(accuracy, f"{key}.accuracy")
+
+
+def draw_confusion(genres: list[str], confusion: list[list[int]], key: str) -> None:
+    """Which genre was answered for which."""
+    import plotly.graph_objects as go
+
+    shares = [[n / max(1, sum(row)) for n in row] for row in confusion]
+    numbers = [[str(n) if n else "" for n in row] for row in confusion] if len(genres) <= _MAX_NUMBERED else None
+    figure = _figure("answered", "is")
+    figure.add_trace(
+        go.Heatmap(
+            x=genres,
+            y=genres,
+            z=shares,
+            text=numbers,
+            texttemplate="%{text}" if numbers else None,
+            customdata=confusion,
+            zmin=0,
+            zmax=1,
+            colorscale=[[i / (len(VIRIDIS) - 1), _rgb(color)] for i, color in enumerate(VIRIDIS)],
+            colorbar={"title": "share", "thickness": 10},
+            hovertemplate="is %{y}, answered %{x}: %{customdata} tracks<extra></extra>",
+        )
+    )
+    figure.update_yaxes(autorange="reversed")
+    figure.update_layout(height=max(_HEIGHT, 40 * len(genres) + 60))
+    _show(figure, key)
+
+
+def draw_reliability(bins: list[list[float]], key: str) -> None:
+    """Whether it is right as often as it says."""
+    import plotly.graph_objects as go
+
+    figure = _figure("confidence", "share right")
+    _add_line(figure, [0, 1], [0, 1], "as it should be", color="#888888", dash="dot")
+    figure.add_trace(
+        go.Scatter(
+            x=[confidence for confidence, _, _ in bins],
+            y=[right for _, right, _ in bins],
+            customdata=[n for _, _, n in bins],
+            mode="lines+markers",
+            name="this model",
+            line={"color": _TRAIN_COLOR},
+            hovertemplate="says %{x:.2f}, right in %{y:.2f} of %{customdata} tracks<extra></extra>",
+        )
+    )
+    figure.update_xaxes(range=[0, 1])
+    figure.update_yaxes(range=[0, 1])
+    _show(figure, key)
+
+
+def draw_genre_scores(per_genre: dict[str, dict[str, float]], key: str) -> None:
+    """F1 of each genre, in the genres' own colours."""
+    import plotly.graph_objects as go
+
+    genres = sorted(per_genre, key=lambda genre: per_genre[genre]["f1"])
+    figure = _figure("F1", "")
+    figure.add_trace(
+        go.Bar(
+            x=[per_genre[genre]["f1"] for genre in genres],
+            y=genres,
+            orientation="h",
+            marker_color=[genre_color(genre) for genre in genres],
+            customdata=[[per_genre[g]["precision"], per_genre[g]["recall"], per_genre[g]["n_tracks"]] for g in genres],
+            hovertemplate="%{y}: F1 %{x:.2f}, precision %{customdata[0]:.2f}, recall %{customdata[1]:.2f}, "
+            "%{customdata[2]:.0f} tracks<extra></extra>",
+        )
+    )
+    figure.update_xaxes(range=[0, 1])
+    figure.update_layout(height=max(_HEIGHT, 24 * len(genres) + 60))
+    _show(figure, key)
+
+
+def _figure(x_title: str, y_title: str) -> go.Figure:
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    figure.update_layout(
+        height=_HEIGHT,
+        margin={"l": 10, "r": 10, "t": 10, "b": 10},
+        xaxis_title=x_title,
+        yaxis_title=y_title,
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
+    )
+    return figure
+
+
+def _add_line(figure: go.Figure, x: list[Any], y: list[Any], name: str, *, color: str, dash: str) -> None:
+    import plotly.graph_objects as go
+
+    hover = f"{name}: %{{y:.3f}} in epoch %{{x}}<extra></extra>" if dash != "dot" else "<extra></extra>"
+    mode = "lines+markers" if 0 < len(x) < 3 and dash != "dot" else "lines"
+    figure.add_trace(
+        go.Scatter(x=x, y=y, name=name, mode=mode, line={"color": color, "dash": dash}, hovertemplate=hover)
+    )
+
+
+def _rgb(color: str) -> str:
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgb({red}, {green}, {blue})"
+
+
+def _show(figure: go.Figure, key: str) -> None:
+    st.plotly_chart(figure, width="stretch", key=key, config=_CONFIG)

@@ -1,0 +1,205 @@
+"""How to train: a preset, a start, and everything else behind one fold."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+import streamlit as st
+
+from crnn.checking import Check, protection
+from crnn.config import AugmentConfig, TrainConfig
+from crnn.estimates import training_seconds
+from crnn.orders import PRESETS, TrainingOrder, TrainingSettings, for_transfer, preset
+from crnn.runs import list_runs
+from ui.state import Model
+from ui.words import plain
+
+SCRATCH = "scratch"
+_PRESET_WORDS = {
+    "quick": "Quick: a small network and few epochs, to see whether the data hold what you hope.",
+    "standard": "Standard: a good model from some hundred tracks.",
+    "best": "Best: the largest network, for an evening.",
+}
+_SPLIT_WORDS = {
+    "column": "as the data set's own column says",
+    "fault-filtered": "GTZAN without its faulty tracks (Kereliuk, Sturm and Larsen 2015)",
+    "artist": "by artist: nobody is heard both in learning and in checking",
+    "random": "by track, at random",
+}
+_STRENGTHS = {"off": 0.0, "gentle": 0.5, "usual": 1.0, "strong": 1.5}
+_MAX_RENAMED = 40
+
+
+def choose_options(found: Check, models: list[Model]) -> TrainingOrder | None:
+    """Draw the options; the order once “Start training” was pressed.
+
+    Args:
+        found: What is to be learnt from.
+        models: What training may start from.
+    """
+    name = st.segmented_control("Preset", PRESETS, default="quick", format_func=str.capitalize, key="train.preset")
+    base = preset(name or "quick")
+    st.caption(_PRESET_WORDS[name or "quick"])
+    bodies = [model.bundle.name for model in models if model.bundle.is_trainable]
+    with st.form("train.form"):
+        init = _choose_start(bodies, found)
+        epochs = st.number_input(
+            "Epochs",
+            1,
+            10_000,
+            base.train.epochs,
+            key=f"train.epochs.{name}",
+            help="How often every track is heard. More helps until the validation curve turns up.",
+        )
+        with st.expander("More options"):
+            settings = _more_options(base, name or "quick", int(epochs))
+            split = _choose_split(found)
+            names = _choose_genres(found)
+        is_pressed = st.form_submit_button(
+            "Start training", type="primary", icon=":material/play_arrow:", disabled=bool(found.obstacle)
+        )
+    if init != SCRATCH:
+        settings = for_transfer(settings)
+    _draw_plan(found, settings, split)
+    if not is_pressed:
+        return None
+    return TrainingOrder(
+        datasets=(),
+        out=Path("model"),
+        settings=settings,
+        init=None if init == SCRATCH else init,
+        split=split,
+        genres=names,
+        n_jobs=os.cpu_count() or 1,
+    )
+
+
+def _choose_start(bodies: list[str], found: Check) -> str:
+    is_small = min((facts.n_tracks for facts in found.genres), default=0) < 100
+    return str(
+        st.radio(
+            "Start from",
+            [*bodies, SCRATCH],
+            index=0 if is_small or not bodies else len(bodies),
+            format_func=lambda name: "scratch: knows nothing yet" if name == SCRATCH else f"the model {name}",
+            key="train.init",
+            help="A trained model already knows how music sounds: better for small data sets. "
+            "Its features and network are taken over from it, whatever the preset.",
+        )
+    )
+
+
+def _more_options(base: TrainingSettings, name: str, epochs: int) -> TrainingSettings:
+    """Settings as chosen; keys carry the preset's name, so that another preset brings its own values."""
+    train, left, right = base.train, *st.columns(2, gap="medium")
+    batch = left.number_input(
+        "Tracks in a step", 1, 1024, train.batch_size, key=f"train.batch.{name}", help="Fewer takes less memory."
+    )
+    rate = right.number_input(
+        "Learning rate",
+        0.000_01,
+        1.0,
+        train.learning_rate,
+        format="%.5f",
+        key=f"train.rate.{name}",
+        help="Lower it if the loss jumps about or becomes infinite.",
+    )
+    patience = left.number_input(
+        "Stop after epochs without progress",
+        0,
+        1000,
+        train.patience,
+        key=f"train.patience.{name}",
+        help="0 trains to the end and keeps the last epoch; otherwise the best one is kept.",
+    )
+    seed = right.number_input(
+        "Seed", 0, 2**31, 0, key="train.seed", help="The same seed on the same data gives the same model."
+    )
+    strength = left.select_slider(
+        "Variation of the sound",
+        list(_STRENGTHS),
+        "usual",
+        key="train.augment",
+        help="Tempo, pitch, equalisation, noise and masks change at random, so that the model learns music, "
+        "not recordings.",
+    )
+    mixup = right.toggle(
+        "Mix two tracks now and then", value=True, key="train.mixup", help="Makes confidence more honest."
+    )
+    balance = right.toggle(
+        "Every genre equally often", value=True, key="train.balance", help="Also where one has fewer tracks."
+    )
+    chosen = dataclasses.replace(
+        train,
+        epochs=epochs,
+        batch_size=int(batch),
+        learning_rate=float(rate),
+        patience=int(patience),
+        seed=int(seed),
+        balance_genres=balance,
+    )
+    return dataclasses.replace(base, train=chosen, augment=_augmentation(_STRENGTHS[strength], mixup=mixup))
+
+
+def _augmentation(strength: float, *, mixup: bool) -> AugmentConfig:
+    usual = AugmentConfig()
+    return AugmentConfig(
+        tempo=usual.tempo * strength,
+        pitch_semitones=usual.pitch_semitones * strength,
+        equaliser_db=usual.equaliser_db * strength,
+        floor_db=usual.floor_db * strength,
+        bandlimit_chance=usual.bandlimit_chance * strength,
+        noise_chance=usual.noise_chance * strength,
+        time_masks=round(usual.time_masks * strength),
+        frequency_masks=round(usual.frequency_masks * strength),
+        mixup_alpha=usual.mixup_alpha if mixup else 0.0,
+    )
+
+
+def _choose_split(found: Check) -> str | None:
+    return st.selectbox(
+        "Keep tracks apart to check with",
+        found.splits,
+        format_func=lambda split: _SPLIT_WORDS[split],
+        key=f"train.split.{'.'.join(found.splits)}",
+        help="Copies of one recording always stay together.",
+    )
+
+
+def _choose_genres(found: Check) -> dict[str, str | None]:
+    """New names of genres; only those that change."""
+    if len(found.genres) > _MAX_RENAMED:
+        return {}
+    st.caption("Names of the genres: the same name twice merges two, an empty one leaves the genre out.")
+    columns = st.columns(3)
+    names: dict[str, str | None] = {}
+    for number, facts in enumerate(found.genres):
+        key = f"train.name.{facts.genre}"
+        name = columns[number % 3].text_input(facts.genre, facts.genre, key=key, label_visibility="collapsed").strip()
+        if name != facts.genre:
+            names[facts.genre] = name or None
+    return names
+
+
+def _draw_plan(found: Check, settings: TrainingSettings, split: str | None) -> None:
+    """What the split guards against and how long it will take, before the start."""
+    config: TrainConfig = settings.train
+    if found.obstacle:
+        return
+    sentences = protection(found.collection, split, config.seed)
+    seconds = training_seconds(sum(facts.n_tracks for facts in found.genres), settings, list_runs())
+    st.caption(plain(" ".join(sentences)))
+    st.caption(f"It will take about {duration(seconds)} on this machine, and can be stopped at any time.")
+
+
+def duration(seconds: float) -> str:
+    """A time to wait, in words."""
+    if seconds < 50:
+        return f"{max(5, 5 * round(seconds / 5))} seconds"
+    if seconds < 90:
+        return "a minute"
+    if seconds < 3600:
+        return f"{round(seconds / 60)} minutes"
+    return f"{seconds / 3600:.1f} hours"

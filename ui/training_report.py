@@ -1,0 +1,99 @@
+"""The report on a finished training, and keeping its model."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import streamlit as st
+
+from crnn import report as reports
+from crnn import shelf
+from crnn.bundle import load_bundle
+from crnn.errors import CrnnError
+from crnn.runs import Run
+from ui import state
+from ui.training_charts import draw_confusion, draw_curves, draw_genre_scores, draw_reliability
+from ui.training_check import play
+from ui.training_run import draw_log
+from ui.words import plain, table
+
+_MAX_PLAYERS = 8
+_SAVED = "train.saved"
+
+
+def draw_report(run: Run, report: dict[str, Any]) -> None:
+    """Scores, confusion, reliability, mistakes with players, downloads."""
+    st.subheader(plain(reports.headline(report)), anchor=False)
+    for sentence in (*report["protection"], *report["notes"]):
+        st.caption(plain(sentence))
+    _draw_save(run, report)
+    scores = report["scores"]
+    tabs = st.tabs(["Curves", "Confusion", "By genre", "Reliability", "Log"])
+    with tabs[0]:
+        draw_curves(report["history"], "train.report")
+        st.caption(f"Kept: epoch {report['kept_epoch']} of {len(report['history'])}.")
+    if scores:
+        with tabs[1]:
+            draw_confusion(scores["genres"], scores["confusion"], "train.report.confusion")
+            _draw_mistakes(report)
+        with tabs[2]:
+            draw_genre_scores(scores["per_genre"], "train.report.genres")
+            st.markdown(table(("genre", "tracks", "precision", "recall", "F1"), reports.genre_rows(scores)))
+        with tabs[3]:
+            draw_reliability(scores["reliability"], "train.report.reliability")
+            st.caption(
+                f"Expected calibration error {scores['expected_calibration_error']:.3f}, on the same tracks that the "
+                "confidence was calibrated on: expect a little more on others."
+            )
+    with tabs[4]:
+        draw_log(run.events())
+
+
+def _draw_mistakes(report: dict[str, Any]) -> None:
+    wrong = reports.mistakes(report)
+    if not wrong:
+        st.caption("No mistakes on these tracks.")
+        return
+    cells = sorted({(track["genre"], track["answer"]) for track in wrong})
+    chosen = st.selectbox(
+        "Hear the mistakes, the surest first",
+        [None, *cells],
+        format_func=lambda cell: f"all {len(wrong)}" if cell is None else f"is {cell[0]}, answered {cell[1]}",
+        key="train.report.cell",
+    )
+    shown = [track for track in wrong if chosen is None or (track["genre"], track["answer"]) == chosen]
+    for track in shown[:_MAX_PLAYERS]:
+        words = f"{track['track_id']}: is {track['genre']}, answered {track['answer']} ({track['confidence']:.2f})"
+        st.caption(plain(words))
+        play(track["path"], track["demo_id"])
+    if len(shown) > _MAX_PLAYERS:
+        st.caption(f"And {len(shown) - _MAX_PLAYERS} more; the downloads name all.")
+
+
+def _draw_save(run: Run, report: dict[str, Any]) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        with st.popover("Save as a model", icon=":material/save:"), st.form("train.save", border=False):
+            name = st.text_input("Name", key="train.save.name", placeholder="my-genres")
+            notes = st.text_area("Notes", key="train.save.notes", placeholder="What it is for, what it was made of")
+            if st.form_submit_button("Save", type="primary"):
+                _save(run, name.strip(), notes.strip())
+        document = json.dumps(report, indent=1, ensure_ascii=False)
+        st.download_button("Report, HTML", reports.to_html(report), "report.html", "text/html", on_click="ignore")
+        st.download_button("Report, JSON", document, "report.json", "application/json", on_click="ignore")
+    saved = st.session_state.get(_SAVED)
+    if saved and saved[0] == run.run_id:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.success(plain(f"Saved as {saved[1]}."))
+            if st.button("Use it on Listen", icon=":material/headphones:", key="train.use"):
+                state.use_model(saved[1])
+                st.switch_page("app.py")
+
+
+def _save(run: Run, name: str, notes: str) -> None:
+    try:
+        shelf.save_copy(load_bundle(run.model_dir), name, notes)
+    except CrnnError as err:
+        st.error(plain(str(err)))
+        return
+    st.session_state[_SAVED] = (run.run_id, name)
