@@ -63,8 +63,8 @@ def welcome(genres: tuple[str, ...]) -> str:
     known = ", ".join(genres) if len(genres) <= 24 else f"{', '.join(genres[:24])} and {len(genres) - 24} more"
     return (
         "Record ten seconds of music, upload songs, or choose an example. The answer comes by itself.\n\n"
-        f":small[This model knows {len(genres)} genres: {plain(known)}. Songs may be of any length: {ACCEPTED_FORMATS}.]"
-        f"\n\n:small[{PROMISE}]"
+        f":small[This model knows {len(genres)} genres: {plain(known)}. "
+        f"Songs may be of any length: {ACCEPTED_FORMATS}.]\n\n:small[{PROMISE}]"
     )
 
 
