@@ -74,7 +74,8 @@ def main() -> int:
     parser.add_argument("--tracks", type=int, default=120)
     parser.add_argument("--masks", type=int, default=explanation.N_MASKS)
     wanted = parser.parse_args()
-    classifier = Classifier(load_bundle(paths.models_dir() / wanted.model))
+    # One thread: several wait for each other on a busy machine.
+    classifier = Classifier(load_bundle(paths.models_dir() / wanted.model), n_threads=1)
     archive = read_archive(wanted.archive)
     rng = np.random.default_rng(0)
     members = [i for i, split in enumerate(archive.splits) if split == wanted.split]

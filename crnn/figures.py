@@ -10,13 +10,18 @@ from __future__ import annotations
 
 import colorsys
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from crnn import features
 from crnn.config import FeatureConfig
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -35,6 +40,8 @@ GENRE_COLORS = {
 
 # Viridis as evenly spaced stops: even to the eye, also for colour-blind ones.
 VIRIDIS = ("#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725")
+
+_SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "triangle-down", "star", "hexagon", "pentagon")
 
 # A canvas of 4096 columns is what the smallest phones still draw.
 MAX_COLUMNS = 4000
@@ -184,3 +191,52 @@ def _pooled(values: FloatArray, pool: int) -> FloatArray:
         return values
     padding = np.repeat(values[-1:], -len(values) % pool, axis=0)
     return np.concatenate([values, padding]).reshape(-1, pool, values.shape[1]).max(axis=1)
+
+
+def track_map(
+    places: FloatArray, names: Sequence[str], genres: Sequence[str], path: FloatArray, path_words: Sequence[str]
+) -> go.Figure:
+    """The map of a model's training tracks, with the path of a clip over it.
+
+    Args:
+        places: Place of each track, `(n_tracks, 2)`.
+        names: Name of each track.
+        genres: Genre of each track.
+        path: Places of the clip's segments in their order, `(n_segments, 2)`.
+        path_words: What is read at each of them.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for number, genre in enumerate(sorted(set(genres))):
+        members = [i for i, other in enumerate(genres) if other == genre]
+        figure.add_scatter(
+            x=places[members, 0],
+            y=places[members, 1],
+            mode="markers",
+            name=genre,
+            text=[names[i] for i in members],
+            hovertemplate="%{text}<extra></extra>",
+            # Shape and colour both say the genre.
+            marker={
+                "color": genre_color(genre),
+                "size": 7,
+                "opacity": 0.75,
+                "symbol": _SYMBOLS[number % len(_SYMBOLS)],
+            },
+        )
+    figure.add_scatter(
+        x=path[:, 0],
+        y=path[:, 1],
+        mode="lines+markers",
+        name="this clip",
+        text=list(path_words),
+        hovertemplate="%{text}<extra></extra>",
+        line={"color": "#808080", "width": 2},
+        marker={"color": "#ffffff", "size": 11, "line": {"color": "#000000", "width": 2}},
+    )
+    axis = {"showticklabels": False, "showgrid": False, "zeroline": False}
+    figure.update_xaxes(title="direction of greatest spread", **axis)
+    figure.update_yaxes(title="direction of second greatest", **axis)
+    figure.update_layout(height=460, margin={"l": 10, "r": 10, "t": 10, "b": 10}, legend={"itemsizing": "constant"})
+    return figure

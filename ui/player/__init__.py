@@ -92,11 +92,12 @@ def listening_view(
     import streamlit as st
 
     state = st.session_state.get(key) or {}
-    asked, region = state.get("segment"), _region(state.get("region"), seconds)
+    asked, region = state.get("segment"), chosen_region(key, seconds)
     known = {segment for lane in lanes for segment in lane.segments}
     shown = close_up(asked) if close_up is not None and asked in known else None
     values = {
         "seconds": round(seconds, 3),
+        "key": key,
         "title": title,
         "url": url,
         "lanes": [_lane(lane) for lane in lanes],
@@ -119,8 +120,17 @@ def listening_view(
     return region
 
 
-def _region(found: Any, seconds: float) -> Region | None:
+def chosen_region(key: str, seconds: float) -> Region | None:
+    """The part that was chosen in the listening view with this key; None if there is none.
+
+    Args:
+        key: As given to `listening_view`.
+        seconds: Length of the sound.
+    """
+    import streamlit as st
+
     # It comes from the browser: nothing in it is taken on trust.
+    found = (st.session_state.get(key) or {}).get("region")
     if not isinstance(found, dict):
         return None
     numbers = {name: value for name, value in found.items() if isinstance(value, int | float)}

@@ -75,7 +75,9 @@ function paintTint(tint, cells) {
     for (let row = 0; row < tint.rows; row += 1) {
       const share = (cells[column * tint.rows + row] - 128) / 127;
       const color = rgb(share > 0 ? tint.colors[0] : tint.colors[1]);
-      image.data.set([...color, Math.round(200 * Math.abs(share))], ((tint.rows - 1 - row) * tint.columns + column) * 4);
+      // Faint ones are noise of the measurement, and would hide the picture.
+      const alpha = Math.round(235 * Math.max(0, Math.abs(share) - 0.15));
+      image.data.set([...color, alpha], ((tint.rows - 1 - row) * tint.columns + column) * 4);
     }
   }
   const canvas = document.createElement("canvas");
@@ -122,8 +124,10 @@ class View {
 
   async load(data) {
     const isNew = !this.data || this.data.url !== data.url || this.data.seconds !== data.seconds;
+    // Another version of the same sound goes on where the last one was.
+    const isVersion = isNew && this.data?.key === data.key && this.data?.seconds === data.seconds;
     this.data = data;
-    if (isNew) this.open(data);
+    if (isNew) this.open(data, isVersion ? this.now() : 0, isVersion);
     const map = colorMap(data.stops);
     const shown = data.closeUp ? [data.closeUp, ...data.pictures.slice(1)] : data.pictures;
     const unpack = (packed) => (packed ? inflate(packed) : null);
@@ -140,15 +144,21 @@ class View {
     this.root.host.dataset.ready = "true";
   }
 
-  open(data) {
-    this.window = [0, data.seconds];
+  open(data, at, isVersion) {
+    if (!isVersion) {
+      this.window = [0, data.seconds];
+      this.span = undefined;
+    }
     this.message = "";
     this.region = data.region ?? null;
+    this.still = at;
     this.find(".title").textContent = this.find(".title").title = data.title;
     this.find(".total").textContent = clock(data.seconds);
-    for (const button of this.root.querySelectorAll(".play, .loop, .rate")) button.disabled = !data.url;
-    if (data.url) this.audio.src = data.url;
-    else this.audio.removeAttribute("src");
+    for (const button of this.root.querySelectorAll(".play, .loop, .rate")) button.hidden = !data.url;
+    if (data.url) {
+      this.audio.src = data.url;
+      if (at) this.audio.currentTime = at;
+    } else this.audio.removeAttribute("src");
   }
 
   // The part that the pictures show; a new one is gone to.
@@ -194,6 +204,7 @@ class View {
       const made = picture.cells
         ? add("picture", this.painted(picture, cells[index], picture.stops ? colorMap(picture.stops) : map, tints[index]))
         : add("curves", { picture });
+      if (picture.stops) made.element.style.background = picture.stops[0];
       if (picture.height) made.element.style.setProperty("--height", `${picture.height}px`);
       made.element.setAttribute("role", "img");
       made.element.setAttribute("aria-label", picture.name);
@@ -856,7 +867,7 @@ class View {
     const { columns, rows, start, secondsPerColumn } = picture.tint;
     const column = clamp(Math.floor((seconds - start) / secondsPerColumn), 0, columns - 1);
     const share = tint[column * rows + clamp(Math.floor(((at + 0.5) / picture.rows) * rows), 0, rows - 1)] - 128;
-    if (Math.abs(share) < 6) return "no say";
+    if (Math.abs(share) < 19) return "no say";
     return share > 0 ? "speaks for it" : "speaks against it";
   }
 

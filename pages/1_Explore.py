@@ -1,0 +1,53 @@
+"""The Explore page: see a sound in step with hearing it, and why the model named its genre."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from crnn.config import FeatureConfig
+from crnn.errors import CrnnError
+from ui import chrome, exploring, hearing, placing, progress, reasons, sources, state
+from ui.answers import genre_lane
+from ui.words import plain
+
+VIEWS, WHY, WHAT_IF, MAP, PAIR = "Views", "Why this genre", "What if", "Where it lies", "Two sounds"
+
+chrome.page_setup("Explore")
+exploring.warm_up()
+
+models, _ = state.find_models()
+left, right = st.columns([7, 3], gap="medium")
+with left, st.expander("Give another sound" if state.sounds() else "Give a sound", expanded=not state.sounds()):
+    sources.give_a_sound()
+with right:
+    model = state.choose_model(models, "explore.model")
+    sound = exploring.choose_sound()
+if sound is None:
+    st.markdown("Record, upload or choose an example above; a sound from the Listen page comes along by itself.")
+    st.stop()
+
+try:
+    prediction = progress.answer_one(sound, model) if model else None
+    heard = hearing.view(sound, model.bundle.feature_config if model else FeatureConfig())
+except CrnnError as err:
+    st.error(plain(str(err)))
+    st.stop()
+
+parts = [VIEWS, WHY, WHAT_IF, MAP, PAIR] if model else [VIEWS]
+part = (
+    st.segmented_control("Part", parts, default=VIEWS, key="explore.part", label_visibility="collapsed", wrap=True)
+    or VIEWS
+)
+try:
+    if model is None or prediction is None or part == VIEWS:
+        exploring.draw_views(sound, heard, (genre_lane(prediction),) if prediction else ())
+    elif part == WHY:
+        reasons.draw_reasons(sound, model, prediction)
+    elif part == WHAT_IF:
+        reasons.draw_what_ifs(sound, model, prediction)
+    elif part == MAP:
+        placing.draw_map(sound, model, prediction)
+    else:
+        placing.draw_pair(sound, model)
+except CrnnError as err:
+    st.error(plain(str(err)))

@@ -1,0 +1,148 @@
+"""Explanations point at what the model really goes by; masks play back what they keep."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sounds import RATE, noise, sine
+
+from crnn import explanation, features, masking
+from crnn.bundle import Bundle
+from crnn.config import FeatureConfig
+from crnn.errors import BundleError
+from crnn.inference import Classifier
+from crnn.neighbours import TrackMap, load_map
+
+CONFIG = FeatureConfig()
+
+
+@pytest.fixture
+def classifier(bundle: Bundle) -> Classifier:
+    return Classifier(bundle, n_threads=1)
+
+
+def test_burst_speaks_for_the_genre_that_it_makes(classifier: Classifier) -> None:
+    """The hand-made model hears treble by its mean level: only the loud second can speak for it."""
+    samples = noise(10.0, level=1e-4)
+    samples[5 * RATE : 6 * RATE] += sine(6000.0, 1.0)
+    power = features.mel_power(samples, classifier.config)
+    found = explanation.explain(classifier, power, "treble")
+    column, row = np.unravel_index(int(found.weights.argmax()), found.weights.shape)
+    assert 4.5 <= found.start_seconds + column * found.seconds_per_column <= 6.0
+    row_hz = features.mel_frequencies(CONFIG)[row * explanation.BANDS_PER_CELL]
+    assert 4000 <= row_hz <= 7500
+    assert np.abs(found.shares()).max() == pytest.approx(1.0)
+    assert found.genre == "treble"
+
+
+def test_explanation_is_the_same_twice_and_covers_the_clip(classifier: Classifier) -> None:
+    power = features.mel_power(noise(23.0) + sine(300.0, 23.0), classifier.config)
+    heard: list[float] = []
+    first = explanation.explain(classifier, power, "bass", on_progress=heard.append)
+    second = explanation.explain(classifier, power, "bass")
+    np.testing.assert_array_equal(first.weights, second.weights)
+    assert first.end_seconds == pytest.approx(23.0, abs=0.6)
+    assert heard == sorted(heard)
+    assert heard[-1] == pytest.approx(1.0)
+
+
+def test_unknown_genre_is_a_programmers_mistake(classifier: Classifier) -> None:
+    with pytest.raises(ValueError, match="genre 'polka'"):
+        explanation.explain(classifier, np.ones((300, 128), np.float32), "polka")
+
+
+def test_deletion_sets_cells_to_the_mean_of_their_bands(rng: np.random.Generator) -> None:
+    segment = rng.uniform(-80, 0, (CONFIG.n_frames, CONFIG.n_mels)).astype(np.float32)
+    deleted = np.zeros((1, -(-CONFIG.n_frames // explanation.cell_frames(CONFIG)), explanation.n_rows(CONFIG)), bool)
+    deleted[0, 2, 3] = True
+    (found,) = explanation.delete(segment, deleted, CONFIG)
+    n_cell, bands = explanation.cell_frames(CONFIG), slice(24, 32)
+    frames = slice(2 * n_cell, 3 * n_cell)
+    np.testing.assert_allclose(found[frames, bands], np.tile(segment.mean(axis=0)[bands], (n_cell, 1)), rtol=1e-6)
+    found[frames, bands] = segment[frames, bands]
+    np.testing.assert_array_equal(found, segment)
+
+
+def test_gains_of_one_give_the_sound_back() -> None:
+    samples = noise(1.3) + sine(440.0, 1.3)
+    gains = np.ones((masking.n_frames(len(samples)), len(masking.bins_hz(RATE))), np.float32)
+    np.testing.assert_allclose(masking.masked(samples, gains), samples, atol=1e-5)
+
+
+def test_muted_band_is_gone_and_the_rest_is_left() -> None:
+    low, high = sine(100.0, 2.0, level=0.3), sine(3000.0, 2.0, level=0.3)
+    changed = masking.masked(low + high, masking.band_gains(len(low), RATE, 0.0, 200.0))
+    middle = slice(4096, -4096)
+    np.testing.assert_allclose(changed[middle], high[middle], atol=0.01)
+
+
+def test_rectangle_is_muted_in_its_time_only() -> None:
+    tone = sine(1000.0, 3.0)
+    gains = masking.rectangle_gains(len(tone), RATE, (1.0, 2.0), (800.0, 1200.0))
+    changed = masking.masked(tone, gains)
+    assert np.abs(changed[round(1.2 * RATE) : round(1.8 * RATE)]).max() < 0.01
+    np.testing.assert_allclose(changed[: round(0.8 * RATE)], tone[: round(0.8 * RATE)], atol=0.01)
+
+
+def test_clicks_are_percussive_and_a_tone_is_not() -> None:
+    tone = sine(1000.0, 2.0)
+    tone[RATE] += 0.9
+    share = masking.percussive_share(tone)
+    click, bin_hz = RATE // masking.HOP_LENGTH, RATE / masking.N_FFT
+    assert share[click, round(6000 / bin_hz)] > 0.9
+    assert share[click // 2, round(1000 / bin_hz)] < 0.1
+
+
+def test_cells_become_gains_at_their_time_and_frequency() -> None:
+    cells = np.zeros((4, 16), np.float32)
+    cells[1, 8] = 1.0
+    gains = masking.grid_gains(cells, 3 * RATE, CONFIG, start_seconds=0.5, seconds_per_column=0.5)
+    frames, bins = np.nonzero(gains)
+    seconds = masking.frame_seconds(3 * RATE, RATE)[frames]
+    assert 1.0 <= seconds.min() <= seconds.max() <= 1.5
+    mels = features.hz_to_mel(masking.bins_hz(RATE)[bins]) / features.hz_to_mel(11_025.0)
+    assert 0.5 <= mels.min() <= mels.max() <= 0.5625
+
+
+def test_level_is_matched_without_clipping() -> None:
+    quiet, loud = sine(440.0, level=0.01), sine(440.0, level=0.5)
+    assert np.abs(masking.level_matched(quiet, loud)).max() == pytest.approx(0.5, rel=0.01)
+    spiky = np.zeros(RATE, np.float32)
+    spiky[100] = 0.1
+    assert np.abs(masking.level_matched(spiky, loud)).max() <= 0.99
+    np.testing.assert_array_equal(masking.level_matched(np.zeros(9, np.float32), loud), np.zeros(9, np.float32))
+
+
+def test_nearest_tracks_come_first() -> None:
+    tracks = TrackMap(
+        embeddings=np.float32([[1, 0, 0], [0, 1, 0], [0.9, 0.1, 0]]),
+        labels=np.array([0, 1, 0]),
+        track_ids=("a", "b", "c"),
+        centre=np.zeros(3, np.float32),
+        axes=np.float32([[1, 0], [0, 1], [0, 0]]),
+    )
+    nearest = tracks.nearest(np.float32([2, 0, 0]), 2)
+    assert [index for index, _ in nearest] == [0, 2]
+    assert nearest[0][1] == pytest.approx(1.0)
+    np.testing.assert_allclose(tracks.place(np.float32([[3, 4, 5]])), [[3, 4]])
+
+
+def test_bundle_without_a_map_has_none(bundle: Bundle) -> None:
+    assert load_map(bundle) is None
+
+
+def test_map_that_does_not_fit_is_refused(bundle: Bundle) -> None:
+    import dataclasses
+
+    assert bundle.path is not None
+    np.savez(
+        bundle.path / "embeddings.npz",
+        embeddings=np.zeros((2, 5), np.float16),
+        labels=np.zeros(2, np.int16),
+        track_ids=np.array(["a", "b"]),
+        centre=np.zeros(5, np.float32),
+        axes=np.zeros((5, 2), np.float32),
+    )
+    forged = dataclasses.replace(bundle, files={**bundle.files, "embeddings.npz": "0" * 64})
+    with pytest.raises(BundleError, match="does not fit"):
+        load_map(forged)
