@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_POSTERIOR_DIFFERENCE = 1e-4
 _OPSET = 17
+_SEGMENTS_PER_RUN = 16
 
 
 class _Graph:
@@ -91,6 +92,26 @@ def onnx_model(model: keras.Model) -> onnx.ModelProto:
         graph.constants,
     )
     return helper.make_model(proto, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=8)
+
+
+class OnnxNetwork:
+    """A Keras CRNN run by ONNX Runtime: twice as fast on a CPU, and any batch or length without tracing anew."""
+
+    def __init__(self, model: keras.Model) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        content = onnx_model(model).SerializeToString()
+        self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+    def run(self, segments: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Logits `(n, n_genres)` and embeddings `(n, embedding_size)` of segments `(n, n_frames, n_mels)`."""
+        runs = [
+            self._session.run(["logits", "embedding"], {"log_mel": segments[i : i + _SEGMENTS_PER_RUN]})
+            for i in range(0, len(segments), _SEGMENTS_PER_RUN)
+        ]
+        return np.concatenate([np.asarray(r[0]) for r in runs]), np.concatenate([np.asarray(r[1]) for r in runs])
 
 
 def write_onnx(model: keras.Model, path: Path, check_inputs: npt.NDArray[np.float32]) -> float:

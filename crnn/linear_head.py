@@ -17,14 +17,14 @@ import numpy.typing as npt
 from crnn.archive import to_db
 from crnn.augment import random_crop
 from crnn.config import AugmentConfig, FeatureConfig
-from crnn.model import LOGITS, serving_model, with_new_head
+from crnn.export import OnnxNetwork
+from crnn.model import LOGITS, with_new_head
 from crnn.training import LabelledTracks, plain_segments
 
 FloatArray = npt.NDArray[np.float32]
 
 STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 N_FOLDS = 5
-_SEGMENTS_PER_RUN = 32
 
 
 @dataclass(frozen=True)
@@ -81,18 +81,9 @@ def embed_tracks(
         for index, log_mel in enumerate(tracks.log_mels)
         if n_crops
     ]
-    body = serving_model(model)
-    plain = _embed_all(body, plain_inputs)
-    return Embedded(plain, _embed_all(body, varied_inputs) if n_crops else [track[:0] for track in plain])
-
-
-def _embed_all(body: keras.Model, inputs: list[FloatArray]) -> list[FloatArray]:
-    embedded = []
-    for segments in inputs:
-        runs = [segments[i : i + _SEGMENTS_PER_RUN] for i in range(0, len(segments), _SEGMENTS_PER_RUN)]
-        outputs = [np.asarray(body.predict_on_batch({"log_mel": run})["embedding"]) for run in runs]
-        embedded.append(np.concatenate(outputs))
-    return embedded
+    network = OnnxNetwork(model)
+    plain = [network.run(segments)[1] for segments in plain_inputs]
+    return Embedded(plain, [network.run(crops)[1] for crops in varied_inputs] or [track[:0] for track in plain])
 
 
 def fit_linear_head(

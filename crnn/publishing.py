@@ -21,7 +21,6 @@ from crnn.bundle import Bundle, Calibration
 from crnn.card import model_card
 from crnn.config import FeatureConfig
 from crnn.features import log_mel
-from crnn.model import serving_model
 from crnn.orders import TrainingSettings
 from crnn.training import LabelledTracks, TrainingData, TrainResult
 
@@ -122,11 +121,8 @@ def fit_calibration(logits: Sequence[npt.NDArray[np.floating]], labels: npt.NDAr
 
 def embed(model: keras.Model, log_mels: Sequence[npt.NDArray[np.uint8]], config: FeatureConfig) -> list[FloatArray]:
     """Embeddings of each track's segments, `(n_segments, embedding_size)`."""
-    two_headed = serving_model(model)
-    return [
-        np.asarray(two_headed.predict_on_batch({"log_mel": training.plain_segments(log_mel, config)})["embedding"])
-        for log_mel in log_mels
-    ]
+    network = export.OnnxNetwork(model)
+    return [network.run(training.plain_segments(log_mel, config))[1] for log_mel in log_mels]
 
 
 def versions() -> dict[str, str]:

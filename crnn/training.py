@@ -28,6 +28,7 @@ from crnn import evaluation, features
 from crnn.archive import to_db
 from crnn.config import FeatureConfig
 from crnn.errors import CrnnError, TooFewTracksError, TrainingDivergedError
+from crnn.export import OnnxNetwork
 from crnn.model import build_crnn, learns_head_only, set_normalization
 from crnn.orders import CHECKPOINT_NAME, TrainingSettings
 
@@ -142,7 +143,8 @@ def plain_segments(log_mel: Bytes, config: FeatureConfig) -> FloatArray:
 
 def predict_logits(model: keras.Model, log_mels: tuple[Bytes, ...], config: FeatureConfig) -> list[FloatArray]:
     """Logits per track, each `(n_segments, n_outputs)`."""
-    return [np.asarray(model.predict_on_batch(plain_segments(log_mel, config))) for log_mel in log_mels]
+    network = OnnxNetwork(model)
+    return [network.run(plain_segments(log_mel, config))[0] for log_mel in log_mels]
 
 
 class _Run:
