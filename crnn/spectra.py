@@ -187,7 +187,7 @@ def mfcc(samples: FloatArray, rate: int, settings: ViewSettings) -> Grid:
     decibels = np.maximum(bands.values, bands.values.max() - settings.range_db)
     n_mfcc = min(N_MFCC, settings.n_mels - 1)
     values = fft.dct(decibels, axis=1, type=2, norm="ortho")[:, 1 : n_mfcc + 1].astype(np.float32)
-    reach = float(max(1.0, np.quantile(np.abs(values), 0.99)))
+    reach = float(max(1.0, np.quantile(np.abs(values), 0.93)))
     return Grid(
         values=values,
         rows=np.arange(1.0, n_mfcc + 1),
