@@ -70,7 +70,7 @@ def publish(
     config, genres, tracks, valid = settings.features, data.genres, data.tracks, data.valid
     logits = training.predict_logits(result.model, valid.log_mels, config) if len(valid) else []
     fitted = calibration or fit_calibration(logits, valid.labels)
-    scores: dict[str, Any] = dict(further_scores or {})
+    scores: dict[str, Any] = {}
     if len(valid):
         posteriors = evaluation.track_posteriors(logits, fitted.temperature)
         level = {"level": "track", "part": "valid"}
@@ -85,7 +85,7 @@ def publish(
         rejection=rejection.fit_rejection(embeddings, _embed_negatives(result.model, settings)),
         data=provenance.data,
         split=provenance.split,
-        scores=scores,
+        scores=scores | (further_scores or {}),
         model=settings.model.to_dict() | {"n_parameters": int(result.model.count_params())},
         training=settings.to_dict() | {"epochs_trained": len(result.history), "kept_epoch": result.kept_epoch},
         versions=versions(),

@@ -39,7 +39,9 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("paths", nargs="+", metavar="PATH", help="sound files, and folders to search for them")
     add_model_option(parser)
     parser.add_argument("--format", choices=("table", "json", "csv"), default="table", help="default: table")
-    parser.add_argument("--timeline", action="store_true", help="how the answer moves through each file (json, table)")
+    parser.add_argument(
+        "--timeline", action="store_true", help="how the answer moves through each file (json always has it)"
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write there instead of to stdout")
     parser.add_argument("--jobs", type=positive_int, default=1, metavar="N", help="processes (default: 1)")
     parser.set_defaults(run=classify)
@@ -53,7 +55,7 @@ def classify(options: argparse.Namespace) -> int:
     files = find_audio_files(Path(path) for path in options.paths)
     if not files:
         raise CrnnError("No sound files there. Name files, or folders that hold wav, mp3, flac, m4a, …")
-    answer = Answerer(bundle.path, options.timeline)
+    answer = Answerer(bundle.path, options.timeline or options.format == "json")
     n_failed = 0
     with contextlib.ExitStack() as stack:
         rows = stack.enter_context(contextlib.closing(answered(answer, files, options.jobs)))

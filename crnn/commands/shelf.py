@@ -78,13 +78,22 @@ def _facts(bundle: Bundle) -> dict[str, Any]:
         "split": bundle.split,
         "scores": {
             part: {key: scores.get(key) for key in ("n_tracks", "accuracy", "accuracy_interval", "macro_f1")}
-            for part, scores in bundle.scores.items()
+            for part, scores in _scored_parts(bundle).items()
         },
         "size_bytes": sum(bundle.file(name).stat().st_size for name in bundle.files),
     }
 
 
 def _accuracy_text(bundle: Bundle) -> str:
-    for part, scores in bundle.scores.items():
+    for part, scores in _scored_parts(bundle).items():
         return f"{scores['accuracy']:.1%} of {scores['n_tracks']} {part} tracks"
     return "no score"
+
+
+def _scored_parts(bundle: Bundle) -> dict[str, Any]:
+    """The parts with a score; an imported bundle may hold anything there."""
+    return {
+        part: scores
+        for part, scores in bundle.scores.items()
+        if isinstance(scores, dict) and isinstance(scores.get("accuracy"), float) and "n_tracks" in scores
+    }
