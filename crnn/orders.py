@@ -15,8 +15,8 @@ from crnn.config import AugmentConfig, FeatureConfig, ModelConfig, TrainConfig
 
 CHECKPOINT_NAME = "checkpoint.npz"
 PRESETS = ("quick", "standard", "best")
-# Share of the epochs in which a new head learns alone, before the whole network may move.
-_FROZEN_SHARE = 0.3
+# What a trained body learns anew it may forget of the old: small steps.
+_TRANSFER_RATE_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,9 @@ def preset(name: str) -> TrainingSettings:
 
 
 def for_transfer(settings: TrainingSettings) -> TrainingSettings:
-    """`settings` for a start from a trained model: the new head learns first, alone."""
-    frozen = max(1, round(_FROZEN_SHARE * settings.train.epochs))
-    return dataclasses.replace(settings, train=dataclasses.replace(settings.train, freeze_epochs=frozen))
+    """`settings` for a start from a trained model: smaller steps."""
+    rate = settings.train.learning_rate * _TRANSFER_RATE_SHARE
+    return dataclasses.replace(settings, train=dataclasses.replace(settings.train, learning_rate=rate))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from crnn import evaluation
-from crnn.bundle import KERAS_NAME, Bundle, check_name
+from crnn.bundle import Bundle, check_name
 from crnn.collection import Collection, gather
 from crnn.commands.common import find_bundle, select_tracks
-from crnn.config import ModelConfig
 from crnn.dataset import Track, check_trainable, split_notes
 from crnn.errors import BundleError, DatasetError
 from crnn.loading import Loaded, load_parts
@@ -28,6 +26,7 @@ from crnn.training import (
     predict_logits,
     train,
 )
+from crnn.transfer import settings_from, start_from
 
 _FINGERPRINT_NAME = "data.sha256"
 
@@ -102,7 +101,7 @@ def carry_out(
     result = train(
         materials.data,
         materials.settings,
-        initial=_initial_model(initial, collection.genres),
+        initial=None if initial is None else start_from(initial, materials.data, materials.settings, resumes=resumes),
         run_dir=run_dir,
         resume=order.resume,
         on_event=on_event,
@@ -130,7 +129,7 @@ def _prepare(
     """Split the tracks and have their features."""
     check_trainable(collection.tracks)
     parts = select_tracks(collection, order.split, order.settings.train.seed)
-    settings = order.settings if initial is None else _settings_of(initial, order.settings)
+    settings = order.settings if initial is None else settings_from(initial, order.settings)
     on_event(
         {
             "event": "data",
@@ -197,23 +196,6 @@ def _clear(run_dir: Path) -> None:
         (run_dir / name).unlink(missing_ok=True)
     if not any(run_dir.iterdir()):
         run_dir.rmdir()
-
-
-def _settings_of(bundle: Bundle, settings: TrainingSettings) -> TrainingSettings:
-    """`settings`, with the features and the network of the model that training starts from."""
-    sizes = {key: value for key, value in bundle.model.items() if key != "n_parameters"}
-    return dataclasses.replace(settings, features=bundle.feature_config, model=ModelConfig.from_dict(sizes))
-
-
-def _initial_model(bundle: Bundle | None, genres: tuple[str, ...]) -> Any:
-    if bundle is None:
-        return None
-    import keras
-
-    from crnn.model import with_new_head
-
-    model = keras.saving.load_model(bundle.file(KERAS_NAME), compile=False, safe_mode=True)
-    return model if bundle.genres == genres else with_new_head(model, len(genres))
 
 
 def _data_facts(collection: Collection) -> dict[str, Any]:

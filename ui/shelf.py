@@ -112,9 +112,11 @@ def card_text(bundle: Bundle) -> str:
         **{name: _tamed(getattr(bundle, name)) for name in ("data", "split", "scores", "model", "versions")},
     )
     try:
-        return model_card(tame)
+        text = model_card(tame)
     except (AttributeError, KeyError, TypeError, ValueError, IndexError):
         return f"Genres: {', '.join(tame.genres)}. This model says nothing of how it was made and scored."
+    # The page has said its name, and a card among buttons needs no headlines.
+    return re.sub(r"^#+ ", "##### ", text.partition("\n\n")[2], flags=re.MULTILINE)
 
 
 def _tamed(value: Any) -> Any:

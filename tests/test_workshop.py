@@ -1,0 +1,127 @@
+"""Orders carried out: several data sets joined, genres renamed, a model to start from, data that changed."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from training_runs import SETTINGS, order_for, small_data_set
+
+from crnn.checking import check, protection
+from crnn.collection import gather
+from crnn.errors import DatasetError, EmptyGenreError
+from crnn.orders import CHECKPOINT_NAME
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("GENRESCOPE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("GENRESCOPE_MODELS", str(tmp_path / "models"))
+    return tmp_path
+
+
+def brief(folder, out, **changes):
+    settings = dataclasses.replace(SETTINGS, train=dataclasses.replace(SETTINGS.train, epochs=2))
+    return dataclasses.replace(order_for(folder), settings=settings, out=out, **changes)
+
+
+def test_data_sets_are_joined_under_their_names(home):
+    first, second = small_data_set(home / "first"), small_data_set(home / "second", n_tracks=8)
+    collection = gather([first, second])
+    assert len(collection.tracks) == 18 + 24
+    assert {track.track_id.partition("/")[0] for track in collection.tracks} == {"first", "second"}
+    assert len(collection.origins) == len(collection.tracks)
+    # Sweeps and hums do not depend on how many there are: six of each are in both folders.
+    copies = [fault for fault in collection.faults if fault.kind == "duplicate"]
+    assert all("first/" in fault.subject and "second/" in fault.subject for fault in copies)
+    by_id = {track.track_id: track for track in collection.tracks}
+    for fault in copies:
+        groups = {by_id[track_id].group for track_id in fault.subject.split(", ")}
+        assert len(groups) == 1
+        assert None not in groups
+
+
+def test_one_data_set_keeps_its_ids(home):
+    collection = gather([small_data_set(home / "sounds")])
+    assert "hum0" in {track.track_id for track in collection.tracks}
+    assert collection.kind == "folder"
+
+
+def test_genres_are_renamed_merged_and_left_out(home):
+    collection = gather([small_data_set(home / "sounds")], {"hum": "tone", "sweep": "tone", "hiss": "noise"})
+    assert collection.genres == ("noise", "tone")
+    assert gather([home / "sounds"], {"hiss": None}).genres == ("hum", "sweep")
+    with pytest.raises(EmptyGenreError, match="no genre “polka”"):
+        gather([home / "sounds"], {"polka": "tone"})
+
+
+def test_fingerprint_follows_what_is_used(home):
+    folder = small_data_set(home / "sounds")
+    whole, renamed = gather([folder]), gather([folder], {"hum": "tone"})
+    assert whole.fingerprint == gather([folder]).fingerprint != renamed.fingerprint
+
+
+def test_check_tells_counts_minutes_balance_and_splits(home):
+    folder = small_data_set(home / "sounds")
+    for number in range(1, 6):
+        (folder / "hum" / f"hum{number}.wav").unlink()
+        (folder / "hiss" / f"hiss{number}.wav").unlink()
+    collection = gather([folder])
+    found = check(collection)
+    assert [(facts.genre, facts.n_tracks) for facts in found.genres] == [("hiss", 1), ("hum", 1), ("sweep", 6)]
+    assert found.genres[2].seconds == pytest.approx(18.0, abs=0.01)
+    assert "Unbalanced: 6 tracks of sweep, 1 of " in found.advice[0]
+    assert "A single track in “hiss”, “hum”" in found.obstacle
+    assert found.splits == ("random",)
+    assert (
+        "At least" in protection(collection, "artist", 0)[0]
+        or "No artist is known" in protection(collection, "artist", 0)[0]
+    )
+
+
+@pytest.mark.slow
+def test_a_model_is_the_start_of_another_with_other_genres(home):
+    from crnn.workshop import carry_out
+
+    first = carry_out(brief(small_data_set(home / "sounds"), home / "models" / "first"))
+    assert first.bundle is not None
+    seen = []
+    order = brief(home / "sounds", home / "models" / "second", init="first", genres={"hiss": None, "hum": "drone"})
+    second = carry_out(order, on_event=seen.append)
+    assert second.bundle is not None
+    assert second.bundle.genres == ("drone", "sweep")
+    assert second.bundle.model == first.bundle.model | {"n_parameters": second.bundle.model["n_parameters"]}
+    assert [event["stage"] for event in seen if event["event"] == "stage"] == [
+        "scanning",
+        "features",
+        "training",
+        "saving",
+    ]
+    assert second.report is not None
+    assert np.isclose(sum(second.report["tracks"][0]["posterior"].values()), 1.0)
+
+
+@pytest.mark.slow
+def test_a_stopped_run_is_not_resumed_on_other_data(home):
+    from crnn.workshop import carry_out
+
+    folder = small_data_set(home / "sounds")
+    seen = []
+    order = brief(folder, home / "models" / "mine", run_dir=home / "run")
+    outcome = carry_out(order, on_event=seen.append, should_stop=lambda: any(e["event"] == "epoch" for e in seen))
+    assert outcome.stopped
+    assert outcome.bundle is not None
+    assert (home / "run" / CHECKPOINT_NAME).is_file()
+    (folder / "hum" / "hum0.wav").unlink()
+    with pytest.raises(DatasetError, match="changed since this training began"):
+        carry_out(dataclasses.replace(order, resume=True, replace=True))
+
+
+@pytest.mark.slow
+def test_a_stop_before_the_first_epoch_keeps_nothing(home):
+    from crnn.workshop import carry_out
+
+    outcome = carry_out(brief(small_data_set(home / "sounds"), home / "models" / "mine"), should_stop=lambda: True)
+    assert (outcome.bundle, outcome.report, outcome.stopped) == (None, None, True)
+    assert not (home / "models" / "mine").exists()
