@@ -10,7 +10,7 @@ from ui import chrome, exploring, hearing, placing, progress, reasons, sources, 
 from ui.answers import genre_lane
 from ui.words import plain
 
-VIEWS, WHY, WHAT_IF, MAP, PAIR = "Views", "Why this genre", "What if", "Where it lies", "Two sounds"
+VIEWS, WHAT_IF, MAP, PAIR = "Views", "What if", "Where it lies", "Two sounds"
 
 chrome.page_setup("Explore")
 exploring.warm_up()
@@ -33,15 +33,15 @@ except CrnnError as err:
     st.error(plain(str(err)))
     st.stop()
 
-parts = [VIEWS, WHY, WHAT_IF, MAP, PAIR] if model else [VIEWS]
-part = (
-    st.segmented_control("Part", parts, default=VIEWS, key="explore.part", label_visibility="collapsed", wrap=True)
-    or VIEWS
-)
+parts = [VIEWS, state.REASONS, WHAT_IF, MAP, PAIR] if model else [VIEWS]
+kept = st.session_state.get(state.EXPLORE_PART)
+first = kept if kept in parts else VIEWS
+part = st.segmented_control("Part", parts, default=first, key="explore.part", label_visibility="collapsed", wrap=True)
+st.session_state[state.EXPLORE_PART] = part = part or VIEWS
 try:
     if model is None or prediction is None or part == VIEWS:
         exploring.draw_views(sound, heard, (genre_lane(prediction),) if prediction else ())
-    elif part == WHY:
+    elif part == state.REASONS:
         reasons.draw_reasons(sound, model, prediction)
     elif part == WHAT_IF:
         reasons.draw_what_ifs(sound, model, prediction)

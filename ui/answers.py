@@ -12,11 +12,12 @@ from crnn import figures, reporting
 from crnn.audio import SILENCE_DB
 from crnn.config import FeatureConfig
 from crnn.inference import Prediction
+from ui import hearing
 from ui.bars import genre_bars
 from ui.hearing import View
 from ui.media import serve
 from ui.player import Lane, NamedPicture, listening_view
-from ui.state import Sound
+from ui.state import EXPLORE_PART, EXPLORE_SOUND, REASONS, Sound
 from ui.words import plain, table
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ def draw_verdict(sound: Sound, prediction: Prediction) -> DeltaGenerator:
         # Two spaces and a line break: one paragraph, a note a line.
         st.caption("  \n".join(plain(note) for note in _notes(sound, prediction)))
         place = st.empty()
-        _draw_downloads(sound, prediction)
+        with st.container(horizontal=True):
+            _draw_downloads(sound, prediction)
+            _offer_reasons(sound, prediction)
     with right:
         if prediction.verdict == "silence":
             st.caption("No genre is judged in silence.")
@@ -66,6 +69,15 @@ def draw_level(place: DeltaGenerator, sound: Sound, view: View) -> None:
     """How loud a recording came in, where its notes are."""
     if sound.origin == "recording" and view.peak_db > SILENCE_DB:
         place.caption(f"Level check: its loudest moment is at {reporting.decibels(view.peak_db)}.")
+
+
+def _offer_reasons(sound: Sound, prediction: Prediction) -> None:
+    """A way to where Explore shows what in the sound spoke for the answer."""
+    if prediction.verdict == "silence" or not hearing.fits_in_memory(prediction):
+        return
+    if st.button("Why?", key="listen.why", help="See and hear what in the sound spoke for it, on Explore"):
+        st.session_state[EXPLORE_PART], st.session_state[EXPLORE_SOUND] = REASONS, sound.digest
+        st.switch_page("pages/1_Explore.py")
 
 
 def _draw_downloads(sound: Sound, prediction: Prediction) -> None:

@@ -24,7 +24,7 @@ from ui.hearing import View
 from ui.media import serve
 from ui.player import Lane, Region, listening_view
 from ui.player.panels import GREYS, Panel, panel
-from ui.state import Sound, sounds
+from ui.state import EXPLORE_SOUND, Sound, sounds
 
 _CLIPS = "explore.clips"
 _SPAN = "explore.span"
@@ -50,8 +50,12 @@ def choose_sound() -> Sound | None:
     if len(given) < 2:
         return given[0] if given else None
     names = [sound.name or "recording" for sound in given]
-    index = st.selectbox("Sound", range(len(given)), format_func=names.__getitem__, key="explore.sound")
-    return given[index or 0]
+    digests = [sound.digest for sound in given]
+    kept = st.session_state.get(EXPLORE_SOUND)
+    first = digests.index(kept) if kept in digests else 0
+    index = st.selectbox("Sound", range(len(given)), first, format_func=names.__getitem__, key="explore.sound") or 0
+    st.session_state[EXPLORE_SOUND] = digests[index]
+    return given[index]
 
 
 @cache

@@ -85,6 +85,7 @@ def draw_pair(sound: Sound, model: Model) -> None:
         title="as far as both reach",
         panels=(_difference(first, second, model),),
         save_name="difference",
+        is_docked=False,
     )
 
 
@@ -99,6 +100,7 @@ def _draw_one(clip: Clip, title: str, longest: float, model: Model) -> None:
         url=serve(wav_bytes(Clip(samples, config.sample_rate)), f"explore.pair.{title}"),
         panels=(mel_panel(samples, config, title, "Mel spectrogram, in dB below its loudest cell."),),
         save_name=title,
+        is_docked=False,
     )
 
 

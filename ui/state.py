@@ -22,6 +22,11 @@ from crnn.inference import Classifier
 
 Origin = Literal["recording", "upload", "example"]
 
+# What Explore shows when it is opened: which part, and of which sound (its digest).
+EXPLORE_PART = "genrescope.explore_part"
+EXPLORE_SOUND = "genrescope.explore_sound"
+REASONS = "Why this genre"
+
 _SOUNDS = "genrescope.sounds"
 _MODEL = "genrescope.model"
 

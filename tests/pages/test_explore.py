@@ -132,6 +132,17 @@ def test_why_lays_reasons_over_the_mel(opened: AppTest) -> None:
     assert players(opened)[0]["url"] != url
 
 
+def test_why_is_reached_from_listen(app: AppTest) -> None:
+    app.file_uploader[0].set_value([("a.wav", SONG, "audio/wav"), ("b.wav", wav_bytes(clicks(4.0)), "audio/wav")]).run()
+    app.session_state["listen.table"] = {"selection": {"rows": [1], "columns": [], "cells": []}}
+    app.run()
+    app.button(key="listen.why").click().run()
+    assert not app.exception
+    (player,) = players(app)
+    assert player["title"] == "b.wav"
+    assert player["pictures"][0]["title"].startswith("What spoke for")
+
+
 def test_what_if_shows_the_answer_before_and_after(explore: AppTest) -> None:
     both = wav_bytes(sine(60.0, 5.0, level=0.5) + sine(6000.0, 5.0, level=0.05))
     explore.file_uploader[0].set_value([("both.wav", both, "audio/wav")]).run()

@@ -73,6 +73,7 @@ def listening_view(
     span: tuple[float, float] | None = None,
     can_select: bool = False,
     save_name: str = "",
+    is_docked: bool = True,
 ) -> Region | None:
     """Draw the listening view; returns the part that was chosen in it.
 
@@ -87,6 +88,7 @@ def listening_view(
         panels: More pictures and curves below those, as `ui.player.panels` makes them.
         span: Seconds from and to which the panels reach, where that is not the whole sound.
         can_select: Whether a part can be chosen by dragging.
+        is_docked: Whether its buttons stay at the foot of a narrow screen; one view of a page may.
         save_name: Name of what is saved as PNG or SVG; without it nothing can be.
     """
     import streamlit as st
@@ -108,6 +110,7 @@ def listening_view(
         "canSelect": can_select,
         "region": region.to_dict() if region else None,
         "saveName": save_name,
+        "docked": is_docked,
         "stops": VIRIDIS,
     }
     component("player")(

@@ -164,6 +164,7 @@ class View {
   // The part that the pictures show; a new one is gone to.
   openSpan(data) {
     this.find(".select").hidden = !data.canSelect;
+    this.find(".view").classList.toggle("loose", !data.docked);
     for (const button of this.root.querySelectorAll(".save")) button.hidden = !data.saveName;
     const span = String(data.span ?? "");
     if (span === (this.span ?? "")) return;

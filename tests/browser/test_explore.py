@@ -1,0 +1,157 @@
+"""The Explore page in a real Chromium: one cursor and one zoom through all views, and what is taken home."""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+import soundfile
+from sounds import noise, sine, wav_bytes
+
+pytestmark = pytest.mark.browser
+
+SECONDS = 6.0
+TONE = wav_bytes(sine(440.0, SECONDS) + noise(SECONDS, level=1e-4), subtype="PCM_16")
+
+# Where the cursor and the sound are, and which stretch of each lane's width the cursor is on.
+WATCH = """
+async (frames) => {
+  const host = [...document.querySelectorAll('[data-testid="stBidiComponentIsolated"]')]
+    .find((each) => each.shadowRoot.querySelector(".stage"));
+  const find = (name) => host.shadowRoot.querySelector(name);
+  const seen = [];
+  for (let frame = 0; frame < frames; frame += 1) {
+    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+    const cursor = find(".cursor").getBoundingClientRect();
+    const time = find("audio").currentTime;
+    for (const lane of host.shadowRoot.querySelectorAll(".lane canvas")) {
+      const box = lane.getBoundingClientRect();
+      const inside = cursor.top <= box.top + 1 && cursor.bottom >= box.bottom - 1;
+      seen.push([(cursor.left + 1 - box.left) / box.width, time, inside ? 1 : 0]);
+    }
+  }
+  return seen;
+}
+"""
+
+
+@pytest.fixture
+def explore(page):
+    """Explore with a tone of 440 Hz, waveform and mel."""
+    page.get_by_role("link", name="Explore").click()
+    page.get_by_role("tab", name="Upload").click()
+    given = {"name": "tone.wav", "mimeType": "audio/wav", "buffer": TONE}
+    page.locator('[data-testid="stFileUploaderDropzoneInput"]').set_input_files(given)
+    page.locator(".picture canvas").wait_for(timeout=60_000)
+    return page
+
+
+def add(page, title: str) -> None:
+    pictures = page.locator(".lane").count()
+    page.get_by_text(title, exact=True).first.click()
+    page.locator(".lane").nth(pictures).wait_for(timeout=120_000)
+
+
+def read_peak(page, picture) -> tuple[float, str]:
+    """The frequency and note that a visitor reads where he finds the loudest spot of a view."""
+    picture.scroll_into_view_if_needed()
+    box = picture.bounding_box()
+    best = (-1e9, 0.0, "")
+    for y in np.arange(box["y"] + box["height"] - 2, box["y"], -2):
+        page.mouse.move(box["x"] + box["width"] / 2, y)
+        text = page.locator(".readout").inner_text()
+        level = re.search(r"· (?:≤ )?(−?)(\d+) dB", text)
+        peak = re.search(r"peak ([\d.]+) (k?)Hz \((\S+)\)", text)
+        if level and peak:
+            db = -float(level[2]) if level[1] else float(level[2])
+            best = max(best, (db, float(peak[1]) * (1000 if peak[2] else 1), peak[3]))
+    return best[1], best[2]
+
+
+def test_cursor_and_zoom_go_through_all_views(explore) -> None:
+    add(explore, "Chroma")
+    explore.get_by_role("button", name="Zoom in").click()
+    explore.get_by_role("button", name="Play", exact=True).click()
+    explore.wait_for_timeout(400)
+    seen = np.array(explore.evaluate(WATCH, 20))
+    assert seen[:, 2].all(), "the cursor misses a view"
+    # Zoomed to half: the window begins where the sound began.
+    late = np.abs(seen[:, 0] * SECONDS / 2 - seen[:, 1])
+    # A busy machine drops a frame now and then; the cursor is where the sound is on the others.
+    assert np.quantile(late, 0.8) < 0.05
+    assert seen[-1, 1] > seen[0, 1]
+    assert explore.locator(".lane").count() == 4
+
+
+def test_a4_is_read_in_constant_q_and_440_hz_in_linear(explore) -> None:
+    add(explore, "Spectrogram, linear")
+    add(explore, "Constant-Q")
+    pictures = explore.locator(".picture")
+    hz, note = read_peak(explore, pictures.nth(0))
+    assert hz == pytest.approx(440.0, abs=2.0)
+    hz, note = read_peak(explore, pictures.nth(2))
+    assert note == "A4"
+    assert hz == pytest.approx(440.0, rel=0.01)
+
+
+def test_part_loops_and_is_taken_home(explore) -> None:
+    explore.get_by_role("button", name="select").click()
+    box = explore.locator(".picture").bounding_box()
+    y = box["y"] + box["height"] / 2
+    explore.mouse.move(box["x"] + box["width"] / 3, y)
+    explore.mouse.down()
+    explore.mouse.move(box["x"] + box["width"] / 2, y, steps=5)
+    explore.mouse.up()
+    save = explore.get_by_role("button", name=re.compile(r"^WAV, 0:02\.0 to 0:03\.0"))
+    save.wait_for()
+    explore.get_by_role("button", name="Loop").click()
+    audio = explore.locator(".view audio")
+    audio.evaluate("audio => { audio.currentTime = 2.7; return audio.play(); }")
+    times = []
+    for _ in range(12):
+        explore.wait_for_timeout(150)
+        times.append(audio.evaluate("audio => audio.currentTime"))
+    assert all(1.9 < time < 3.15 for time in times)
+    assert min(np.diff(times)) < 0, "it does not go round"
+    with explore.expect_download() as download:
+        save.click()
+    samples, rate = soundfile.read(download.value.path())
+    assert len(samples) / rate == pytest.approx(1.0, abs=0.05)
+
+
+def test_picture_is_saved_as_png_and_svg(explore) -> None:
+    with explore.expect_download() as download:
+        explore.get_by_role("button", name="SVG").click()
+    with open(download.value.path(), "rb") as file:
+        root = ET.fromstring(file.read())
+    assert root.tag.endswith("svg")
+    texts = [element.text for element in root.iter() if element.tag.endswith("text")]
+    assert any(text.startswith("Mel spectrogram") for text in texts)
+    assert "1 kHz" in texts
+    with explore.expect_download() as download:
+        explore.get_by_role("button", name="PNG").click()
+    with open(download.value.path(), "rb") as file:
+        header = file.read(24)
+    assert header[:8] == b"\x89PNG\r\n\x1a\n"
+    assert min(struct.unpack(">II", header[16:])) > 400
+
+
+def test_numbers_are_saved_as_csv_and_npz(explore) -> None:
+    explore.get_by_role("button", name="Numbers").click()
+    with explore.expect_download() as download:
+        explore.get_by_role("button", name="Mel spectrogram, CSV").click()
+    with open(download.value.path(), encoding="utf-8") as file:
+        header = file.readline().split(",")
+        values = np.loadtxt(file, delimiter=",")
+    assert header[0] == "seconds"
+    assert values.shape[1] == len(header) == 129
+    loudest = float(header[1 + values[:, 1:].mean(axis=0).argmax()])
+    assert loudest == pytest.approx(440.0, rel=0.05)
+    with explore.expect_download() as download:
+        explore.get_by_role("button", name="Mel spectrogram, NPZ").click()
+    with open(download.value.path(), "rb") as file, np.load(io.BytesIO(file.read()), allow_pickle=False) as stored:
+        np.testing.assert_allclose(stored["values"], values[:, 1:], atol=1e-3)
