@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from crnn.errors import CrnnError
-from ui import answers, chrome, comparing, hearing, progress, sources, state
+from ui import answers, chrome, comparing, correcting, hearing, progress, sources, state
 from ui.words import plain
 
 chrome.page_setup("Listen")
@@ -49,3 +49,4 @@ if view is not None:
     answers.draw_level(place, sound, view)
 answers.draw_listening_view(sound, prediction, view, config)
 answers.draw_numbers(prediction, view, config)
+correcting.draw_correction(sound, model.bundle.genres)

@@ -32,7 +32,8 @@ def draw_active(run: Run) -> None:
         st.rerun()
     status, events = run.status(), run.events()
     _draw_progress(status, paused=state == "paused")
-    _draw_controls(run, paused=run.is_asked("pause"))
+    if status.get("stage") != "saving":
+        _draw_controls(run, paused=run.is_asked("pause"))
     history = [event for event in events if event["event"] == "epoch"]
     if history:
         draw_curves(history, "train.live")
