@@ -10,8 +10,8 @@ from crnn.errors import CrnnError
 from crnn.orders import TrainingSettings
 from crnn.runs import Run
 
-# Measured on two cores of a server, with the preset quick: ten-second crops learnt a second,
-# and what one multiplication more or less in the network changes.
+# A guess that stands until a run of this machine has been timed: ten-second crops a second for the
+# smallest preset, and the cost growing with the 1.5th power of the network's width.
 _QUICK_CROPS_PER_SECOND_PER_CORE = 8.0
 _QUICK_WIDTH = 160.0
 _START_SECONDS = 20.0
@@ -19,8 +19,8 @@ _FEATURE_SECONDS = 0.15
 _MAX_CORES = 8
 
 
-def crops_per_second(settings: TrainingSettings, runs: Iterable[Run]) -> float:
-    """Pace of an earlier run with such a network; without one, a guess from its size.
+def measured_pace(settings: TrainingSettings, runs: Iterable[Run]) -> float | None:
+    """Crops a second that an earlier run with such a network learnt, if there was one.
 
     Args:
         settings: What is to be trained.
@@ -34,16 +34,26 @@ def crops_per_second(settings: TrainingSettings, runs: Iterable[Run]) -> float:
         paces = _paces(run) if same_network else []
         if paces:
             return median(paces)
+    return None
+
+
+def _guessed_pace(settings: TrainingSettings) -> float:
     width = sum(settings.model.channels)
     cores = min(os.cpu_count() or 1, _MAX_CORES)
     return _QUICK_CROPS_PER_SECOND_PER_CORE * cores * (_QUICK_WIDTH / width) ** 1.5
 
 
-def training_seconds(n_tracks: int, settings: TrainingSettings, runs: Iterable[Run]) -> float:
-    """Seconds from the start of a run to its report, features included."""
+def training_seconds(n_tracks: int, settings: TrainingSettings, pace: float | None) -> float:
+    """Seconds from the start of a run to its report, features included.
+
+    Args:
+        n_tracks: What is learnt from.
+        settings: How.
+        pace: From `measured_pace`; None is guessed.
+    """
     crops = n_tracks * settings.train.crops_per_track * settings.train.epochs
     features = n_tracks * _FEATURE_SECONDS / min(os.cpu_count() or 1, _MAX_CORES)
-    return _START_SECONDS + features + crops / crops_per_second(settings, runs)
+    return _START_SECONDS + features + crops / (pace or _guessed_pace(settings))
 
 
 def _paces(run: Run) -> list[float]:

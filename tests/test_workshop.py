@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from training_runs import SETTINGS, order_for, small_data_set
 from crnn.checking import check, protection
 from crnn.collection import gather
 from crnn.errors import DatasetError, EmptyGenreError
-from crnn.orders import CHECKPOINT_NAME
+from crnn.estimates import measured_pace, training_seconds
+from crnn.orders import CHECKPOINT_NAME, preset
+from crnn.runs import Account, Run, runs_dir
 
 
 @pytest.fixture
@@ -125,3 +128,19 @@ def test_a_stop_before_the_first_epoch_keeps_nothing(home):
     outcome = carry_out(brief(small_data_set(home / "sounds"), home / "models" / "mine"), should_stop=lambda: True)
     assert (outcome.bundle, outcome.report, outcome.stopped) == (None, None, True)
     assert not (home / "models" / "mine").exists()
+
+
+def test_time_is_judged_by_earlier_runs_of_the_same_network(home):
+    folder = runs_dir() / "20261123-101500"
+    folder.mkdir(parents=True)
+    run = Run(folder)
+    (folder / "order.json").write_text(json.dumps(order_for(home).to_dict()))
+    Account(run).record({"event": "data", "parts": {"train": 30}})
+    for epoch, seconds in ((1, 60.0), (2, 3.0), (3, 3.0)):
+        Account(run).record({"event": "epoch", "epoch": epoch, "seconds": seconds})
+    pace = measured_pace(SETTINGS, [run])
+    assert pace == pytest.approx(10.0)
+    longer = dataclasses.replace(SETTINGS, train=dataclasses.replace(SETTINGS.train, epochs=14))
+    assert training_seconds(30, longer, pace) - training_seconds(30, SETTINGS, pace) == pytest.approx(30.0)
+    assert measured_pace(preset("quick"), [run]) is None
+    assert training_seconds(30, preset("best"), None) > training_seconds(30, preset("quick"), None) > 0

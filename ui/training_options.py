@@ -10,7 +10,7 @@ import streamlit as st
 
 from crnn.checking import Check, protection
 from crnn.config import AugmentConfig, TrainConfig
-from crnn.estimates import training_seconds
+from crnn.estimates import measured_pace, training_seconds
 from crnn.orders import PRESETS, TrainingOrder, TrainingSettings, for_transfer, preset
 from crnn.runs import list_runs
 from ui.state import Model
@@ -189,9 +189,11 @@ def _draw_plan(found: Check, settings: TrainingSettings, split: str | None) -> N
     if found.obstacle:
         return
     sentences = protection(found.collection, split, config.seed)
-    seconds = training_seconds(sum(facts.n_tracks for facts in found.genres), settings, list_runs())
+    pace = measured_pace(settings, list_runs())
+    seconds = training_seconds(sum(facts.n_tracks for facts in found.genres), settings, pace)
+    basis = "by the pace of an earlier one" if pace else "roughly: the first one here will tell better"
     st.caption(plain(" ".join(sentences)))
-    st.caption(f"It will take about {duration(seconds)} on this machine, and can be stopped at any time.")
+    st.caption(f"It will take about {duration(seconds)}, {basis}. It can be stopped at any time.")
 
 
 def duration(seconds: float) -> str:
