@@ -132,3 +132,48 @@ def grid_gains(
 
 def _window() -> FloatArray:
     return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)).astype(np.float32)
+
+
+def mel_gains(change_db: npt.NDArray[np.floating], n_samples: int, config: FeatureConfig) -> FloatArray:
+    """Gains that change a sound as its log-mel was changed, at most 20 dB up.
+
+    Args:
+        change_db: Difference of the log-mels, `(n_frames, n_mels)`, from the sound's beginning.
+        n_samples: Length of the sound at `config.sample_rate`.
+        config: The settings of the log-mels.
+    """
+    return np.asarray(10 ** (np.minimum(_on_stft(change_db, n_samples, config), 20) / 20), dtype=np.float32)
+
+
+def reconstructed(
+    decibels: npt.NDArray[np.floating], n_samples: int, config: FeatureConfig, *, n_rounds: int = 24
+) -> FloatArray:
+    """A sound whose log-mel is nearly `decibels`: phase is guessed (Griffin & Lim 1984), its level is not known.
+
+    Args:
+        decibels: Log-mel, `(n_frames, n_mels)`.
+        n_samples: Length of the sound at `config.sample_rate`.
+        config: The settings of the log-mel.
+        n_rounds: Rounds of the guess.
+    """
+    magnitude = 10 ** (_on_stft(decibels, n_samples, config) / 20)
+    phase = np.exp(2j * np.pi * np.random.default_rng(0).random(magnitude.shape))
+    for _ in range(n_rounds):
+        spectrum = stft(istft((magnitude * phase).astype(np.complex64), n_samples))
+        phase = spectrum / np.maximum(np.abs(spectrum), 1e-9)
+    return istft((magnitude * phase).astype(np.complex64), n_samples)
+
+
+def _on_stft(values: npt.NDArray[np.floating], n_samples: int, config: FeatureConfig) -> npt.NDArray[np.float64]:
+    """Log-mel values at each frame and bin of the STFT, between neighbours in proportion."""
+    frames = np.clip(frame_seconds(n_samples, config.sample_rate) * config.frame_rate_hz, 0, len(values) - 1)
+    centres = features.hz_to_mel(features.mel_frequencies(config))
+    step = (centres[-1] - centres[0]) / (config.n_mels - 1)
+    bands = np.clip((features.hz_to_mel(bins_hz(config.sample_rate)) - centres[0]) / step, 0, config.n_mels - 1)
+    return _between(_between(values.astype(np.float64), frames).T, bands).T
+
+
+def _between(values: npt.NDArray[np.float64], at: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    below = np.minimum(at.astype(np.int64), max(0, len(values) - 2))
+    weight = (at - below)[:, None]
+    return values[below] * (1 - weight) + values[np.minimum(below + 1, len(values) - 1)] * weight

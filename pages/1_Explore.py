@@ -6,11 +6,11 @@ import streamlit as st
 
 from crnn.config import FeatureConfig
 from crnn.errors import CrnnError
-from ui import chrome, exploring, hearing, placing, progress, reasons, sources, state
+from ui import chrome, exploring, hearing, placing, progress, reasons, sources, state, varying
 from ui.answers import genre_lane
 from ui.words import plain
 
-VIEWS, WHAT_IF, MAP, PAIR = "Views", "What if", "Where it lies", "Two sounds"
+VIEWS, WHAT_IF, MAP, PAIR, VARY = "Views", "What if", "Where it lies", "Two sounds", "What training hears"
 
 chrome.page_setup("Explore")
 exploring.warm_up()
@@ -33,7 +33,7 @@ except CrnnError as err:
     st.error(plain(str(err)))
     st.stop()
 
-parts = [VIEWS, state.REASONS, WHAT_IF, MAP, PAIR] if model else [VIEWS]
+parts = [VIEWS, state.REASONS, WHAT_IF, MAP, PAIR, VARY] if model else [VIEWS]
 kept = st.session_state.get(state.EXPLORE_PART)
 first = kept if kept in parts else VIEWS
 part = st.segmented_control("Part", parts, default=first, key="explore.part", label_visibility="collapsed", wrap=True)
@@ -47,7 +47,9 @@ try:
         reasons.draw_what_ifs(sound, model, prediction)
     elif part == MAP:
         placing.draw_map(sound, model, prediction)
-    else:
+    elif part == PAIR:
         placing.draw_pair(sound, model)
+    else:
+        varying.draw_variations(sound, model)
 except CrnnError as err:
     st.error(plain(str(err)))

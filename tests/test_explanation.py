@@ -113,6 +113,21 @@ def test_level_is_matched_without_clipping() -> None:
     np.testing.assert_array_equal(masking.level_matched(np.zeros(9, np.float32), loud), np.zeros(9, np.float32))
 
 
+def test_change_of_the_picture_is_heard() -> None:
+    tone = sine(1000.0, 2.0, level=0.2)
+    change = np.zeros((49, CONFIG.n_mels), np.float32)
+    change[:, features.mel_frequencies(CONFIG) < 2000] = -20
+    quieter = masking.masked(tone, masking.mel_gains(change, len(tone), CONFIG))
+    assert np.abs(quieter[4096:-4096]).max() == pytest.approx(0.02, rel=0.05)
+
+
+def test_reconstruction_has_the_tone_of_the_picture() -> None:
+    tone = sine(1000.0, 2.0)
+    found = masking.reconstructed(features.log_mel(tone, CONFIG), len(tone), CONFIG, n_rounds=8)
+    peak_hz = np.abs(np.fft.rfft(found)).argmax() * RATE / len(found)
+    assert peak_hz == pytest.approx(1000.0, rel=0.05)
+
+
 def test_nearest_tracks_come_first() -> None:
     tracks = TrackMap(
         embeddings=np.float32([[1, 0, 0], [0, 1, 0], [0.9, 0.1, 0]]),

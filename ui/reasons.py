@@ -107,19 +107,19 @@ def explain(sound: Sound, model: Model, genre: str, start_seconds: float = 0.0) 
         finally:
             bar.empty()
 
-    found: Explanation = _kept(("why", sound.digest, model.fingerprint, genre, start_seconds), work)
+    found: Explanation = kept(("why", sound.digest, model.fingerprint, genre, start_seconds), work)
     return found
 
 
-def _kept(key: tuple[object, ...], work: Any) -> Any:
+def kept(key: tuple[object, ...], work: Any) -> Any:
     """What `work` gives, kept for the visit; the oldest go first."""
-    kept: dict[tuple[object, ...], Any] = st.session_state.setdefault(_KEPT, {})
-    if key not in kept:
+    found_before: dict[tuple[object, ...], Any] = st.session_state.setdefault(_KEPT, {})
+    if key not in found_before:
         found = work()
-        while len(kept) >= _MOST_KEPT:
-            del kept[next(iter(kept))]
-        kept[key] = found
-    return kept[key]
+        while len(found_before) >= _MOST_KEPT:
+            del found_before[next(iter(found_before))]
+        found_before[key] = found
+    return found_before[key]
 
 
 def _heard(sound: Sound, model: Model, found: Explanation, clip: Clip, is_for: bool) -> FloatArray:
@@ -138,7 +138,7 @@ def _heard(sound: Sound, model: Model, found: Explanation, clip: Clip, is_for: b
         return masking.level_matched(masking.masked(clip.samples, gains), clip.samples)
 
     key = ("heard", sound.digest, model.fingerprint, found.genre, found.start_seconds, is_for)
-    heard: FloatArray = _kept(key, work)
+    heard: FloatArray = kept(key, work)
     return heard
 
 
@@ -157,7 +157,7 @@ def draw_what_ifs(sound: Sound, model: Model, prediction: Prediction) -> None:
     else:
         with st.spinner("Listening again"):
             rectangle = region if choice == "without a rectangle" else None
-            changed, after = _kept(
+            changed, after = kept(
                 ("if", sound.digest, model.fingerprint, choice, rectangle),
                 lambda: _ask_again(clip, model, choice, rectangle),
             )

@@ -189,6 +189,21 @@ def test_two_sounds_are_drawn_alike(explore: AppTest) -> None:
     assert both["seconds"] == pytest.approx(4.0, abs=0.01)
 
 
+@pytest.mark.parametrize(
+    ("name", "words"), [("through a phone", "sound itself"), ("higher or lower", "reconstruction")]
+)
+def test_variations_of_training_are_seen_and_heard(opened: AppTest, name: str, words: str) -> None:
+    choose(opened, "explore.part", "What training hears")
+    choose(opened, "explore.variation", name)
+    assert not opened.exception
+    (player,) = players(opened)
+    before, after = player["pictures"]
+    assert before["cells"] != after["cells"]
+    assert any(words in caption.value for caption in opened.main.caption)
+    opened.button(key="explore.roll").click().run()
+    assert players(opened)[0]["pictures"][1]["cells"] != after["cells"]
+
+
 def test_without_a_model_the_views_are_still_there(models: Path) -> None:
     app = AppTest.from_file(str(Path(__file__).resolve().parents[2] / "app.py"), default_timeout=60).run()
     app.switch_page(PAGE).run()
