@@ -21,7 +21,8 @@ _STAGES = {
     "training": "Learning",
     "saving": "Calibrating, checking the export, saving",
 }
-_REDRAW_SECONDS = 1.0
+# Each look sends the charts anew; on a machine that trains, the browser has little left to draw with.
+_REDRAW_SECONDS = 2.0
 
 
 @st.fragment(run_every=_REDRAW_SECONDS)
