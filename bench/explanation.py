@@ -1,7 +1,7 @@
 """Is the explanation faithful? Deletes the cells it names, and asks the network again.
 
 Run from the repository's root: `python bench/explanation.py [--model NAME] [--tracks N]`.
-For valid tracks of the archive it takes the 10 s in the middle and deletes, to each
+For valid tracks of the archive it takes the segment in the middle and deletes, to each
 band's mean, the cells named most important, the same number at random, and the
 loudest, and prints how far the posterior of the answer falls. At a fifth of the
 cells it must fall 2 times as far as at random, and 1.2 times as far as the loudest.
@@ -31,7 +31,7 @@ FloatArray = npt.NDArray[np.float32]
 
 
 def middle_segment(log_mel: npt.NDArray[np.uint8], classifier: Classifier) -> FloatArray:
-    """The 10 s in the middle of a track, as the model reads them."""
+    """The segment in the middle of a track, as the model reads them."""
     config = classifier.config
     start = max(0, (len(log_mel) - config.n_frames) // 2)
     return features.rereference(to_db(log_mel[start : start + config.n_frames]), config)

@@ -24,7 +24,7 @@ FloatArray = npt.NDArray[np.float32]
 BANDS_PER_CELL = 8
 CELL_SECONDS = 0.5
 N_MASKS = 96
-MAX_SEGMENTS = 3
+MAX_SECONDS = 30.0
 DELETED_SHARE = 0.2
 
 _BATCH = 16
@@ -68,7 +68,7 @@ def explain(
     start_seconds: float = 0.0,
     on_progress: Callable[[float], None] = lambda share: None,
 ) -> Explanation:
-    """What spoke for `genre` in up to `MAX_SEGMENTS` segments of a clip that follow each other.
+    """What spoke for `genre` in up to `MAX_SECONDS` of a clip, segment after segment.
 
     Args:
         classifier: Who answered.
@@ -86,7 +86,7 @@ def explain(
         raise ValueError(f"genre {genre!r}: {', '.join(genres)} are known")
     n_cell = cell_frames(config)
     first = min(round(start_seconds * config.frame_rate_hz), max(0, len(power) - config.n_frames))
-    n_used = min(len(power) - first, MAX_SEGMENTS * config.n_frames)
+    n_used = min(len(power) - first, max(config.n_frames, round(MAX_SECONDS * config.frame_rate_hz)))
     starts = _starts(n_used, config)
     n_columns = -(-n_used // n_cell)
     sums, counts = np.zeros((n_columns, n_rows(config))), np.zeros((n_columns, 1))

@@ -59,7 +59,8 @@ def draw_map(sound: Sound, model: Model, prediction: Prediction) -> None:
         st.markdown(table(("track", "genre", "likeness"), rows))
         st.caption(
             f"Each point is one of the {len(found.track_ids)} tracks that {plain(model.bundle.name)} learnt from; the "
-            "line is this clip, 10 s at a time. Likeness is the cosine of what the model makes of them, 1 at most. "
+            f"line is this clip, {model.bundle.feature_config.segment_seconds:.0f} s at a time. Likeness is the cosine "
+            "of what the model makes of them, 1 at most. "
             "The map shows the two directions in which the tracks differ most, so near on it is not always near."
         )
 

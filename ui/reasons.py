@@ -40,7 +40,7 @@ def draw_reasons(sound: Sound, model: Model, prediction: Prediction) -> None:
     """The mel spectrogram with what spoke for a genre in orange and against it in blue, and how it sounds."""
     config = model.bundle.feature_config
     clip = clip_of(sound, config.sample_rate)
-    longest = explanation.MAX_SEGMENTS * config.segment_seconds
+    longest = max(explanation.MAX_SECONDS, config.segment_seconds)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         ranked = [genre for genre, _ in prediction.ranked()]
         genre = st.selectbox("Why, or why not", ranked, key="explore.why_genre", width=220)

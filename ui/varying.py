@@ -55,7 +55,7 @@ VARIATIONS: dict[str, tuple[Vary, bool]] = {
 
 
 def draw_variations(sound: Sound, model: Model) -> None:
-    """The first ten seconds as training would vary them, under what they are."""
+    """The first segment as training would vary them, under what they are."""
     config = model.bundle.feature_config
     with st.container(horizontal=True, vertical_alignment="bottom"):
         names = list(VARIATIONS)
