@@ -99,17 +99,21 @@ def mistakes(report: Report) -> list[Report]:
 
 
 def headline(report: Report) -> str:
-    """The score in one sentence, with its interval and what luck would score."""
+    """The score in one sentence."""
     scores = report["scores"]
     if not scores:
         return "No score: the data set's split keeps no tracks to check with."
-    low, high = scores["accuracy_interval"]
     n_right = round(scores["accuracy"] * scores["n_tracks"])
-    sentence = (
-        f"{n_right} of {scores['n_tracks']} unheard tracks right: {_percent(scores['accuracy'])} "
-        f"(with this many tracks, between {_percent(low)} and {_percent(high)})."
-    )
-    guess = report["lucky_guess"]
+    return f"{n_right} of {scores['n_tracks']} unheard tracks right: {_percent(scores['accuracy'])}."
+
+
+def perspective(report: Report) -> str:
+    """How far the score can be trusted, and what luck would score; empty without a score."""
+    scores, guess = report["scores"], report["lucky_guess"]
+    if not scores:
+        return ""
+    low, high = scores["accuracy_interval"]
+    sentence = f"On so many tracks chance alone moves it: the 95 % interval is {_percent(low)} to {_percent(high)}."
     if guess:
         sentence += f" Always saying {guess['genre']} would score {_percent(guess['accuracy'])}."
     return sentence
@@ -122,7 +126,7 @@ def to_html(report: Report, name: str = "a new model") -> str:
         report: From `build_report`.
         name: What the model is called.
     """
-    parts = [f"<h1>Report on {escape(name)}</h1>", f"<p>{escape(headline(report))}</p>"]
+    parts = [f"<h1>Report on {escape(name)}</h1>", f"<p>{escape(headline(report))} {escape(perspective(report))}</p>"]
     data = report["data"]
     parts.append(
         f"<p>Learnt from {escape(str(data.get('name')))}, {data.get('n_tracks')} tracks. "

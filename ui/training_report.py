@@ -25,7 +25,7 @@ _SAVED = "train.saved"
 def draw_report(run: Run, report: dict[str, Any]) -> None:
     """Scores, confusion, reliability, mistakes with players, downloads."""
     st.subheader(plain(reports.headline(report)), anchor=False)
-    for sentence in (*report["protection"], *report["notes"]):
+    for sentence in filter(None, (reports.perspective(report), *report["protection"], *report["notes"])):
         st.caption(plain(sentence))
     _draw_save(run, report)
     scores = report["scores"]

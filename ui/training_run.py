@@ -114,8 +114,10 @@ def draw_unfinished(run: Run) -> None:
         st.error(plain(message))
     elif state == "interrupted":
         st.warning("The training was interrupted: its process ended without a word, as when a machine is switched off.")
-    else:
+    elif run.report() is None:
         st.info(plain(message) or "The training was stopped.")
+    else:
+        st.info("The training was stopped. The best so far is kept.")
     st.caption(f"{kept} epochs are kept, and need not be trained again." if kept else "No epoch was finished yet.")
     with st.container(horizontal=True):
         label = "Resume" if kept else "Begin again"
@@ -124,7 +126,8 @@ def draw_unfinished(run: Run) -> None:
         if kept and state != "stopped" and st.button("Keep the best so far", key="train.keep"):
             attempt(lambda: runs.resume_run(run, only_keep=True))
         draw_close(run)
-    draw_log(run.events())
+    if run.report() is None:
+        draw_log(run.events())
 
 
 def draw_close(run: Run) -> None:
