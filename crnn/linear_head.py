@@ -17,6 +17,7 @@ import numpy.typing as npt
 from crnn.archive import to_db
 from crnn.augment import random_crop
 from crnn.config import AugmentConfig, FeatureConfig
+from crnn.evaluation import track_posteriors
 from crnn.export import OnnxNetwork
 from crnn.model import LOGITS, with_new_head
 from crnn.training import LabelledTracks, plain_segments
@@ -133,14 +134,35 @@ def choose_strength(
     embedded: Embedded, labels: npt.NDArray[np.int64], folds: npt.NDArray[np.int64], n_genres: int
 ) -> tuple[float, dict[float, float]]:
     """The strength of the lowest loss over the folds, and the loss of each that was tried."""
-    from crnn.evaluation import track_posteriors
-
     losses = {}
     for strength in STRENGTHS:
         logits = out_of_fold_logits(embedded, labels, folds, n_genres, strength=strength)
-        of_true = track_posteriors(logits)[np.arange(len(labels)), labels]
-        losses[strength] = float(-np.log(np.maximum(of_true, 1e-9)).mean())
+        losses[strength] = _loss(logits, labels)
     return min(losses, key=losses.__getitem__), losses
+
+
+def choose_strength_on(
+    embedded: Embedded, labels: npt.NDArray[np.int64], valid: list[FloatArray], valid_labels: npt.NDArray[np.int64]
+) -> tuple[float, dict[float, float]]:
+    """The strength of the lowest loss on other tracks, and the loss of each that was tried.
+
+    Args:
+        embedded: Embeddings of the tracks to learn from.
+        labels: Their genres; all genres occur.
+        valid: Embeddings of the segments of tracks to choose on.
+        valid_labels: Their genres.
+    """
+    losses = {}
+    for strength in STRENGTHS:
+        head = fit_linear_head(embedded, labels, int(labels.max()) + 1, strength=strength)
+        losses[strength] = _loss(head.logits(valid), valid_labels)
+    return min(losses, key=losses.__getitem__), losses
+
+
+def _loss(logits: list[FloatArray], labels: npt.NDArray[np.int64]) -> float:
+    """Mean negative log of the true genres' posteriors of tracks."""
+    of_true = track_posteriors(list(logits))[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(of_true, 1e-9)).mean())
 
 
 def attach(model: keras.Model, head: LinearHead) -> keras.Model:

@@ -113,7 +113,7 @@ def _timbral_front_end(
 
 
 @keras.saving.register_keras_serializable("crnn")
-class PooledFilters(keras.layers.Layer):
+class PooledFilters(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     """Convolution over `(n_frames, n_mels)`, ReLU, and the maximum over all positions on the mel axis.
 
     From `(batch, frames, mels)` to `(batch, frames, filters)`. Written as a matrix product:

@@ -15,13 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn import bundle as bundles
-from crnn import evaluation, export, negatives, rejection, training
+from crnn import evaluation, export, negatives, training
 from crnn.archive import to_uint8
-from crnn.bundle import Bundle, Calibration
+from crnn.bundle import Bundle, Calibration, Rejection
 from crnn.card import model_card
 from crnn.config import FeatureConfig
 from crnn.features import log_mel
 from crnn.orders import TrainingSettings
+from crnn.rejection import fit_rejection
 from crnn.training import LabelledTracks, TrainingData, TrainResult
 
 FloatArray = npt.NDArray[np.float32]
@@ -49,6 +50,7 @@ def publish(
     provenance: Provenance,
     *,
     calibration: Calibration | None = None,
+    rejection: Rejection | None = None,
     further_scores: dict[str, dict[str, Any]] | None = None,
     replace: bool = False,
 ) -> Bundle:
@@ -61,6 +63,7 @@ def publish(
         settings: What it was trained with.
         provenance: Data set and split.
         calibration: Thresholds from elsewhere (cross-fitted, say) instead of the validation tracks.
+        rejection: From elsewhere, instead of one fitted on the train tracks and negatives made on the spot.
         further_scores: Scores of other parts than the validation tracks, by name.
         replace: Whether a bundle there may be replaced.
 
@@ -82,7 +85,7 @@ def publish(
         genres=genres,
         embedding_size=settings.model.embedding_size,
         calibration=fitted,
-        rejection=rejection.fit_rejection(embeddings, _embed_negatives(result.model, settings)),
+        rejection=rejection or fit_rejection(embeddings, embed_negatives(result.model, settings)),
         data=provenance.data,
         split=provenance.split,
         scores=scores | (further_scores or {}),
@@ -136,7 +139,8 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _embed_negatives(model: keras.Model, settings: TrainingSettings) -> list[FloatArray]:
+def embed_negatives(model: keras.Model, settings: TrainingSettings) -> list[FloatArray]:
+    """Embeddings of sounds that are no music, made on the spot: `_NEGATIVES_PER_KIND` of each kind."""
     config = settings.features
     sounds = [
         negatives.synthesize(kind, settings.train.seed + i, _NEGATIVE_SECONDS, config.sample_rate)

@@ -340,7 +340,7 @@ class _Run:
             "best_loss": self.best_loss if math.isfinite(self.best_loss) else None,
             "history": self.history,
         }
-        arrays = {"facts": np.frombuffer(json.dumps(facts).encode(), dtype=np.uint8)}
+        arrays: dict[str, Any] = {"facts": np.frombuffer(json.dumps(facts).encode(), dtype=np.uint8)}
         for name, values in self._state().items():
             arrays |= {f"{name}_{i}": np.asarray(value) for i, value in enumerate(values)}
         draft = path.with_name(f".{path.name}.{os.getpid()}")

@@ -1,8 +1,9 @@
-"""A student learns what MSD_musicnn hears, from windows of audio and of the archive.
+"""A student learns what two teachers hear, from windows of audio and of the archive.
 
 It starts from the teacher's own kernels (`crnn.teachers.transplant`). On audio it is held
 to the teacher's features per frame, penultimate layer and tags; on the archive, whose
-sound is not here, to the published tags alone.
+sound is not here, to the published tags alone. Choi's CRNN, which hears half a minute at
+once, gives the tags of the whole around each window.
 """
 
 from __future__ import annotations
@@ -39,19 +40,24 @@ _OFFSET_DB = 3.0
 
 @dataclass(frozen=True)
 class TaggedWindows:
-    """Windows of the archive with published tags: `(n, n_frames, n_mels)` uint8, `(n, 50)`."""
+    """Windows of the archive, `(n, n_frames, n_mels)` uint8, with published tags and the whole's, `(n, 50)`."""
 
     log_mel: npt.NDArray[np.uint8]
     tag_posterior: FloatArray
+    whole_posterior: FloatArray
 
 
 @dataclass(frozen=True)
 class Leg:
-    """A stretch of distillation: `steps` of a cosine schedule that would take `of_steps`."""
+    """A stretch of distillation: `steps` of a cosine schedule that would take `of_steps`.
+
+    whole_weight: weight of the second teacher's tags in the loss.
+    """
 
     steps: int
     of_steps: int
     learning_rate: float = 1e-3
+    whole_weight: float = 0.0
 
 
 def new_student(teacher: keras.Model, config: FeatureConfig, model_config: ModelConfig) -> keras.Model:
@@ -79,11 +85,15 @@ class Distillation:
         self.student, self.audio, self.archive, self.config, self.seed = student, audio, archive, config, seed
         norm = keras.layers.BatchNormalization(name="tag_norm", epsilon=1e-3)
         tags = keras.layers.Dense(N_TAGS, name="tags")
+        whole_tags = keras.layers.Dense(N_TAGS, name="whole_tags")
         penultimate = norm(student.get_layer(EMBEDDING).output)
-        outputs = [student.get_layer(FRAMES).output, penultimate, tags(penultimate)]
+        outputs = [student.get_layer(FRAMES).output, penultimate, tags(penultimate), whole_tags(penultimate)]
         self.network = keras.Model(student.inputs, outputs)
         norm.set_weights(teacher.get_layer("batch_normalization_10").get_weights())
         tags.set_weights(teacher.get_layer("dense_1").get_weights())
+        # Tags are rare: a head that starts from how rare need not learn that first.
+        rate = np.clip(audio.whole_posterior.mean(axis=0), 1e-3, 1 - 1e-3)
+        whole_tags.set_weights([0.1 * whole_tags.get_weights()[0], np.log(rate / (1 - rate))])
         # Below the filters a gradient would cost more than all the rest.
         student.get_layer("input_norm").trainable = False
         for layer in self.network.layers:
@@ -94,7 +104,7 @@ class Distillation:
         ]
 
     def run(self, leg: Leg, on_step: Callable[[int, FloatArray], None] = lambda step, losses: None) -> None:
-        """Train for one leg; `on_step` gets the five parts of the loss."""
+        """Train for one leg; `on_step` gets the six parts of the loss."""
         optimizer = keras.optimizers.AdamW(leg.learning_rate, weight_decay=1e-5, clipnorm=1.0)
         variables = self.network.trainable_variables
 
@@ -103,6 +113,7 @@ class Distillation:
             with tf.GradientTape() as tape:
                 parts = self._losses(self.network(segments, training=True), targets)
                 total = parts[0] + 0.5 * parts[1] + 0.5 * parts[2] + parts[3] + parts[4]
+                total += leg.whole_weight * parts[5]
             optimizer.apply(tape.gradient(total, variables), variables)
             return tf.stack(parts)
 
@@ -119,8 +130,8 @@ class Distillation:
         draft.replace(path)
 
     def _losses(self, outputs: list[Any], targets: tuple[Any, ...]) -> list[Any]:
-        frames, penultimate, tags = outputs
-        frame_mean, frame_deviation, taught, audio_tags, archive_tags = targets
+        frames, penultimate, tags, whole_tags = outputs
+        frame_mean, frame_deviation, taught, audio_tags, archive_tags, whole = targets
         heard = frames[:_FROM_AUDIO]
         mean = tf.reduce_mean(heard, 1)
         deviation = tf.sqrt(tf.math.reduce_variance(heard, 1) + 1e-4)
@@ -130,6 +141,7 @@ class Distillation:
             tf.reduce_mean(tf.square((penultimate[:_FROM_AUDIO] - taught) / self._scales[2])),
             _divergence(audio_tags, tags[:_FROM_AUDIO]),
             _divergence(archive_tags, tags[_FROM_AUDIO:]),
+            _divergence(whole, whole_tags),
         ]
 
     def _batches(self, n_batches: int) -> Iterator[tuple[FloatArray, ...]]:
@@ -145,14 +157,16 @@ class Distillation:
         from_audio = rng.integers(0, len(self.audio), _FROM_AUDIO)
         from_archive = rng.integers(0, len(self.archive.log_mel), _FROM_ARCHIVE)
         windows = [*self.audio.log_mel[from_audio], *self.archive.log_mel[from_archive]]
-        audio = self.audio
+        audio, archive = self.audio, self.archive
+        whole = [audio.whole_posterior[from_audio], archive.whole_posterior[from_archive]]
         return (
             np.stack([varied(to_db(window), self.config, rng) for window in windows]),
             audio.frame_mean[from_audio],
             audio.frame_deviation[from_audio],
             audio.penultimate[from_audio],
             audio.tag_posterior[from_audio],
-            self.archive.tag_posterior[from_archive],
+            archive.tag_posterior[from_archive],
+            np.concatenate(whole),
         )
 
 
@@ -183,6 +197,7 @@ def archive_windows(
     log_mels: list[npt.NDArray[np.uint8]],
     column_seconds: FloatArray,
     taggrams: list[FloatArray],
+    whole_posteriors: FloatArray,
     config: FeatureConfig,
 ) -> TaggedWindows:
     """Windows of archive tracks beside their published taggrams.
@@ -191,13 +206,15 @@ def archive_windows(
         log_mels: Per track uint8 `(n_columns, n_mels)`.
         column_seconds: Time of each column, shape `(n_columns,)`.
         taggrams: Per track `(n_windows, 50)`, window k from 0.976 · k s.
+        whole_posteriors: `(n_tracks, 50)`, the second teacher's.
         config: Length of a window.
     """
     hop_seconds = musicnn.TAGGRAM_HOP_FRAMES * musicnn.HOP_LENGTH / musicnn.SAMPLE_RATE
-    windows, tags = [], []
-    for log_mel, taggram in zip(log_mels, taggrams, strict=True):
+    windows, tags, wholes = [], [], []
+    for log_mel, taggram, whole in zip(log_mels, taggrams, whole_posteriors, strict=True):
         for index, posterior in enumerate(taggram):
             start = min(int(np.searchsorted(column_seconds, index * hop_seconds)), len(log_mel) - config.n_frames)
             windows.append(log_mel[start : start + config.n_frames])
             tags.append(posterior)
-    return TaggedWindows(np.stack(windows), np.stack(tags).astype(np.float32))
+            wholes.append(whole)
+    return TaggedWindows(np.stack(windows), np.stack(tags).astype(np.float32), np.stack(wholes))

@@ -40,7 +40,7 @@ def test_wilson_interval_agrees_with_published_value():
 
 
 @pytest.mark.parametrize(
-    "labels, posteriors", [([], np.zeros((0, 3))), ([0], np.zeros((1, 2))), ([0, 1], np.ones((1, 3)))]
+    ("labels", "posteriors"), [([], np.zeros((0, 3))), ([0], np.zeros((1, 2))), ([0, 1], np.ones((1, 3)))]
 )
 def test_shapes_that_do_not_fit_are_refused(labels, posteriors):
     with pytest.raises(ValueError, match="do not fit"):

@@ -13,7 +13,7 @@ import multiprocessing
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -111,7 +111,7 @@ def _answer_in_worker(path: Path) -> Row:
     return _worker_answerer(path)
 
 
-def answered(answer: Answerer, files: Iterable[Path], n_jobs: int) -> Iterator[Row]:
+def answered(answer: Answerer, files: Iterable[Path], n_jobs: int) -> Generator[Row, None, None]:
     """A row per file, in order, over `n_jobs` processes of one thread each."""
     if n_jobs == 1:
         yield from map(answer, files)

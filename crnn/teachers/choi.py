@@ -13,6 +13,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from crnn import features
+from crnn.config import FeatureConfig
 from crnn.teachers.musicnn import TAGS, resample
 
 SAMPLE_RATE: Final = 12_000
@@ -53,6 +55,38 @@ def log_mel(samples: npt.NDArray[np.float32], sample_rate: int) -> npt.NDArray[n
     samples = librosa.util.fix_length(samples[start : start + length], size=length)
     mel = librosa.feature.melspectrogram(y=samples, sr=SAMPLE_RATE, n_fft=N_FFT, hop_length=HOP_LENGTH, n_mels=N_MELS)
     return standardise(librosa.power_to_db(mel**2, top_db=80.0).T)
+
+
+def from_archive(
+    decibels: npt.NDArray[np.float32], column_seconds: npt.NDArray[np.floating], config: FeatureConfig
+) -> npt.NDArray[np.float32]:
+    """The network's input from this project's own log-mel, for tracks whose sound is not at hand.
+
+    Interpolated linearly in time and mel. Against the input from audio the logits correlate at 0.81
+    (178 tracks), since neither the level nor the finer frames can be had again.
+
+    Args:
+        decibels: A track of about 30 s, `(n_columns, config.n_mels)`.
+        column_seconds: Time of each column, `(n_columns,)`.
+        config: What the log-mel was made with.
+
+    Returns:
+        As `log_mel`.
+    """
+    ours_hz = features.mel_frequencies(config)
+    theirs_hz = features.mel_to_hz(np.linspace(0, float(features.hz_to_mel(SAMPLE_RATE / 2)), N_MELS + 2))[1:-1]
+    bands = _weights(np.interp(theirs_hz, ours_hz, np.arange(config.n_mels)), config.n_mels)
+    end_seconds = float(column_seconds[-1])
+    seconds = np.arange(N_FRAMES) * HOP_LENGTH / SAMPLE_RATE + (end_seconds - N_FRAMES * HOP_LENGTH / SAMPLE_RATE) / 2
+    columns = _weights(np.interp(seconds, column_seconds, np.arange(len(decibels))), len(decibels))
+    # dB of power squared are twice the dB.
+    picture = columns @ (2.0 * decibels) @ bands.T
+    return standardise(np.maximum(picture, picture.max() - 80.0).astype(np.float32))
+
+
+def _weights(positions: npt.NDArray[np.float64], n_values: int) -> npt.NDArray[np.float32]:
+    """Matrix `(len(positions), n_values)` of linear interpolation."""
+    return np.maximum(0.0, 1.0 - np.abs(positions[:, None] - np.arange(n_values))).astype(np.float32)
 
 
 def standardise(decibels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

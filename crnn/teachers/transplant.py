@@ -80,15 +80,16 @@ def _interpolation(positions: FloatArray, n_taps: int) -> FloatArray:
 
 def _resample_kernel(kernel: npt.NDArray[np.float32], n_frames: int, n_mels: int, config: FeatureConfig) -> FloatArray:
     frame_ratio = config.frame_rate_hz * musicnn.HOP_LENGTH / musicnn.SAMPLE_RATE
-    frames = (np.arange(kernel.shape[0]) - (kernel.shape[0] - 1) / 2) * frame_ratio + (n_frames - 1) / 2
-    by_time = np.einsum("tkcf,ta->akcf", kernel.astype(np.float64), _interpolation(frames, n_frames))
+    frames: FloatArray = (np.arange(kernel.shape[0]) - (kernel.shape[0] - 1) / 2) * frame_ratio + (n_frames - 1) / 2
+    by_time: FloatArray = np.einsum("tkcf,ta->akcf", kernel.astype(np.float64), _interpolation(frames, n_frames))
     if kernel.shape[1] == 1:
         return by_time
     teacher_step = features.hz_to_mel(musicnn.SAMPLE_RATE / 2) / (musicnn.N_MELS + 1)
     student_step = features.hz_to_mel(config.fmax) / (config.n_mels + 1)
-    mels = np.arange(kernel.shape[1]) * float(teacher_step / student_step)
-    mels += (n_mels - 1 - mels[-1]) / 2
-    return np.einsum("akcf,kb->abcf", by_time, _interpolation(mels, n_mels))
+    taps = np.arange(kernel.shape[1]) - (kernel.shape[1] - 1) / 2
+    mels: FloatArray = taps * float(teacher_step / student_step) + (n_mels - 1) / 2
+    by_mel: FloatArray = np.einsum("akcf,kb->abcf", by_time, _interpolation(mels, n_mels))
+    return by_mel
 
 
 def _set_norm(layer: keras.layers.Layer, weights: list[npt.NDArray[np.float32]], *, positive: bool) -> None:
