@@ -89,14 +89,22 @@ def test_timeline_in_the_table(capsys, bundle, music):
     assert "0:00.0 to" in out
 
 
+def _classify_apart(bundle, music, *options):
+    """In a process of its own: the workers' processes begin with a copy of its main module."""
+    command = [sys.executable, "-m", "crnn", "classify", music, "--format", "json", "--model", bundle.path, *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
 @pytest.mark.slow
-def test_two_jobs_give_the_same_rows_in_the_same_order(capsys, bundle, music):
+def test_two_jobs_give_the_same_rows_in_the_same_order(bundle, music):
     for i in range(5):
         soundfile.write(music / f"more{i}.wav", noise(3, seed=i), RATE)
-    _, alone = _classify(capsys, bundle, music, "--format", "json")
-    _, together = _classify(capsys, bundle, music, "--format", "json", "--jobs", "2")
-    assert [json.loads(a)["file"] for a in alone.splitlines()] == [json.loads(a)["file"] for a in together.splitlines()]
-    for a, b in zip(map(json.loads, alone.splitlines()), map(json.loads, together.splitlines()), strict=True):
+    alone = _classify_apart(bundle, music)
+    together = _classify_apart(bundle, music, "--jobs", "2")
+    assert [row["file"] for row in alone] == [row["file"] for row in together]
+    for a, b in zip(alone, together, strict=True):
         assert a.get("genres", {}) == pytest.approx(b.get("genres", {}), abs=1e-5)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -83,7 +84,22 @@ def test_begins_with_the_demo_looked_over(page: AppTest) -> None:
     assert "192 tracks, 8 genres, 64 minutes." in text
     assert "No artist is in two parts." in text
     assert "It will take about" in text
-    assert "tensorflow" not in sys.modules
+
+
+@pytest.mark.slow
+def test_page_loads_no_tensorflow() -> None:
+    """In an interpreter of its own: other tests of this one load it."""
+    script = (
+        "import sys\n"
+        "from streamlit.testing.v1 import AppTest\n"
+        "page = AppTest.from_file(sys.argv[1], default_timeout=120).run().switch_page('pages/2_Train.py').run()\n"
+        "assert not page.exception\n"
+        "print(*sorted({'tensorflow', 'keras', 'librosa'} & set(sys.modules)))\n"
+    )
+    root = Path(__file__).resolve().parents[2]
+    command = [sys.executable, "-c", script, str(root / "app.py")]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 def test_folder_is_checked_with_every_fault_at_once(page: AppTest, tmp_path: Path) -> None:
