@@ -43,6 +43,8 @@ async (frames) => {
 def explore(page):
     """Explore with a tone of 440 Hz, waveform and mel."""
     page.get_by_role("link", name="Explore").click()
+    # Listen has an uploader too: only Explore's words tell that the page has changed.
+    page.get_by_text("Give a sound", exact=True).wait_for(timeout=60_000)
     page.get_by_role("tab", name="Upload").click()
     given = {"name": "tone.wav", "mimeType": "audio/wav", "buffer": TONE}
     page.locator('[data-testid="stFileUploaderDropzoneInput"]').set_input_files(given)
