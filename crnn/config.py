@@ -95,9 +95,12 @@ class ModelConfig(_DictConfig):
     """Sizes of the CRNN.
 
     front_end: `square`, a stack of 3×3 convolution blocks, or `timbral`, filters as tall as
-        timbres and as long as rhythms (Pons & Serra 2017), which can start from a teacher's.
+        timbres and as long as rhythms (Pons & Serra 2017), which can start from a teacher's,
+        or `timbral+square`, both, each with a GRU of its own and a part of the embedding.
     gru_units: units of the GRU per direction.
     embedding_size: width of the penultimate layer.
+    square_gru_units, square_embedding_size: timbral+square: units of the square part's GRU, and
+        how much of the embedding is its own.
     channels: square: filters of each block, first to last.
     pools: square: `(time, frequency)` pooling after each block; the first block's frequency
         part is a stride of its convolution, which halves the cost of what follows.
@@ -119,17 +122,24 @@ class ModelConfig(_DictConfig):
     horizontal_spans: tuple[int, ...] = (49, 25, 13)
     horizontal_filters: int = 51
     middle_filters: int = 64
+    square_gru_units: int = 32
+    square_embedding_size: int = 96
 
     def __post_init__(self) -> None:
         # JSON knows no tuples.
         object.__setattr__(self, "pools", tuple((int(t), int(f)) for t, f in self.pools))
-        _require(self.front_end in {"square", "timbral"}, f"front_end {self.front_end!r}: square or timbral")
+        known = ("square", "timbral", "timbral+square")
+        _require(self.front_end in known, f"front_end {self.front_end!r}: one of {', '.join(known)} is accepted")
         _require(1 <= len(self.channels) <= 8, f"channels {self.channels}: 1 to 8 blocks are accepted")
         _require(len(self.pools) == len(self.channels), "pools: as many as channels are needed")
         _require(all(1 <= c <= 1024 for c in self.channels), f"channels {self.channels}: 1 to 1024 each")
         _require(all(1 <= p <= 16 for pool in self.pools for p in pool), f"pools {self.pools}: 1 to 16 each")
         _require(1 <= self.gru_units <= 1024, f"gru_units {self.gru_units}: 1 to 1024 is accepted")
         _require(1 <= self.embedding_size <= 2048, f"embedding_size {self.embedding_size}: 1 to 2048 is accepted")
+        _require(1 <= self.square_gru_units <= 1024, f"square_gru_units {self.square_gru_units}: 1 to 1024 is accepted")
+        if self.front_end == "timbral+square":
+            fits = 1 <= self.square_embedding_size < self.embedding_size
+            _require(fits, f"square_embedding_size {self.square_embedding_size}: less than embedding_size is needed")
         _require(0 <= self.dropout < 1, f"dropout {self.dropout}: 0 to below 1 is accepted")
         spans = (*self.vertical_spans, self.n_used_mels)
         _require(all(1 <= s <= self.n_used_mels <= 512 for s in spans), f"vertical_spans {self.vertical_spans}")

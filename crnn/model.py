@@ -1,4 +1,4 @@
-"""The CRNN: 3×3 convolutions over time and mel, a bidirectional GRU, pooling over time.
+"""The CRNN: convolutions over time and mel, a bidirectional GRU, pooling over time; or two such side by side.
 
 Takes any number of frames. Normalisation is the network's first layer, so it
 travels with the weights; the network ends in logits. After Choi et al. (2017),
@@ -34,17 +34,47 @@ def build_crnn(config: ModelConfig, n_mels: int, n_genres: int) -> keras.Model:
         Model from `(batch, n_frames, n_mels)` in dB to `(batch, n_genres)` logits.
     """
     inputs = keras.Input((None, n_mels), name="log_mel")
-    front_end = _timbral_front_end if config.front_end == "timbral" else _square_front_end
-    frames, pooled_frames = front_end(inputs, config)
-    gru = keras.layers.GRU(config.gru_units, return_sequences=True, name="gru")
-    recurrent = keras.layers.Bidirectional(gru, name="bidirectional")(frames)
-    pooled = [*pooled_frames, *_pool_over_time(recurrent, "gru")]
-    x = keras.layers.Concatenate(name="pooled")(pooled)
-    x = keras.layers.BatchNormalization(name="pooled_norm")(x)
-    x = keras.layers.Dropout(config.dropout, name="pooled_dropout")(x)
-    x = keras.layers.Dense(config.embedding_size, activation="relu", name=EMBEDDING)(x)
+    if config.front_end == "timbral+square":
+        size = config.square_embedding_size
+        timbral = _timbral_embedding(inputs, config, f"timbral_{EMBEDDING}", config.embedding_size - size)
+        square = _square_embedding(inputs, config, "square_", config.square_gru_units, size)
+        x = keras.layers.Concatenate(name=EMBEDDING)([timbral, square])
+    elif config.front_end == "timbral":
+        x = _timbral_embedding(inputs, config, EMBEDDING, config.embedding_size)
+    else:
+        x = _square_embedding(inputs, config, "", config.gru_units, config.embedding_size)
     x = keras.layers.Dropout(config.dropout, name="embedding_dropout")(x)
     return keras.Model(inputs, keras.layers.Dense(n_genres, name=LOGITS)(x), name="crnn")
+
+
+def _timbral_embedding(inputs: keras.KerasTensor, config: ModelConfig, name: str, size: int) -> keras.KerasTensor:
+    slower, pooled_frames = _timbral_front_end(inputs, config)
+    recurrent = _gru(slower, config.gru_units, "")
+    return _embedding([*pooled_frames, *_pool_over_time(recurrent, "gru")], config.dropout, "", name, size)
+
+
+def _square_embedding(
+    inputs: keras.KerasTensor, config: ModelConfig, prefix: str, gru_units: int, size: int
+) -> keras.KerasTensor:
+    frames = _square_front_end(inputs, config, prefix)
+    pooled = _pool_over_time(_gru(frames, gru_units, prefix), f"{prefix}gru")
+    if prefix:  # beside another front end it keeps what it hears at each moment, too
+        pooled = [*_pool_over_time(frames, f"{prefix}frames"), *pooled]
+    return _embedding(pooled, config.dropout, prefix, f"{prefix}{EMBEDDING}", size)
+
+
+def _gru(frames: keras.KerasTensor, units: int, prefix: str) -> keras.KerasTensor:
+    gru = keras.layers.GRU(units, return_sequences=True, name=f"{prefix}gru")
+    return keras.layers.Bidirectional(gru, name=f"{prefix}bidirectional")(frames)
+
+
+def _embedding(
+    pooled: list[keras.KerasTensor], dropout: float, prefix: str, name: str, size: int
+) -> keras.KerasTensor:
+    x = keras.layers.Concatenate(name=f"{prefix}pooled")(pooled)
+    x = keras.layers.BatchNormalization(name=f"{prefix}pooled_norm")(x)
+    x = keras.layers.Dropout(dropout, name=f"{prefix}pooled_dropout")(x)
+    return keras.layers.Dense(size, activation="relu", name=name)(x)
 
 
 def _pool_over_time(x: keras.KerasTensor, name: str) -> list[keras.KerasTensor]:
@@ -54,30 +84,30 @@ def _pool_over_time(x: keras.KerasTensor, name: str) -> list[keras.KerasTensor]:
     ]
 
 
-def _square_front_end(
-    inputs: keras.KerasTensor, config: ModelConfig
-) -> tuple[keras.KerasTensor, list[keras.KerasTensor]]:
-    """Blocks of 3×3 convolutions; what the GRU reads, and nothing to pool beside it."""
+def _square_front_end(inputs: keras.KerasTensor, config: ModelConfig, prefix: str) -> keras.KerasTensor:
+    """Blocks of 3×3 convolutions; features per slower frame, which the GRU reads."""
     n_mels = inputs.shape[-1]
     mean, variance = np.full(n_mels, -40.0), np.full(n_mels, 400.0)
-    x = keras.layers.Normalization(axis=-1, mean=mean, variance=variance, name="norm")(inputs)
-    x = keras.layers.Reshape((-1, n_mels, 1), name="as_picture")(x)
+    x = keras.layers.Normalization(axis=-1, mean=mean, variance=variance, name=f"{prefix}norm")(inputs)
+    x = keras.layers.Reshape((-1, n_mels, 1), name=f"{prefix}as_picture")(x)
     for i, (filters, pool) in enumerate(zip(config.channels, config.pools, strict=True), start=1):
-        x = _convolution_block(x, i, filters, pool, config.dropout)
-    return keras.layers.Reshape((-1, x.shape[2] * x.shape[3]), name="per_frame")(x), []
+        x = _convolution_block(x, f"{prefix}{{}}{i}", i == 1, filters, pool, config.dropout)
+    return keras.layers.Reshape((-1, x.shape[2] * x.shape[3]), name=f"{prefix}{FRAMES}")(x)
 
 
 def _convolution_block(
-    x: keras.KerasTensor, number: int, filters: int, pool: tuple[int, int], dropout: float
+    x: keras.KerasTensor, name: str, is_first: bool, filters: int, pool: tuple[int, int], dropout: float
 ) -> keras.KerasTensor:
-    strides = (1, pool[1]) if number == 1 else (1, 1)
-    rest = (pool[0], 1) if number == 1 else pool
-    x = keras.layers.Conv2D(filters, 3, strides=strides, padding="same", use_bias=False, name=f"conv{number}")(x)
-    x = keras.layers.BatchNormalization(momentum=0.9, name=f"batch_norm{number}")(x)
-    x = keras.layers.ReLU(name=f"relu{number}")(x)
+    strides = (1, pool[1]) if is_first else (1, 1)
+    rest = (pool[0], 1) if is_first else pool
+    x = keras.layers.Conv2D(
+        filters, 3, strides=strides, padding="same", use_bias=False, name=name.format("conv")
+    )(x)
+    x = keras.layers.BatchNormalization(momentum=0.9, name=name.format("batch_norm"))(x)
+    x = keras.layers.ReLU(name=name.format("relu"))(x)
     if rest != (1, 1):
-        x = keras.layers.MaxPooling2D(rest, padding="same", name=f"pool{number}")(x)
-    return keras.layers.SpatialDropout2D(dropout / 3, name=f"conv_dropout{number}")(x)
+        x = keras.layers.MaxPooling2D(rest, padding="same", name=name.format("pool"))(x)
+    return keras.layers.SpatialDropout2D(dropout / 3, name=name.format("conv_dropout"))(x)
 
 
 def _timbral_front_end(
@@ -167,16 +197,19 @@ class PooledFilters(keras.layers.Layer):  # type: ignore[misc]  # Keras has no t
         return super().get_config() | {name: getattr(self, name) for name in names}
 
 
-def set_normalization(model: keras.Model, mean: npt.ArrayLike, variance: npt.ArrayLike) -> keras.Model:
-    """`model` rebuilt so that its first layer subtracts `mean` and divides by the deviation.
+def set_normalization(
+    model: keras.Model, mean: npt.ArrayLike, variance: npt.ArrayLike, *, only: str | None = None
+) -> keras.Model:
+    """`model` rebuilt so that its first layers subtract `mean` and divide by the deviation.
 
-    The layer bakes its statistics in as constants, which is what both export and
+    Such a layer bakes its statistics in as constants, which is what both export and
     loading need; so the network is cloned around a new one.
 
     Args:
         model: A CRNN made by `build_crnn`.
         mean: dB per mel band, shape `(n_mels,)`, of the training split alone.
         variance: dB² per mel band, shape `(n_mels,)`.
+        only: Name of the one layer to renew, where two front ends have one each.
     """
     n_mels = model.input_shape[-1]
     fixed = (
@@ -185,7 +218,7 @@ def set_normalization(model: keras.Model, mean: npt.ArrayLike, variance: npt.Arr
     )
 
     def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
-        if isinstance(layer, keras.layers.Normalization):
+        if isinstance(layer, keras.layers.Normalization) and only in (None, layer.name):
             return keras.layers.Normalization(axis=-1, mean=fixed[0], variance=fixed[1], name=layer.name)
         return layer.__class__.from_config(layer.get_config())
 
@@ -208,7 +241,6 @@ def serving_model(model: keras.Model) -> keras.Model:
 
 def learns_head_only(model: keras.Model, *, head_only: bool) -> None:
     """Freeze everything below the embedding, or free it again."""
-    trainable_alone = {EMBEDDING, LOGITS}
     for layer in model.layers:
         if not isinstance(layer, keras.layers.Normalization):
-            layer.trainable = not head_only or layer.name in trainable_alone
+            layer.trainable = not head_only or layer.name == LOGITS or layer.name.endswith(EMBEDDING)

@@ -1,3 +1,5 @@
+import dataclasses
+
 import keras
 import numpy as np
 import onnxruntime
@@ -20,9 +22,18 @@ TIMBRAL = ModelConfig(
     horizontal_filters=3,
     middle_filters=4,
 )
+BOTH = dataclasses.replace(
+    TIMBRAL,
+    front_end="timbral+square",
+    embedding_size=11,
+    square_embedding_size=4,
+    square_gru_units=3,
+    channels=(4, 6),
+    pools=((2, 2), (3, 4)),
+)
 
 
-@pytest.fixture(params=[SQUARE, TIMBRAL], ids=["square", "timbral"])
+@pytest.fixture(params=[SQUARE, TIMBRAL, BOTH], ids=["square", "timbral", "both"])
 def model(request):
     """A CRNN whose batch norms and normalisation are not at their defaults."""
     keras.utils.set_random_seed(0)
