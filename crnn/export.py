@@ -1,8 +1,8 @@
 """The CRNN for other runtimes.
 
-The ONNX graph is written here layer by layer, with ONNX's own GRU operator and
-batch norms folded into their convolutions: the general converter turns the GRU
-into a loop and the fixed normalisation into extra inputs. Each export is checked
+The ONNX graph is written here layer by layer, with ONNX's own GRU operator: the
+general converter turns the GRU into a loop and the fixed normalisation into extra
+inputs. Each export is checked
 against Keras before it is handed out.
 """
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MAX_POSTERIOR_DIFFERENCE = 1e-4
 _OPSET = 17
 _SEGMENTS_PER_RUN = 16
+_LEAST_TO_HALVE = 1024
 
 
 class _Graph:
@@ -35,13 +36,18 @@ class _Graph:
         self._n_names = 0
 
     def constant(self, values: npt.ArrayLike) -> str:
-        from onnx import numpy_helper
+        from onnx import TensorProto, numpy_helper
 
         name = self._new_name("constant")
         array = np.asarray(values)
-        self.constants.append(
-            numpy_helper.from_array(array if array.dtype == np.int64 else array.astype(np.float32), name)
-        )
+        if array.dtype != np.int64:
+            array = array.astype(np.float32)
+            half = array.astype(np.float16)
+            if array.size >= _LEAST_TO_HALVE and np.array_equal(half, array):
+                # Weights that were rounded to half precision take half the room; the runtime widens them as it loads.
+                self.constants.append(numpy_helper.from_array(half, name))
+                return self.add("Cast", [name], to=TensorProto.FLOAT)
+        self.constants.append(numpy_helper.from_array(array, name))
         return name
 
     def add(self, operator: str, inputs: list[str], **attributes: Any) -> str:
@@ -167,25 +173,17 @@ def _reshape(graph: _Graph, layer: Any, inputs: list[str]) -> str:
 
 def _conv2d(graph: _Graph, layer: Any, inputs: list[str]) -> str:
     weights = layer.get_weights()
-    kernel = np.asarray(weights[0], dtype=np.float64)
-    bias = np.asarray(weights[1], dtype=np.float64) if layer.use_bias else np.zeros(kernel.shape[-1])
-    consumers = [node.operation for node in layer._outbound_nodes]
-    if len(consumers) == 1 and type(consumers[0]).__name__ == "BatchNormalization":
-        scale, shift = _batch_norm_scale(consumers[0])
-        kernel, bias = kernel * scale, bias * scale + shift
-    operands = [inputs[0], graph.constant(kernel.transpose(3, 2, 0, 1)), graph.constant(bias)]
+    operands = [inputs[0], graph.constant(weights[0].transpose(3, 2, 0, 1)), *map(graph.constant, weights[1:])]
     out = graph.add("Conv", operands, strides=list(layer.strides), auto_pad=_padding(layer), group=layer.groups)
     return _activation(graph, layer.activation.__name__, out)
 
 
 def _batch_normalization(graph: _Graph, layer: Any, inputs: list[str]) -> str:
-    source = layer._inbound_nodes[0].input_tensors[0]._keras_history.operation
-    if type(source).__name__ == "Conv2D" and len(source._outbound_nodes) == 1:
-        return inputs[0]  # folded into the convolution
+    if len(layer.output.shape) == 4:  # the runtime folds it into the convolution before it
+        operands = [graph.constant(values) for values in layer.get_weights()]
+        return graph.add("BatchNormalization", [inputs[0], *operands], epsilon=layer.epsilon)
     scale, shift = _batch_norm_scale(layer)
-    shape = (-1, 1, 1) if len(layer.output.shape) == 4 else (-1,)
-    scaled = graph.add("Mul", [inputs[0], graph.constant(scale.reshape(shape))])
-    return graph.add("Add", [scaled, graph.constant(shift.reshape(shape))])
+    return graph.add("Add", [graph.add("Mul", [inputs[0], graph.constant(scale)]), graph.constant(shift)])
 
 
 def _padding(layer: Any) -> str:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from crnn.archive import to_db
 from crnn.augment import random_crop
 from crnn.config import AugmentConfig, FeatureConfig
-from crnn.evaluation import track_posteriors
+from crnn.evaluation import fit_temperature, track_posteriors
 from crnn.export import OnnxNetwork
 from crnn.model import LOGITS, with_new_head
 from crnn.training import LabelledTracks, plain_segments
@@ -160,8 +160,12 @@ def choose_strength_on(
 
 
 def _loss(logits: list[FloatArray], labels: npt.NDArray[np.int64]) -> float:
-    """Mean negative log of the true genres' posteriors of tracks."""
-    of_true = track_posteriors(list(logits))[np.arange(len(labels)), labels]
+    """Mean negative log of the true genres' posteriors of tracks, at the best temperature.
+
+    Without the temperature, which is fitted afterwards anyway, the least regular head would win for being bold.
+    """
+    temperature = fit_temperature(list(logits), labels)
+    of_true = track_posteriors(list(logits), temperature)[np.arange(len(labels)), labels]
     return float(-np.log(np.maximum(of_true, 1e-9)).mean())
 
 

@@ -68,9 +68,7 @@ def _gru(frames: keras.KerasTensor, units: int, prefix: str) -> keras.KerasTenso
     return keras.layers.Bidirectional(gru, name=f"{prefix}bidirectional")(frames)
 
 
-def _embedding(
-    pooled: list[keras.KerasTensor], dropout: float, prefix: str, name: str, size: int
-) -> keras.KerasTensor:
+def _embedding(pooled: list[keras.KerasTensor], dropout: float, prefix: str, name: str, size: int) -> keras.KerasTensor:
     x = keras.layers.Concatenate(name=f"{prefix}pooled")(pooled)
     x = keras.layers.BatchNormalization(name=f"{prefix}pooled_norm")(x)
     x = keras.layers.Dropout(dropout, name=f"{prefix}pooled_dropout")(x)
@@ -91,23 +89,14 @@ def _square_front_end(inputs: keras.KerasTensor, config: ModelConfig, prefix: st
     x = keras.layers.Normalization(axis=-1, mean=mean, variance=variance, name=f"{prefix}norm")(inputs)
     x = keras.layers.Reshape((-1, n_mels, 1), name=f"{prefix}as_picture")(x)
     for i, (filters, pool) in enumerate(zip(config.channels, config.pools, strict=True), start=1):
-        x = _convolution_block(x, f"{prefix}{{}}{i}", i == 1, filters, pool, config.dropout)
+        strides = (1, pool[1]) if i == 1 else (1, 1)
+        x = keras.layers.Conv2D(filters, 3, strides=strides, padding="same", use_bias=False, name=f"{prefix}conv{i}")(x)
+        x = keras.layers.BatchNormalization(momentum=0.9, name=f"{prefix}batch_norm{i}")(x)
+        x = keras.layers.ReLU(name=f"{prefix}relu{i}")(x)
+        if (rest := (pool[0] // strides[0], pool[1] // strides[1])) != (1, 1):
+            x = keras.layers.MaxPooling2D(rest, padding="same", name=f"{prefix}pool{i}")(x)
+        x = keras.layers.SpatialDropout2D(config.dropout / 3, name=f"{prefix}conv_dropout{i}")(x)
     return keras.layers.Reshape((-1, x.shape[2] * x.shape[3]), name=f"{prefix}{FRAMES}")(x)
-
-
-def _convolution_block(
-    x: keras.KerasTensor, name: str, is_first: bool, filters: int, pool: tuple[int, int], dropout: float
-) -> keras.KerasTensor:
-    strides = (1, pool[1]) if is_first else (1, 1)
-    rest = (pool[0], 1) if is_first else pool
-    x = keras.layers.Conv2D(
-        filters, 3, strides=strides, padding="same", use_bias=False, name=name.format("conv")
-    )(x)
-    x = keras.layers.BatchNormalization(momentum=0.9, name=name.format("batch_norm"))(x)
-    x = keras.layers.ReLU(name=name.format("relu"))(x)
-    if rest != (1, 1):
-        x = keras.layers.MaxPooling2D(rest, padding="same", name=name.format("pool"))(x)
-    return keras.layers.SpatialDropout2D(dropout / 3, name=name.format("conv_dropout"))(x)
 
 
 def _timbral_front_end(

@@ -121,6 +121,24 @@ def _tone(take: _Take) -> FloatArray:
     return np.asarray(sound, dtype=np.float32)
 
 
+def _tones(take: _Take) -> FloatArray:
+    """Steady tones of any wave, alone or against each other, held or switched on and off."""
+    rng = take.rng
+    sound = np.zeros(take.n_samples)
+    base_hz = 2.0 ** rng.uniform(5.5, 11.5)
+    shape = int(rng.integers(4))
+    for _ in range(int(rng.integers(1, 4))):
+        turns = base_hz * take.time + rng.random()
+        waves = (np.sin(2 * np.pi * turns), 2 * (turns % 1) - 1, 4 * np.abs(turns % 1 - 0.5) - 1, turns % 1 < 0.5)
+        sound += rng.uniform(0.4, 1.0) * waves[shape]
+        # Neighbours that beat, or any other interval.
+        base_hz *= rng.uniform(1.001, 1.03) if rng.random() < 0.5 else 2.0 ** rng.uniform(-1, 1)
+    if rng.random() < 0.6:
+        gate = 0.5 + 0.5 * np.sin(2 * np.pi * rng.uniform(0.3, 12.0) * take.time)
+        sound = sound * (1 - rng.uniform(0.5, 1.0) * (np.round(gate) if rng.random() < 0.5 else gate))
+    return (sound - sound.mean()).astype(np.float32)
+
+
 def _sweep(take: _Take) -> FloatArray:
     low, high = np.sort(take.rng.uniform(5.5, 13.0, 2))
     period = take.rng.uniform(0.3, take.seconds)
@@ -309,6 +327,7 @@ KINDS: dict[str, Callable[[_Take], FloatArray]] = {
     "speech": _one_speaker,
     "sweep": _sweep,
     "tone": _tone,
+    "tones": _tones,
     "typing": _typing,
     "wind": _wind,
 }

@@ -1,18 +1,18 @@
 """A student learns what two teachers hear, from windows of audio and of the archive.
 
-It starts from the teacher's own kernels (`crnn.teachers.transplant`). On audio it is held
-to the teacher's features per frame, penultimate layer and tags; on the archive, whose
-sound is not here, to the published tags alone. Choi's CRNN, which hears half a minute at
-once, gives the tags of the whole around each window.
+Its timbral half starts from MSD_musicnn's own kernels (`crnn.teachers.transplant`). On audio
+it is held to that teacher's features per frame, penultimate layer and tags; on the archive,
+whose sound is not here, to the published tags alone. The square half learns from nothing what
+the CRNN of Choi et al. hears in six seconds: its convolutions, its recurrent states, its tags.
+Both hear bad sound as well, and are held to what the teachers heard in the good.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -24,18 +24,31 @@ from crnn import augment, features
 from crnn.archive import to_db
 from crnn.config import FeatureConfig, ModelConfig
 from crnn.model import DB_PER_NEPER, EMBEDDING, FRAMES, build_crnn, set_normalization
-from crnn.teachers import musicnn, transplant
-from recipes.targets import Targets
+from crnn.teachers import choi, musicnn, transplant
+from recipes.targets import PIECE_SECONDS, Targets
 
 FloatArray = npt.NDArray[np.float32]
+Batch = tuple[FloatArray, ...]
+OnStep = Callable[[int, FloatArray], None]
 
 N_TAGS = 50
 _FROM_AUDIO, _FROM_ARCHIVE = 40, 24
-_WARMUP_STEPS = 50
+_SQUARE_BATCH = 48
 _LEAST_RATE = 0.02
 _BATCHES_AHEAD = 3
+_MOMENTUM = 0.97
 # Of the offsets tried (−6, 0, +3, +6 dB) those above zero let the untrained student follow the teacher best.
 _OFFSET_DB = 3.0
+# A few outliers would rule a plain square.
+_MOST_SQUARE = 9.0
+
+
+@dataclass(frozen=True)
+class Source:
+    """Music with targets, and its share of what is heard."""
+
+    targets: Targets
+    share: float
 
 
 @dataclass(frozen=True)
@@ -51,83 +64,72 @@ class TaggedWindows:
 class Leg:
     """A stretch of distillation: `steps` of a cosine schedule that would take `of_steps`.
 
-    whole_weight: weight of the second teacher's tags in the loss.
+    whole_weight: timbral half: weight of the second teacher's tags in the loss.
+    bad_share: share of the windows that are heard through bad sound.
     """
 
     steps: int
     of_steps: int
     learning_rate: float = 1e-3
     whole_weight: float = 0.0
+    bad_share: float = 0.0
+    warmup_steps: int = 50
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step."""
+        cosine = 0.5 * (1 + math.cos(math.pi * step / self.of_steps))
+        return self.learning_rate * min(1.0, (step + 1) / self.warmup_steps) * max(_LEAST_RATE, cosine)
 
 
 def new_student(teacher: keras.Model, config: FeatureConfig, model_config: ModelConfig) -> keras.Model:
-    """A CRNN with the teacher's kernels."""
+    """A CRNN of two front ends, the timbral one with the teacher's kernels."""
     student = build_crnn(model_config, config.n_mels, N_TAGS)
     transplant.transplant(student, teacher, config)
     offset = transplant.band_offset_db() + _OFFSET_DB
     variance = np.full(config.n_mels, DB_PER_NEPER**2)
-    return set_normalization(student, np.full(config.n_mels, offset), variance)
+    return set_normalization(student, np.full(config.n_mels, offset), variance, only="norm")
 
 
-class Distillation:
-    """Trains a student; the tag head on its embedding starts from the teacher's."""
+class TimbralDistillation:
+    """Trains the timbral half of a student; the tag head on its embedding starts from the teacher's."""
 
     def __init__(
         self,
         student: keras.Model,
         teacher: keras.Model,
-        audio: Targets,
+        audio: Sequence[Source],
         archive: TaggedWindows,
         config: FeatureConfig,
         *,
         seed: int = 1,
     ) -> None:
-        self.student, self.audio, self.archive, self.config, self.seed = student, audio, archive, config, seed
+        self.audio, self.archive, self.config, self.seed = audio, archive, config, seed
         norm = keras.layers.BatchNormalization(name="tag_norm", epsilon=1e-3)
         tags = keras.layers.Dense(N_TAGS, name="tags")
         whole_tags = keras.layers.Dense(N_TAGS, name="whole_tags")
-        penultimate = norm(student.get_layer(EMBEDDING).output)
+        penultimate = norm(student.get_layer(f"timbral_{EMBEDDING}").output)
         outputs = [student.get_layer(FRAMES).output, penultimate, tags(penultimate), whole_tags(penultimate)]
         self.network = keras.Model(student.inputs, outputs)
         norm.set_weights(teacher.get_layer("batch_normalization_10").get_weights())
         tags.set_weights(teacher.get_layer("dense_1").get_weights())
         # Tags are rare: a head that starts from how rare need not learn that first.
-        rate = np.clip(audio.whole_posterior.mean(axis=0), 1e-3, 1 - 1e-3)
+        rate = np.clip(_joined(audio, "whole_posterior").mean(axis=0), 1e-3, 1 - 1e-3)
         whole_tags.set_weights([0.1 * whole_tags.get_weights()[0], np.log(rate / (1 - rate))])
         # Below the filters a gradient would cost more than all the rest.
         student.get_layer("input_norm").trainable = False
-        for layer in self.network.layers:
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.momentum = 0.97
-        self._scales = [
-            np.std(values, axis=0) + 0.05 for values in (audio.frame_mean, audio.frame_deviation, audio.penultimate)
-        ]
+        _set_momentum(self.network)
+        names = ("frame_mean", "frame_deviation", "penultimate")
+        self._scales = [_joined(audio, name).std(axis=0) + 0.05 for name in names]
 
-    def run(self, leg: Leg, on_step: Callable[[int, FloatArray], None] = lambda step, losses: None) -> None:
+    def run(self, leg: Leg, on_step: OnStep = lambda step, losses: None) -> None:
         """Train for one leg; `on_step` gets the six parts of the loss."""
-        optimizer = keras.optimizers.AdamW(leg.learning_rate, weight_decay=1e-5, clipnorm=1.0)
-        variables = self.network.trainable_variables
 
-        @tf.function(reduce_retracing=True)
-        def learn(segments: Any, *targets: Any) -> Any:
-            with tf.GradientTape() as tape:
-                parts = self._losses(self.network(segments, training=True), targets)
-                total = parts[0] + 0.5 * parts[1] + 0.5 * parts[2] + parts[3] + parts[4]
-                total += leg.whole_weight * parts[5]
-            optimizer.apply(tape.gradient(total, variables), variables)
-            return tf.stack(parts)
+        def losses(outputs: list[Any], targets: tuple[Any, ...]) -> tuple[Any, list[Any]]:
+            parts = self._losses(outputs, targets)
+            weights = (1.0, 0.5, 1.0, 1.0, 1.0, leg.whole_weight)
+            return sum(weight * part for weight, part in zip(weights, parts, strict=True)), parts
 
-        for step, batch in enumerate(self._batches(leg.steps)):
-            warm = min(1.0, (step + 1) / _WARMUP_STEPS)
-            cosine = 0.5 * (1 + math.cos(math.pi * step / leg.of_steps))
-            optimizer.learning_rate.assign(leg.learning_rate * warm * max(_LEAST_RATE, cosine))
-            on_step(step, learn(*(tf.constant(array, tf.float32) for array in batch)).numpy())
-
-    def save(self, path: Path) -> None:
-        """Write the student, whole or not at all."""
-        draft = path.with_name(f".{path.stem}.draft.keras")
-        keras.Model(self.student.inputs, self.student.outputs, name="crnn").save(draft)
-        draft.replace(path)
+        _learn(self.network, leg, lambda step: self._batch(step, leg.bad_share), losses, on_step)
 
     def _losses(self, outputs: list[Any], targets: tuple[Any, ...]) -> list[Any]:
         frames, penultimate, tags, whole_tags = outputs
@@ -136,38 +138,113 @@ class Distillation:
         mean = tf.reduce_mean(heard, 1)
         deviation = tf.sqrt(tf.math.reduce_variance(heard, 1) + 1e-4)
         return [
-            tf.reduce_mean(tf.minimum(tf.square((mean - frame_mean) / self._scales[0]), 9.0)),
-            tf.reduce_mean(tf.minimum(tf.square((deviation - frame_deviation) / self._scales[1]), 9.0)),
-            tf.reduce_mean(tf.square((penultimate[:_FROM_AUDIO] - taught) / self._scales[2])),
+            _square_error(mean, frame_mean, self._scales[0]),
+            _square_error(deviation, frame_deviation, self._scales[1]),
+            _square_error(penultimate[:_FROM_AUDIO], taught, self._scales[2]),
             _divergence(audio_tags, tags[:_FROM_AUDIO]),
             _divergence(archive_tags, tags[_FROM_AUDIO:]),
             _divergence(whole, whole_tags),
         ]
 
-    def _batches(self, n_batches: int) -> Iterator[tuple[FloatArray, ...]]:
-        with ThreadPoolExecutor(1) as pool:
-            waiting = [pool.submit(self._batch, step) for step in range(min(_BATCHES_AHEAD, n_batches))]
-            for step in range(n_batches):
-                if step + _BATCHES_AHEAD < n_batches:
-                    waiting.append(pool.submit(self._batch, step + _BATCHES_AHEAD))
-                yield waiting.pop(0).result()
-
-    def _batch(self, step: int) -> tuple[FloatArray, ...]:
+    def _batch(self, step: int, bad_share: float) -> Batch:
         rng = np.random.default_rng([self.seed, step])
-        from_audio = rng.integers(0, len(self.audio), _FROM_AUDIO)
+        windows, taught, wholes = [], [], []
+        for source in _drawn(self.audio, _FROM_AUDIO, rng):
+            window = rng.integers(len(source.piece))
+            piece, start = source.piece[window], source.start[window]
+            is_bad = rng.random() < bad_share
+            heard = source.log_mel[piece, rng.integers(1, source.log_mel.shape[1]) if is_bad else 0]
+            windows.append(_window(heard[start : start + self.config.n_frames], self.config, rng, vary=not is_bad))
+            names = ("frame_mean", "frame_deviation", "penultimate", "tag_posterior")
+            taught.append([getattr(source, name)[window] for name in names])
+            wholes.append(source.whole_posterior[piece])
         from_archive = rng.integers(0, len(self.archive.log_mel), _FROM_ARCHIVE)
-        windows = [*self.audio.log_mel[from_audio], *self.archive.log_mel[from_archive]]
-        audio, archive = self.audio, self.archive
-        whole = [audio.whole_posterior[from_audio], archive.whole_posterior[from_archive]]
+        for window in self.archive.log_mel[from_archive]:
+            decibels = to_db(window)
+            if rng.random() < 0.5 * bad_share:
+                decibels = augment.limit_band(decibels - decibels.max(), self.config, rng)
+            windows.append(varied(decibels, self.config, rng))
         return (
-            np.stack([varied(to_db(window), self.config, rng) for window in windows]),
-            audio.frame_mean[from_audio],
-            audio.frame_deviation[from_audio],
-            audio.penultimate[from_audio],
-            audio.tag_posterior[from_audio],
-            archive.tag_posterior[from_archive],
-            np.concatenate(whole),
+            np.stack(windows),
+            *(np.stack(values) for values in zip(*taught, strict=True)),
+            self.archive.tag_posterior[from_archive],
+            np.concatenate([np.stack(wholes), self.archive.whole_posterior[from_archive]]),
         )
+
+
+class SquareDistillation:
+    """Trains the square half of a student to hear what the second teacher hears in three of its steps, 6 s."""
+
+    N_STEPS = 3
+
+    def __init__(
+        self,
+        student: keras.Model,
+        teacher: keras.Model,
+        audio: Sequence[Source],
+        config: FeatureConfig,
+        *,
+        seed: int = 1,
+    ) -> None:
+        self.config, self.seed = config, seed
+        embedding, frames = (student.get_layer(f"square_{name}").output for name in (EMBEDDING, FRAMES))
+        chunk = choi.chunk_features(teacher, self.N_STEPS)
+        self._sizes = [32, 32, N_TAGS]
+        answers = [keras.layers.Dense(sum(self._sizes))(embedding), keras.layers.Dense(choi.STEP_SIZE)(frames)]
+        self.network = keras.Model(student.inputs, answers)
+        _set_momentum(self.network)
+        for layer in self.network.layers:
+            if isinstance(layer, (keras.layers.Dropout, keras.layers.SpatialDropout2D)):
+                layer.rate = 0.0  # targets are plenty
+        # The first and last step hear the padding.
+        self._firsts = np.arange(1, choi.N_STEPS - self.N_STEPS)
+        middle_seconds = (PIECE_SECONDS - choi.N_FRAMES * choi.HOP_LENGTH / choi.SAMPLE_RATE) / 2
+        # A segment is 0.14 s shorter than three steps.
+        seconds = middle_seconds + choi.step_seconds(self._firsts) + 0.07
+        self._starts = np.round(seconds * config.frame_rate_hz).astype(np.int64)
+        self.audio = [(source, self._chunks(chunk, source.targets.steps)) for source in audio]
+        of_chunks = np.concatenate([chunks.reshape(-1, sum(self._sizes)) for _, chunks in self.audio])
+        of_steps = _joined(audio, "steps")[:, 1:-1].reshape(-1, choi.STEP_SIZE)
+        self._chunk_scale = of_chunks.mean(axis=0), of_chunks.std(axis=0) + 0.02
+        self._step_scale = of_steps.mean(axis=0), of_steps.std(axis=0) + 0.05
+
+    def _chunks(self, chunk: keras.Model, steps: FloatArray) -> FloatArray:
+        cut = np.stack([steps[:, first : first + self.N_STEPS] for first in self._firsts], axis=1)
+        answers = chunk.predict(cut.reshape(-1, self.N_STEPS, choi.STEP_SIZE), batch_size=512, verbose=0)
+        return np.asarray(answers, np.float32).reshape(len(steps), len(self._firsts), -1)
+
+    def run(self, leg: Leg, on_step: OnStep = lambda step, losses: None) -> None:
+        """Train for one leg; `on_step` gets the two parts of the loss: chunks and steps."""
+        _learn(self.network, leg, lambda step: self._batch(step, leg.bad_share), self._losses, on_step)
+
+    def _losses(self, outputs: list[Any], targets: tuple[Any, ...]) -> tuple[Any, list[Any]]:
+        chunk, steps = outputs
+        # The last state is what the teacher's tags are read from.
+        weights = np.repeat([1.0, 1.5, 1.0], self._sizes) / np.repeat(self._sizes, self._sizes) / 3.5
+        square = tf.minimum(tf.square(chunk - targets[0]), _MOST_SQUARE)
+        of_chunk = tf.reduce_mean(tf.reduce_sum(square * weights.astype(np.float32), -1))
+        of_steps = _square_error(steps[:, : self.N_STEPS], targets[1], 1.0)
+        return of_chunk + of_steps, [of_chunk, of_steps]
+
+    def _batch(self, step: int, bad_share: float) -> Batch:
+        rng = np.random.default_rng([self.seed, step])
+        segments, of_chunks, of_steps = [], [], []
+        shares = np.array([source.share for source, _ in self.audio])
+        for index in rng.choice(len(self.audio), _SQUARE_BATCH, p=shares / shares.sum()):
+            source, chunks = self.audio[index]
+            targets = source.targets
+            piece, place = rng.integers(len(targets.log_mel)), rng.integers(len(self._firsts))
+            n_kinds = targets.log_mel.shape[1]
+            kind = rng.integers(1, n_kinds) if n_kinds > 1 and rng.random() < bad_share else 0
+            start = self._starts[place] + rng.integers(-3, 4)
+            heard = targets.log_mel[piece, kind, start : start + self.config.n_frames]
+            vary = kind == 0 or bool(rng.random() < 0.3)
+            segments.append(_window(heard, self.config, rng, vary=vary))
+            first = self._firsts[place]
+            of_chunks.append((chunks[piece, place] - self._chunk_scale[0]) / self._chunk_scale[1])
+            taught = targets.steps[piece, first : first + self.N_STEPS]
+            of_steps.append((taught - self._step_scale[0]) / self._step_scale[1])
+        return np.stack(segments), np.stack(of_chunks), np.stack(of_steps)
 
 
 def varied(segment: FloatArray, config: FeatureConfig, rng: np.random.Generator) -> FloatArray:
@@ -182,6 +259,66 @@ def varied(segment: FloatArray, config: FeatureConfig, rng: np.random.Generator)
             segment = augment.add_noise(segment, rng)
         segment = augment.raise_floor(segment - segment.max(), 20.0, config, rng)
     return features.rereference(segment, config)
+
+
+def _window(
+    log_mel: npt.NDArray[np.uint8], config: FeatureConfig, rng: np.random.Generator, *, vary: bool
+) -> FloatArray:
+    """A window in dB; one that ends with the piece is filled up with its last frame."""
+    missing = config.n_frames - len(log_mel)
+    decibels = to_db(np.pad(log_mel, ((0, missing), (0, 0)), mode="edge") if missing > 0 else log_mel)
+    return varied(decibels, config, rng) if vary else features.rereference(decibels, config)
+
+
+def _drawn(sources: Sequence[Source], n: int, rng: np.random.Generator) -> Iterator[Targets]:
+    shares = np.array([source.share for source in sources])
+    for index in rng.choice(len(sources), n, p=shares / shares.sum()):
+        yield sources[index].targets
+
+
+def _joined(sources: Sequence[Source], name: str) -> FloatArray:
+    return np.concatenate([getattr(source.targets, name) for source in sources])
+
+
+def _set_momentum(network: keras.Model) -> None:
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = _MOMENTUM
+
+
+def _learn(
+    network: keras.Model,
+    leg: Leg,
+    make_batch: Callable[[int], Batch],
+    losses: Callable[[list[Any], tuple[Any, ...]], tuple[Any, list[Any]]],
+    on_step: OnStep,
+) -> None:
+    optimizer = keras.optimizers.AdamW(leg.learning_rate, weight_decay=1e-5, clipnorm=1.0)
+    variables = network.trainable_variables
+
+    @tf.function(reduce_retracing=True)
+    def learn(segments: Any, *targets: Any) -> Any:
+        with tf.GradientTape() as tape:
+            loss, parts = losses(network(segments, training=True), targets)
+        optimizer.apply(tape.gradient(loss, variables), variables)
+        return tf.stack(parts)
+
+    for step, batch in enumerate(_ahead(make_batch, leg.steps)):
+        optimizer.learning_rate.assign(leg.rate(step))
+        on_step(step, learn(*(tf.constant(array, tf.float32) for array in batch)).numpy())
+
+
+def _ahead(make_batch: Callable[[int], Batch], n_batches: int) -> Iterator[Batch]:
+    with ThreadPoolExecutor(1) as pool:
+        waiting = [pool.submit(make_batch, step) for step in range(min(_BATCHES_AHEAD, n_batches))]
+        for step in range(n_batches):
+            if step + _BATCHES_AHEAD < n_batches:
+                waiting.append(pool.submit(make_batch, step + _BATCHES_AHEAD))
+            yield waiting.pop(0).result()
+
+
+def _square_error(found: Any, taught: Any, scale: Any) -> Any:
+    return tf.reduce_mean(tf.minimum(tf.square((found - taught) / scale), _MOST_SQUARE))
 
 
 def _divergence(posterior: Any, logits: Any) -> Any:

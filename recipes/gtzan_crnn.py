@@ -25,27 +25,44 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from crnn import cross_fitting, demo, linear_head, paths, publishing, synthesis
+from crnn import cross_fitting, demo, linear_head, negatives, paths, publishing, synthesis
 from crnn.archive import read_archive, to_db, to_uint8
 from crnn.audio import find_audio_files, load_clip
 from crnn.bundle import Rejection
 from crnn.config import AugmentConfig, FeatureConfig, ModelConfig
 from crnn.dataset import fold_tracks, scan
-from crnn.export import OnnxNetwork
-from crnn.features import log_mel, rereference
+from crnn.features import log_mel
 from crnn.orders import TrainingSettings
 from crnn.rejection import fit_rejection
 from crnn.teachers import choi, musicnn
 from crnn.training import LabelledTracks, TrainingData, TrainResult
 from recipes import distil, targets
-from recipes.distil import Leg
-from recipes.targets import Teachers
+from recipes.bad_sound import degrade
+from recipes.distil import Leg, Source
+from recipes.targets import Targets, Teachers
 
 WINDOWS = FeatureConfig(segment_seconds=3.0, segment_hop_seconds=3.0)
 SEGMENTS = FeatureConfig(segment_seconds=6.0, segment_hop_seconds=4.0)
-NETWORK = ModelConfig(front_end="timbral", gru_units=48, embedding_size=200)
-# The first leg was broken off early, and the second teacher joined for the last: the figures are of just these.
-LEGS = (Leg(250, 1500), Leg(750, 750), Leg(650, 650, learning_rate=8e-4, whole_weight=0.5))
+NETWORK = ModelConfig(
+    front_end="timbral+square",
+    gru_units=48,
+    embedding_size=296,
+    square_embedding_size=96,
+    square_gru_units=32,
+    channels=(24, 64, 128, 128),
+    pools=((2, 2), (3, 4), (4, 4), (2, 4)),
+)
+# The first leg was broken off early, the second teacher joined for the third, bad sound for the last.
+TIMBRAL_LEGS = (
+    Leg(250, 1500),
+    Leg(750, 750),
+    Leg(650, 650, learning_rate=8e-4, whole_weight=0.5),
+    Leg(900, 900, learning_rate=6e-4, bad_share=0.45),
+)
+SQUARE_LEGS = (
+    Leg(1200, 1200, learning_rate=2e-3, bad_share=0.45, warmup_steps=100),
+    Leg(2500, 2500, learning_rate=1.5e-3, bad_share=0.45, warmup_steps=100),
+)
 VARIATIONS = AugmentConfig(
     tempo=0.1,
     pitch_semitones=1.0,
@@ -58,8 +75,9 @@ VARIATIONS = AugmentConfig(
     mixup_alpha=0.0,
 )
 N_CROPS = 8
-N_MUSIC_WINDOWS = 4000
+N_MUSIC_PIECES = 1200
 N_PLAYED = 40
+N_NEGATIVES = 20
 SEED = 0
 
 
@@ -71,12 +89,19 @@ def main() -> int:
     teachers = Teachers(
         musicnn.load_musicnn(options.musicnn), choi.load_choi(options.data / "teachers" / "choi-crnn-msd.h5")
     )
+    heard = {
+        name: targets.targets_of_files(files, teachers, WINDOWS, n_windows, options.work / f"targets-{name}.npz")
+        for name, files, n_windows in _sources(options.data, options.music)
+    }
     body_path = options.work / "body.keras"
     if not body_path.is_file():
-        _distil(options, teachers, body_path)
+        body = _distil(heard, options.data, teachers)
+        draft = body_path.with_name(".body.draft.keras")
+        body.save(draft)
+        draft.replace(body_path)
     body = keras.saving.load_model(body_path, compile=False)
-    heard = [np.load(path)["log_mel"] for path in sorted(options.work.glob("targets-*.npz"))]
-    bundle = fit_and_publish(body, np.concatenate(heard), options.data, options.out)
+    music = np.concatenate([of_source.log_mel for of_source in heard.values()])
+    bundle = fit_and_publish(body, music, options.data, options.out)
     for part, scores in bundle.scores.items():
         low, high = scores["accuracy_interval"]
         print(f"{part}: {scores['accuracy']:.3f} ({low:.3f} to {high:.3f}) of {scores['n_tracks']} tracks")
@@ -93,33 +118,42 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _distil(options: argparse.Namespace, teachers: Teachers, body_path: Path) -> None:
-    heard = {
-        name: targets.targets_of_files(files, teachers, WINDOWS, windows, options.work / f"targets-{name}.npz")
-        for name, files, windows in _sources(options.data, options.music)
-    }
-    # GTZAN three times as often: its train tracks are what the head will read.
-    audio = targets.join([*heard.values(), heard["gtzan"], heard["gtzan"]])
+def _distil(heard: dict[str, Targets], data: Path, teachers: Teachers) -> keras.Model:
+    n_windows = {name: len(of_source.piece) for name, of_source in heard.items()}
+    n_of_rest = sum(n for name, n in n_windows.items() if name not in _LABELLED)
+
+    def sources(gtzan: float, emotify: float, rest: float) -> list[Source]:
+        shares = {"gtzan": gtzan, "emotify": emotify}
+        return [Source(heard[name], shares.get(name, rest * n / max(1, n_of_rest))) for name, n in n_windows.items()]
+
     student = distil.new_student(teachers.windows, WINDOWS, NETWORK)
-    archive = _archive_windows(options.data, teachers)
-    distillation = distil.Distillation(student, teachers.windows, audio, archive, WINDOWS)
+    of_archive, windows = _archive_targets(data, teachers)
+    # GTZAN's train tracks more often than their number: they are what the head will read.
+    timbral = distil.TimbralDistillation(student, teachers.windows, sources(0.34, 0.16, 0.5), windows, WINDOWS)
+    for leg in TIMBRAL_LEGS:
+        timbral.run(leg, _report)
+    everything = [*sources(0.17, 0.10, 0.43), Source(of_archive, 0.30)]
+    square = distil.SquareDistillation(student, teachers.whole, everything, SEGMENTS)
+    for leg in SQUARE_LEGS:
+        square.run(leg, _report)
+    return student
 
-    def report(step: int, losses: npt.NDArray[np.float32]) -> None:
-        if step % 50 == 49:
-            print(f"step {step + 1}: losses {np.round(losses, 3).tolist()}", file=sys.stderr)
 
-    for leg in LEGS:
-        distillation.run(leg, report)
-    distillation.save(body_path)
+_LABELLED = ("gtzan", "emotify")
 
 
-def _sources(data: Path, music: Path) -> list[tuple[str, list[Path], tuple[int, ...]]]:
-    """Name, files and windows of each source; GTZAN and the rest of the labelled music by their own splits."""
+def _report(step: int, losses: npt.NDArray[np.float32]) -> None:
+    if step % 50 == 49:
+        print(f"step {step + 1}: losses {np.round(losses, 3).tolist()}", file=sys.stderr)
+
+
+def _sources(data: Path, music: Path) -> list[tuple[str, list[Path], int]]:
+    """Name, files and windows a piece of each source; GTZAN and the rest of the labelled music by their own splits."""
     gtzan = [_lossless(data, file) for file in _listed(data / "gtzan-audio", "train")]
     emotify = _listed(data / "emotify-audio", "unlabelled")
-    sources = [("gtzan", gtzan, targets.EVERY_WINDOW), ("emotify", emotify, targets.EVERY_WINDOW)]
     folders = sorted(folder for folder in music.iterdir() if folder.is_dir())
-    return [*sources, *((folder.name, find_audio_files([folder]), targets.FOUR_WINDOWS) for folder in folders)]
+    sources = [("gtzan", gtzan, 7), ("emotify", emotify, 7)]
+    return [*sources, *((folder.name, find_audio_files([folder]), 5) for folder in folders)]
 
 
 def _listed(folder: Path, split: str) -> list[Path]:
@@ -132,7 +166,8 @@ def _lossless(data: Path, path: Path) -> Path:
     return reference if reference.is_file() else path
 
 
-def _archive_windows(data: Path, teachers: Teachers) -> distil.TaggedWindows:
+def _archive_targets(data: Path, teachers: Teachers) -> tuple[Targets, distil.TaggedWindows]:
+    """The train tracks, of which the archive alone is here: the second teacher's answers, and published tags."""
     archive = read_archive(data / "gtzan-logmel.npz")
     with np.load(data / "gtzan-logmel.npz", allow_pickle=False) as stored:
         column_seconds = stored["frame_index"] * 512 / WINDOWS.sample_rate
@@ -141,10 +176,30 @@ def _archive_windows(data: Path, teachers: Teachers) -> distil.TaggedWindows:
     learnt = [i for i, name in enumerate(archive.track_ids) if archive.splits[i] == "train" and name in taggrams]
     log_mels = [archive.log_mel[i] for i in learnt]
     pictures = [choi.from_archive(to_db(log_mel), column_seconds, WINDOWS) for log_mel in log_mels]
-    wholes = [teachers.whole_posterior(np.stack(pictures[i : i + 8])) for i in range(0, len(pictures), 8)]
-    return distil.archive_windows(
-        log_mels, column_seconds, [taggrams[archive.track_ids[i]] for i in learnt], np.concatenate(wholes), WINDOWS
+    answers = [teachers.whole.predict_on_batch(np.stack(pictures[i : i + 8])) for i in range(0, len(pictures), 8)]
+    whole_posterior, steps = (
+        np.concatenate([np.asarray(answer[name]) for answer in answers]) for name in ("logits", "steps")
     )
+    nothing = np.zeros((0, 1), np.float32)
+    of_archive = Targets(
+        log_mel=np.stack(log_mels)[:, None],
+        piece=np.zeros(0, np.int64),
+        start=np.zeros(0, np.int64),
+        frame_mean=nothing,
+        frame_deviation=nothing,
+        penultimate=nothing,
+        tag_posterior=nothing,
+        whole_posterior=targets.sigmoid(whole_posterior),
+        steps=steps,
+    )
+    windows = distil.archive_windows(
+        log_mels,
+        column_seconds,
+        [taggrams[archive.track_ids[i]] for i in learnt],
+        of_archive.whole_posterior,
+        WINDOWS,
+    )
+    return of_archive, windows
 
 
 def fit_and_publish(body: keras.Model, heard: npt.NDArray[np.uint8], data: Path, out: Path) -> publishing.Bundle:
@@ -152,10 +207,11 @@ def fit_and_publish(body: keras.Model, heard: npt.NDArray[np.uint8], data: Path,
 
     Args:
         body: The distilled CRNN.
-        heard: Windows of further music, `(n, n_frames, n_mels)`, that must not be called anything else.
+        heard: Pieces of further music, `(n, n_kinds_of_sound, n_frames, n_mels)`, to be called music.
         data: Folder of the labelled archive.
         out: Folder of the bundle.
     """
+    _round_to_half(body)
     dataset = scan(data / "gtzan-logmel.npz")
     archive = read_archive(data / "gtzan-logmel.npz")
     genres = dataset.genres
@@ -202,6 +258,14 @@ def fit_and_publish(body: keras.Model, heard: npt.NDArray[np.uint8], data: Path,
     )
 
 
+def _round_to_half(body: keras.Model) -> None:
+    """Round the kernels to what half precision holds, so that their ONNX file is half as large."""
+    for layer in body.layers:
+        rounded = [w.astype(np.float16).astype(np.float32) if w.ndim > 1 else w for w in layer.get_weights()]
+        if rounded:
+            layer.set_weights(rounded)
+
+
 _NOTES = """\
 The body was distilled from MSD_musicnn (Pons & Serra 2019, ISC licence), starting from its kernels, and from \
 the tags of the MSD CRNN of Choi et al. (2017, MIT licence), on the fault-filtered train tracks of GTZAN, on \
@@ -220,21 +284,28 @@ alike licence. No recording is part of this model."""
 def _rejection(
     body: keras.Model, embedded: linear_head.Embedded, train: npt.NDArray[np.int64], heard: npt.NDArray[np.uint8]
 ) -> Rejection:
-    """Music of the train tracks, plain and varied, and of all other sources, against noise, tones and speech."""
-    network = OnnxNetwork(body)
+    """Music, plain, varied and through bad sound, against noise, tones and speech, through bad sound too."""
     rng = np.random.default_rng(SEED)
-    windows = heard[rng.permutation(len(heard))[:N_MUSIC_WINDOWS]]
-    settings = TrainingSettings(features=SEGMENTS, model=NETWORK)
     music = [*(embedded.plain[i] for i in train), *(embedded.varied[i] for i in train)]
-    music += [network.run(rereference(to_db(window), WINDOWS)[None])[1] for window in windows]
+    pieces = heard[rng.permutation(len(heard))[:N_MUSIC_PIECES]]
+    music += publishing.embed(body, [piece[rng.integers(len(piece))] for piece in pieces], SEGMENTS)
     played = [_drums_alone(seed) for seed in range(N_PLAYED)]
     played += [demo.synthesize(style, seed, 12.0, SEGMENTS.sample_rate) for style in demo.STYLES for seed in range(8)]
-    others = publishing.embed_negatives(body, settings)
-    others += publishing.embed(body, [to_uint8(log_mel(sound, SEGMENTS)) for sound in _speech()], SEGMENTS)
-    music += publishing.embed(body, [to_uint8(log_mel(sound, SEGMENTS)) for sound in played], SEGMENTS)
+    music += _embed_sounds(body, played)
+    others = [
+        negatives.synthesize(kind, SEED + i, 12.0, SEGMENTS.sample_rate)
+        for kind in negatives.KINDS
+        for i in range(N_NEGATIVES)
+    ]
+    others += _speech()
+    others += [degrade(sound, SEGMENTS.sample_rate, rng) for sound in others]
     # Single windows are harder to judge than the tracks that people give, so the threshold is not theirs but even
     # odds: 1 % of whole train tracks and pieces lie below 0.52.
-    return dataclasses.replace(fit_rejection(music, others, seed=SEED), threshold=0.5)
+    return dataclasses.replace(fit_rejection(music, _embed_sounds(body, others), seed=SEED), threshold=0.5)
+
+
+def _embed_sounds(body: keras.Model, sounds: list[npt.NDArray[np.float32]]) -> list[npt.NDArray[np.float32]]:
+    return publishing.embed(body, [to_uint8(log_mel(sound, SEGMENTS)) for sound in sounds], SEGMENTS)
 
 
 def _drums_alone(seed: int) -> npt.NDArray[np.float32]:

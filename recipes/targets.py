@@ -1,11 +1,13 @@
 """What the teachers hear in music, beside our log-mel: MSD_musicnn in 3-s windows, Choi's CRNN in 30 s.
 
 Computed once and kept as one `.npz` a folder of music; a run that was interrupted goes on
-with the next folder. Long pieces are cut into 30-s ones, of which four windows are taken.
+with the next folder. Long music is cut into 30-s pieces. Of every piece the student gets
+the log-mel as it is and through three kinds of bad sound; the teachers hear it as it is.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from crnn.audio import AudioStream
 from crnn.config import FeatureConfig
 from crnn.errors import AudioError
 from crnn.teachers import choi, musicnn
+from recipes.bad_sound import degrade
 
 if TYPE_CHECKING:
     import keras
@@ -28,14 +31,11 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float32]
 
 PIECE_SECONDS = 30.0
-LEAST_PIECE_SECONDS = 20.0
+LEAST_PIECE_SECONDS = 18.0
+N_BAD = 3
 # Starts of the 14 windows that fit a piece are this many of the teacher's frames apart.
 WINDOW_HOP_FRAMES = 2 * musicnn.TAGGRAM_HOP_FRAMES
-N_WINDOWS = 14
-EVERY_WINDOW = tuple(range(N_WINDOWS))
-FOUR_WINDOWS = (0, 4, 8, 12)
 _LEAST_PEAK = 3e-3
-_WINDOWS_PER_RUN = 16
 
 
 @dataclass(frozen=True)
@@ -45,102 +45,109 @@ class Teachers:
     windows: keras.Model
     whole: keras.Model
 
-    def whole_posterior(self, pictures: FloatArray) -> FloatArray:
-        """Tags `(n, 50)` of inputs made by `crnn.teachers.choi`."""
-        logits = np.asarray(self.whole.predict_on_batch(pictures)["logits"])
-        return _sigmoid(logits)
-
-
-def _sigmoid(logits: FloatArray) -> FloatArray:
-    return (1.0 / (1.0 + np.exp(-logits))).astype(np.float32)
-
 
 @dataclass(frozen=True)
 class Targets:
-    """Windows of music with the teacher's answers; first axis: windows.
+    """Pieces of music with the teachers' answers.
 
-    log_mel: uint8 `(n_windows, n_frames, n_mels)`, 3 s of this project's log-mel.
-    frame_mean, frame_deviation: `(n_windows, 753)` of the teacher's features per frame.
+    log_mel: uint8 `(n_pieces, 1 + N_BAD, n_frames, n_mels)`; the first is the piece as it is.
+    piece, start: `(n_windows,)`, the piece of each 3-s window and its first frame.
+    frame_mean, frame_deviation: `(n_windows, 753)` of the first teacher's features per frame.
     penultimate: `(n_windows, 200)`. tag_posterior: `(n_windows, 50)`.
-    whole_posterior: `(n_windows, 50)`, the second teacher's tags of the piece around the window.
+    whole_posterior, steps: the second teacher's tags `(n_pieces, 50)`, and what its convolutions
+        hear, `(n_pieces, 15, 128)`.
     """
 
     log_mel: npt.NDArray[np.uint8]
+    piece: npt.NDArray[np.int64]
+    start: npt.NDArray[np.int64]
     frame_mean: FloatArray
     frame_deviation: FloatArray
     penultimate: FloatArray
     tag_posterior: FloatArray
     whole_posterior: FloatArray
-
-    def __len__(self) -> int:
-        return len(self.log_mel)
+    steps: FloatArray
 
 
-_NAMES = ("log_mel", "frame_mean", "frame_deviation", "penultimate", "tag_posterior", "whole_posterior")
+def sigmoid(logits: npt.ArrayLike) -> FloatArray:
+    """Posteriors of independent tags."""
+    return (1.0 / (1.0 + np.exp(-np.asarray(logits)))).astype(np.float32)
 
 
 def targets_of_files(
-    paths: Iterable[Path], teachers: Teachers, config: FeatureConfig, windows: tuple[int, ...], cache: Path
+    paths: Iterable[Path], teachers: Teachers, config: FeatureConfig, n_windows: int, cache: Path
 ) -> Targets:
-    """The teacher's answers on audio files, from `cache` if they were computed before.
+    """The teachers' answers on audio files, from `cache` if they were computed before.
 
     Args:
-        paths: Music; what cannot be read is left out.
+        paths: Music; what cannot be read, is too short or silent is left out.
         teachers: Both of them.
         config: The student's features; a segment is a window.
-        windows: Which of a piece's windows to take.
+        n_windows: Windows of a piece, drawn at random, that the first teacher hears.
         cache: `.npz` to read or write.
+
+    Raises:
+        ValueError: No piece of music was found.
     """
+    names = [field.name for field in dataclasses.fields(Targets)]
     if cache.is_file():
         with np.load(cache, allow_pickle=False) as stored:
-            return Targets(*(stored[name] for name in _NAMES))
-    parts = [_targets_of_piece(piece, teachers, config, windows) for path in paths for piece in _pieces(path, config)]
-    parts = [part for part in parts if part is not None and len(part)]
-    joined = join([part for part in parts if part is not None])
+            return Targets(*(stored[name] for name in names))
+    rng = np.random.default_rng(0)
+    pieces = (piece for path in paths for piece in _pieces(path, config.sample_rate))
+    found = [_targets_of_piece(piece, teachers, config, n_windows, rng) for piece in pieces]
+    if not found:
+        raise ValueError(f"no music of {LEAST_PIECE_SECONDS:.0f} s for {cache.stem}")
+    # Bad sound may be a frame shorter.
+    n_frames = min(part.log_mel.shape[2] for part in found)
+    joined = Targets(
+        np.concatenate([part.log_mel[:, :, :n_frames] for part in found]),
+        np.concatenate([part.piece + index for index, part in enumerate(found)]),
+        *(np.concatenate([getattr(part, name) for part in found]) for name in names[2:]),
+    )
     draft = cache.with_name(f".{cache.name}.{os.getpid()}.npz")
-    np.savez(draft, **{name: getattr(joined, name) for name in _NAMES})
+    np.savez(draft, **{name: getattr(joined, name) for name in names})
     draft.replace(cache)
     return joined
 
 
-def join(parts: list[Targets]) -> Targets:
-    """All windows of several sets."""
-    return Targets(*(np.concatenate([getattr(part, name) for part in parts]) for name in _NAMES))
-
-
-def _pieces(path: Path, config: FeatureConfig) -> Iterator[FloatArray]:
+def _pieces(path: Path, sample_rate: int) -> Iterator[FloatArray]:
     try:
-        with AudioStream(path, config.sample_rate) as stream:
+        with AudioStream(path, sample_rate) as stream:
             samples = np.concatenate(list(stream))
     except AudioError:
         return
-    length = int(PIECE_SECONDS * config.sample_rate)
+    length = int(PIECE_SECONDS * sample_rate)
     for start in range(0, len(samples), length):
         piece = samples[start : start + length]
-        if len(piece) >= LEAST_PIECE_SECONDS * config.sample_rate and np.abs(piece).max() >= _LEAST_PEAK:
+        if len(piece) >= LEAST_PIECE_SECONDS * sample_rate and np.abs(piece).max() >= _LEAST_PEAK:
             yield piece
 
 
 def _targets_of_piece(
-    piece: FloatArray, teachers: Teachers, config: FeatureConfig, windows: tuple[int, ...]
-) -> Targets | None:
+    piece: FloatArray, teachers: Teachers, config: FeatureConfig, n_windows: int, rng: np.random.Generator
+) -> Targets:
+    # A short piece goes round: silence at its end would be no music.
+    whole = np.resize(piece, int(PIECE_SECONDS * config.sample_rate))
+    sounds = [whole, *(degrade(whole, config.sample_rate, rng) for _ in range(N_BAD))]
+    log_mel = np.stack([to_uint8(features.log_mel(sound, config)) for sound in sounds])
     heard = musicnn.segment(musicnn.log_mel(piece, config.sample_rate), WINDOW_HOP_FRAMES)
-    ours = features.log_mel(piece, config)
     hop_seconds = WINDOW_HOP_FRAMES * musicnn.HOP_LENGTH / musicnn.SAMPLE_RATE
-    starts = {window: round(window * hop_seconds * config.frame_rate_hz) for window in windows if window < len(heard)}
-    chosen = [window for window, start in starts.items() if start + config.n_frames <= len(ours)]
-    if not chosen:
-        return None
-    runs = [chosen[i : i + _WINDOWS_PER_RUN] for i in range(0, len(chosen), _WINDOWS_PER_RUN)]
-    answers = [teachers.windows.predict_on_batch(np.ascontiguousarray(heard[run])) for run in runs]
-    frames = np.concatenate([np.asarray(answer["frames"]) for answer in answers])
-    logits = np.concatenate([np.asarray(answer["logits"]) for answer in answers])
-    whole = teachers.whole_posterior(choi.log_mel(piece, config.sample_rate)[None])
+    starts = np.round(np.arange(len(heard)) * hop_seconds * config.frame_rate_hz).astype(np.int64)
+    n_frames = int(len(piece) / config.sample_rate * config.frame_rate_hz)
+    fitting = np.flatnonzero(starts + config.n_frames <= n_frames)
+    chosen = np.sort(rng.choice(fitting, min(n_windows, len(fitting)), replace=False))
+    of_windows = teachers.windows.predict_on_batch(np.ascontiguousarray(heard[chosen]))
+    of_whole = teachers.whole.predict_on_batch(choi.log_mel(whole, config.sample_rate)[None])
+    frames = np.asarray(of_windows["frames"])
     return Targets(
-        np.stack([to_uint8(ours[starts[window] : starts[window] + config.n_frames]) for window in chosen]),
+        log_mel[None],
+        np.zeros(len(chosen), np.int64),
+        starts[chosen],
         frames.mean(axis=1),
         frames.std(axis=1),
-        np.concatenate([np.asarray(answer["penultimate"]) for answer in answers]),
-        _sigmoid(logits),
-        np.repeat(whole, len(chosen), axis=0),
+        np.asarray(of_windows["penultimate"]),
+        sigmoid(of_windows["logits"]),
+        sigmoid(of_whole["logits"]),
+        np.asarray(of_whole["steps"]),
     )

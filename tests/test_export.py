@@ -2,6 +2,7 @@ import dataclasses
 
 import keras
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
@@ -57,10 +58,24 @@ def test_onnx_answers_as_keras_does_for_any_length_and_batch(model, tmp_path, n_
     np.testing.assert_allclose(embedding, expected["embedding"], atol=1e-4)
 
 
-def test_onnx_uses_its_own_gru_and_holds_no_batch_norm(model):
+def test_onnx_uses_its_own_gru_and_no_loop(model):
     operators = {node.op_type for node in export.onnx_model(model).graph.node}
     assert "GRU" in operators
-    assert not operators & {"Loop", "BatchNormalization", "If"}
+    assert not operators & {"Loop", "If"}
+
+
+def test_weights_of_half_precision_take_half_the_room(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "_LEAST_TO_HALVE", 1)
+    segments = np.random.default_rng(1).uniform(-80, 0, (3, 24, 16)).astype(np.float32)
+    export.write_onnx(model, tmp_path / "full.onnx", segments)
+    for layer in model.layers:
+        layer.set_weights([w.astype(np.float16).astype(np.float32) for w in layer.get_weights()])
+    assert export.write_onnx(model, tmp_path / "half.onnx", segments) < 1e-5
+    weights = [
+        sum(len(t.raw_data) for t in onnx.load(tmp_path / f"{name}.onnx").graph.initializer)
+        for name in ("full", "half")
+    ]
+    assert weights[1] < 0.7 * weights[0]
 
 
 def test_an_export_that_differs_is_not_written(model, tmp_path, monkeypatch):

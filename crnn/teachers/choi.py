@@ -23,11 +23,14 @@ HOP_LENGTH: Final = 256
 N_MELS: Final = 96
 N_FRAMES: Final = 1366
 """29.12 s, the one length that the network takes."""
+N_STEPS: Final = 15
+STEP_SIZE: Final = 128
 CHOI_TAGS: Final = TAGS["MSD"]
 """The same fifty tags as musicnn's, in the same order."""
 
 _EPSILON: Final = 1e-6
 _PADDING_FRAMES: Final = 37
+_FRAMES_PER_STEP: Final = 96
 _BLOCKS: Final = ((64, 2), (128, 3), (128, 4), (128, 4))
 """Filters and pool size of each convolution block."""
 
@@ -103,7 +106,8 @@ def load_choi(path: Path) -> keras.Model:
 
     Returns:
         A model from `(batch, 1366, 96)` log-mel to a dict of `logits` `(batch, 50)`, before the sigmoid, tags in the
-        order of `CHOI_TAGS`, and `penultimate` `(batch, 32)`, the last state of the second GRU.
+        order of `CHOI_TAGS`, `penultimate` `(batch, 32)`, the last state of the second GRU, and `steps`
+        `(batch, 15, 128)`, what the convolutions hear in each 2.05 s (`step_seconds` tells when).
     """
     model = _build_choi()
     with h5py.File(path) as file:
@@ -135,6 +139,41 @@ def _convert(layer: keras.layers.Layer, arrays: dict[str, npt.NDArray[np.float32
     return [by_kind["W"], by_kind["b"]]
 
 
+def step_seconds(step: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """When a step begins, in seconds of the 29.12 s that the network sees; step 0 begins in the padding."""
+    columns = np.asarray(step) * _FRAMES_PER_STEP - _PADDING_FRAMES
+    return np.asarray(columns * HOP_LENGTH / SAMPLE_RATE, np.float64)
+
+
+def chunk_features(model: keras.Model, n_steps: int) -> keras.Model:
+    """The recurrent part of `load_choi`'s network for short chunks, as if nothing had come before.
+
+    Args:
+        model: From `load_choi`.
+        n_steps: Steps of a chunk.
+
+    Returns:
+        A model from `(batch, n_steps, 128)` to `(batch, 114)`: the mean over time of the first GRU, the last state of
+        the second, and the tags' logits.
+    """
+    inputs = keras.layers.Input((n_steps, STEP_SIZE))
+    first, second = _gru("gru1", return_sequences=True), _gru("gru2", return_sequences=False)
+    states = first(inputs)
+    last = second(states)
+    dense = keras.layers.Dense(len(CHOI_TAGS), name="output")
+    outputs = [keras.layers.GlobalAveragePooling1D()(states), last, dense(last)]
+    chunked = keras.Model(inputs, keras.layers.Concatenate()(outputs), name="choi_chunk")
+    for layer in (first, second, dense):
+        layer.set_weights(model.get_layer(layer.name).get_weights())
+    return chunked
+
+
+def _gru(name: str, *, return_sequences: bool) -> keras.layers.GRU:
+    return keras.layers.GRU(
+        32, return_sequences=return_sequences, recurrent_activation=_hard_sigmoid, reset_after=False, name=name
+    )
+
+
 def _hard_sigmoid(x: Any) -> Any:
     """Keras 1's gate; Keras 3 has the slope 1/6 under the same name."""
     return keras.ops.clip(0.2 * x + 0.5, 0.0, 1.0)
@@ -153,9 +192,9 @@ def _build_choi() -> keras.Model:
         x = keras.layers.BatchNormalization(epsilon=_EPSILON, name=f"bn{index}")(x)
         x = keras.layers.ELU(name=f"elu{index}")(x)
         x = keras.layers.MaxPooling2D(pool, name=f"pool{index}")(x)
-    x = keras.layers.Reshape((15, 128), name="steps")(x)
-    gru: dict[str, Any] = {"recurrent_activation": _hard_sigmoid, "reset_after": False}
-    x = keras.layers.GRU(32, return_sequences=True, name="gru1", **gru)(x)
-    penultimate = keras.layers.GRU(32, name="gru2", **gru)(x)
+    x = steps = keras.layers.Reshape((N_STEPS, STEP_SIZE), name="steps")(x)
+    x = _gru("gru1", return_sequences=True)(x)
+    penultimate = _gru("gru2", return_sequences=False)(x)
     logits = keras.layers.Dense(50, name="output")(penultimate)
-    return keras.Model(inputs, {"logits": logits, "penultimate": penultimate}, name="choi_crnn")
+    outputs = {"logits": logits, "penultimate": penultimate, "steps": steps}
+    return keras.Model(inputs, outputs, name="choi_crnn")

@@ -41,7 +41,8 @@ def transplant(student: keras.Model, teacher: keras.Model, config: FeatureConfig
     """Give a student with a timbral front end the teacher's kernels, norms and dense layer.
 
     Args:
-        student: Made by `crnn.model.build_crnn`; its embedding is as wide as the teacher's dense layer.
+        student: Made by `crnn.model.build_crnn`; the embedding of its timbral front end is as wide as the teacher's
+            dense layer.
         teacher: From `crnn.teachers.musicnn.load_musicnn`.
         config: The student's features.
     """
@@ -108,7 +109,8 @@ def _set_dense(student: keras.Model, taught: Mapping[str, list[npt.NDArray[np.fl
     for value, known in zip(values, taught["batch_normalization_9"], strict=True):
         value[: 2 * n_features] = known[order]
     norm.set_weights(values)
-    dense = student.get_layer("embedding")
+    names = {layer.name for layer in student.layers}
+    dense = student.get_layer("timbral_embedding" if "timbral_embedding" in names else "embedding")
     kernel, _ = dense.get_weights()
     kernel[: 2 * n_features] = taught["dense"][0][order]
     kernel[2 * n_features :] *= 0.1

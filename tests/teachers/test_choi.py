@@ -55,3 +55,20 @@ def test_moments_agree_with_those_stored_in_the_weights() -> None:
         mean, variance = activations.mean((0, 1, 2)), activations.var((0, 1, 2))
         assert np.corrcoef(mean, np.asarray(norm.moving_mean))[0, 1] > 0.75, norm.name
         assert 0.5 < np.median(variance / np.asarray(norm.moving_variance)) < 2.0, norm.name
+
+
+@needs_weights
+def test_a_chunk_of_all_steps_says_what_the_whole_network_says() -> None:
+    model = choi.load_choi(WEIGHTS)
+    picture = np.random.default_rng(0).normal(size=(2, choi.N_FRAMES, choi.N_MELS)).astype(np.float32)
+    answer = model.predict_on_batch(picture)
+    chunk = choi.chunk_features(model, choi.N_STEPS).predict_on_batch(answer["steps"])
+    np.testing.assert_allclose(chunk[:, -50:], answer["logits"], atol=1e-4)
+    np.testing.assert_allclose(chunk[:, 32:64], answer["penultimate"], atol=1e-4)
+
+
+def test_steps_follow_each_other_through_what_is_seen() -> None:
+    seconds = choi.step_seconds(np.arange(choi.N_STEPS + 1))
+    assert seconds[0] < 0 < seconds[1]
+    np.testing.assert_allclose(np.diff(seconds), 2.048)
+    assert seconds[-1] > 29.12
