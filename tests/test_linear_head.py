@@ -31,6 +31,20 @@ def test_two_genres_get_a_logit_each(rng):
     assert (track_posteriors(head.logits(learnt.plain)).argmax(axis=1) == labels).mean() > 0.9
 
 
+@pytest.mark.parametrize("n_genres", [2, 3])
+def test_discriminant_analysis_adds_to_the_logits(rng, n_genres):
+    learnt, labels = _embedded(rng, 90, n_genres, spread=1.2)
+    other, other_labels = _embedded(rng, 300, n_genres, spread=1.2)
+    heads = [
+        linear_head.fit_linear_head(learnt, labels, n_genres, strength=0.001, discriminant_weight=weight)
+        for weight in (0.0, 0.3)
+    ]
+    first, second = (head.logits(other.plain)[0] for head in heads)
+    assert np.abs(second).max() > np.abs(first).max()
+    right = [(track_posteriors(head.logits(other.plain)).argmax(axis=1) == other_labels).mean() for head in heads]
+    assert right[1] > right[0] - 0.02
+
+
 def test_a_crowded_genre_does_not_swallow_the_others(rng):
     learnt, labels = _embedded(rng, 90, spread=1.5)
     kept = np.flatnonzero((labels == 0) | (np.arange(90) < 12))
