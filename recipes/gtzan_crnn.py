@@ -42,7 +42,7 @@ from recipes.distil import Leg, Source
 from recipes.targets import Targets, Teachers
 
 WINDOWS = FeatureConfig(segment_seconds=3.0, segment_hop_seconds=3.0)
-SEGMENTS = FeatureConfig(segment_seconds=6.0, segment_hop_seconds=4.0)
+SEGMENTS = FeatureConfig(segment_seconds=6.0, segment_hop_seconds=6.0)
 NETWORK = ModelConfig(
     front_end="timbral+square",
     gru_units=48,
@@ -62,6 +62,7 @@ TIMBRAL_LEGS = (
 SQUARE_LEGS = (
     Leg(1200, 1200, learning_rate=2e-3, bad_share=0.45, warmup_steps=100),
     Leg(2500, 2500, learning_rate=1.5e-3, bad_share=0.45, warmup_steps=100),
+    Leg(1500, 1500, learning_rate=1.2e-3, bad_share=0.45, warmup_steps=100),
 )
 VARIATIONS = AugmentConfig(
     tempo=0.1,
@@ -278,14 +279,15 @@ def _round_to_half(body: keras.Model) -> None:
 
 
 _NOTES = """\
-The body was distilled from MSD_musicnn (Pons & Serra 2019, ISC licence), starting from its kernels, and from \
-the tags of the MSD CRNN of Choi et al. (2017, MIT licence), on the fault-filtered train tracks of GTZAN, on \
-Magnatune music and on free game soundtracks, all without labels; the head is logistic regression on the 442 \
-train tracks. The validation tracks were learnt from in no way but to choose the strength of that regression \
-among six. Temperature and thresholds were fitted on the validation tracks, whose artists the model has not \
-heard; the calibration error, the coverage of the prediction set and what “unsure” costs are cross-fitted over \
-five folds of them. The scores under “folds” are cross- fitted: each fold is judged by heads and thresholds of \
-the others. They are optimistic: the body is the same for all folds and had heard the train tracks without their \
+The body was distilled without labels: one half from MSD_musicnn (Pons & Serra 2019, ISC licence), starting from \
+its kernels, the other, from nothing, from the MSD CRNN of Choi et al. (2017, MIT licence); on the fault-filtered \
+train tracks of GTZAN, on Magnatune music and on free game soundtracks, as they are and through bad sound. The \
+head is logistic regression with discriminant analysis on the 442 train tracks. The validation tracks were learnt \
+from in no way, but they chose the regression's strength among six, the form of the head and the distance of the \
+segments. Temperature and thresholds were fitted on them too, whose artists the model has not heard; the \
+calibration error, the coverage of the prediction set and what “unsure” costs are cross-fitted over five folds of \
+them. The scores under “folds” are cross-fitted as well: each fold is judged by heads and thresholds of the \
+others. They are optimistic: the body is the same for all folds and had heard the train tracks without their \
 labels, and GTZAN has no artist data, so folds share artists.
 
 GTZAN was collected for research without clearance; the Magnatune recordings are under a non-commercial, share- \
