@@ -2,7 +2,7 @@
 
     python -m bench.speed --only cold,warm,jobs
 
-Prints one JSON object: per part the medians in seconds of wall and of CPU time, their ratio to
+Prints a line of JSON a part: the medians in seconds of wall and of CPU time, their ratio to
 the baseline that was measured in the same run, and the aim. Sounds are synthesized.
 On a machine that others use, the CPU ratio says more than the wall ratio.
 """
@@ -120,9 +120,10 @@ def musicnn(options: Options, folder: Path) -> Figures:
 def _musicnn_network(wheel: Path, folder: Path, n_threads: int) -> tuple[Callable[[Any], Any], str]:
     import onnxruntime
 
-    from crnn.teachers.musicnn import load_musicnn
+    from crnn.teachers.musicnn import N_MELS, SEGMENT_FRAMES, load_musicnn
 
     network = load_musicnn(wheel)
+    network(np.zeros((1, SEGMENT_FRAMES, N_MELS), np.float32))  # Keras exports what has been called
     try:
         # `crnn.export` knows the layers of the CRNN alone.
         network.export(folder / "musicnn.onnx", format="onnx", verbose=False)
@@ -331,13 +332,12 @@ def main() -> int:
     unknown = [name for name in names if name not in PARTS]
     if unknown:
         parser.error(f"no part {', '.join(unknown)}: there are {', '.join(PARTS)}")
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    found: Figures = {"cores": os.cpu_count(), "load_at_start": load}
     for name in names:
         print(f"{name}: {PARTS[name].__doc__}", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory() as folder:
-            found[name] = PARTS[name](options, Path(folder))
-    print(json.dumps(found, indent=1))
+            load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+            facts = {"part": name, "cores": os.cpu_count(), "load_at_start": load}
+            print(json.dumps(facts | PARTS[name](options, Path(folder))), flush=True)
     return 0
 
 
