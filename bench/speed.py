@@ -159,16 +159,24 @@ def long(options: Options, folder: Path) -> Figures:
     return {"rows": rows, "aim": "at least 300 times real time, at most 350 MB, memory flat"}
 
 
+def _write_clips(folder: Path, n_clips: int) -> Path:
+    """A folder of different 30-s wavs under two genres."""
+    medley = music(240)
+    for number in range(n_clips):
+        path = folder / "set" / f"genre{number % 2}" / f"{number:04d}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_wav(path, np.roll(medley, number * SOURCE_RATE)[: 30 * SOURCE_RATE])
+    return folder / "set"
+
+
 def jobs(options: Options, folder: Path) -> Figures:
     """A folder of 30-s wavs with two processes, against one."""
-    medley = music(240)
-    for number in range(options.clips):
-        write_wav(folder / f"{number:04d}.wav", np.roll(medley, number * SOURCE_RATE)[: 30 * SOURCE_RATE])
+    clips = _write_clips(folder, options.clips)
     costs, answers = {}, {}
     for n_jobs in (1, 2):
         out = folder / f"jobs{n_jobs}.jsonl"
         arguments = ["--format", "json", "--jobs", str(n_jobs), "--out", out, "--model", options.model]
-        costs[n_jobs] = child("-m", "crnn", "classify", folder, *arguments)
+        costs[n_jobs] = child("-m", "crnn", "classify", clips, *arguments)
         answers[n_jobs] = [json.loads(line) for line in out.read_text().splitlines()]
     in_order = [row["file"] for row in answers[1]] == [row["file"] for row in answers[2]]
     differences = [
@@ -180,13 +188,27 @@ def jobs(options: Options, folder: Path) -> Figures:
     return compared(costs[2], costs[1], "at least 1.7 times faster", **facts)
 
 
+def dask(options: Options, folder: Path) -> Figures:
+    """The same folder over a local dask cluster of two processes, against `--jobs 2`; CPU is the command's own."""
+    try:
+        from distributed import LocalCluster
+    except ImportError:
+        return {"skipped": "dask is not installed: pip install -r requirements-dask.txt"}
+    clips = _write_clips(folder, options.clips)
+    classify: list[str | Path] = ["-m", "crnn", "classify", clips, "--format", "json", "--model", options.model]
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
+    ) as cluster:
+        spread = child(*classify, "--engine", "dask", "--scheduler", cluster.scheduler_address)
+    return compared(spread, child(*classify, "--jobs", "2"), "no worse", clips=options.clips)
+
+
 def cache(options: Options, folder: Path) -> Figures:
     """The features of a folder from the cache, against computing them."""
     from crnn.cache import FeatureCache
     from crnn.dataset import scan
 
-    _write_genres(folder, options.clips)
-    tracks, config = scan(folder / "set").tracks, find_bundle(options.model).feature_config
+    tracks, config = scan(_write_clips(folder, options.clips)).tracks, find_bundle(options.model).feature_config
     store = FeatureCache(folder / "cache", config)
     first = alternate({"first": lambda: FeatureCache(folder / os.urandom(4).hex(), config).load(tracks)}, 1)["first"]
     store.load(tracks)
@@ -194,14 +216,6 @@ def cache(options: Options, folder: Path) -> Figures:
     size = sum(path.stat().st_size for path in (folder / "cache").iterdir())
     facts = {"tracks": len(tracks), "bytes_per_track": size / len(tracks)}
     return compared(second, first, "at least 50 times faster", **facts)
-
-
-def _write_genres(folder: Path, n_clips: int) -> None:
-    medley = music(240)
-    for number in range(n_clips):
-        path = folder / "set" / f"genre{number % 2}" / f"{number:04d}.wav"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_wav(path, np.roll(medley, number * SOURCE_RATE)[: 30 * SOURCE_RATE])
 
 
 def preparing(options: Options, folder: Path) -> Figures:
@@ -215,8 +229,7 @@ def preparing(options: Options, folder: Path) -> Figures:
     from crnn.orders import TrainingSettings
 
     n_tracks = min(options.clips, 32)
-    _write_genres(folder, n_tracks)
-    tracks, settings = scan(folder / "set").tracks, TrainingSettings()
+    tracks, settings = scan(_write_clips(folder, n_tracks)).tracks, TrainingSettings()
     config = settings.features
     cells, _ = FeatureCache(folder / "cache", config).load(tracks, n_jobs=1)
     kept = [found for found in cells if found is not None]
@@ -313,7 +326,7 @@ def upload(options: Options, folder: Path) -> Figures:
 
 
 PARTS: dict[str, Callable[[Options, Path], Figures]] = {
-    part.__name__: part for part in (cold, warm, musicnn, long, jobs, cache, preparing, shares, page, upload)
+    part.__name__: part for part in (cold, warm, musicnn, long, jobs, dask, cache, preparing, shares, page, upload)
 }
 
 
