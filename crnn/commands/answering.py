@@ -80,9 +80,12 @@ def classify(options: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         rows = stack.enter_context(contextlib.closing(_rows(options, answer, left)))
         write = stack.enter_context(_writer(options, bundle.genres))
+        is_stopped = stack.enter_context(_ctrl_c_between_rows())
         for row in progress(rows, len(left), "files"):
             n_failed += "error" in row
             write(row)
+            if is_stopped():
+                raise KeyboardInterrupt
     return 1 if n_failed else 0
 
 
@@ -100,7 +103,29 @@ def _rows(options: argparse.Namespace, answer: Answerer, files: list[Path]) -> G
         return answered(answer, files, options.jobs)
     from crnn.commands.spreading import answered_by_dask
 
-    return answered_by_dask(answer.folder, answer.with_timeline, files, options.scheduler)
+    folder = None if answer.folder is None else answer.folder.resolve()
+    answer_one = functools.partial(answer_in_worker, folder, answer.with_timeline)
+    return answered_by_dask(answer_one, files, options.scheduler)
+
+
+@contextlib.contextmanager
+def _ctrl_c_between_rows() -> Iterator[Callable[[], bool]]:
+    """Says whether Ctrl-C was pressed; a second one ends it at once.
+
+    Raised inside a decoder's callback, the exception would be swallowed there, and the file taken for cut short.
+    """
+    was_pressed = False
+
+    def press(*_: object) -> None:
+        nonlocal was_pressed
+        was_pressed = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield lambda: was_pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def read_rows(path: Path) -> list[Row]:

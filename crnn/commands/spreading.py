@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
-from crnn.commands.answering import Row, answer_in_worker
 from crnn.errors import CrnnError
+
+Row = dict[str, Any]
 
 # Files handed to the cluster ahead, for each of its threads: the scheduler never holds a million of them.
 _FILES_AHEAD = 4
@@ -22,15 +23,14 @@ _WAIT_SECONDS = 30
 
 
 def answered_by_dask(
-    folder: Path | None, with_timeline: bool, files: Iterable[Path], address: str
+    answer_one: Callable[[Path], Row], files: Iterable[Path], address: str
 ) -> Generator[Row, None, None]:
     """A row per file, in the order in which they are ready.
 
     A file whose worker dies is given to another one; if it kills four, it gets an error row.
 
     Args:
-        folder: Of the bundle.
-        with_timeline: Whether rows hold the timeline.
+        answer_one: Gives a file's row, on a worker.
         files: Sounds.
         address: Of the scheduler, `tcp://HOST:PORT`.
 
@@ -47,14 +47,13 @@ def answered_by_dask(
         raise CrnnError(f"No dask scheduler answers at {address}: {err}.") from err
     with client:
         remaining = iter(files)
-        model = None if folder is None else folder.resolve()
         names: dict[Any, Path] = {}
 
         def submitted(n_files: int) -> list[Any]:
             futures = []
             for path in itertools.islice(remaining, n_files):
                 # Not pure: the same name may hold another sound by now.
-                future = client.submit(answer_in_worker, model, with_timeline, Path(os.path.abspath(path)), pure=False)
+                future = client.submit(answer_one, Path(os.path.abspath(path)), pure=False)
                 names[future.key] = path
                 futures.append(future)
             return futures
