@@ -80,15 +80,17 @@ class _Cleaner:
 
     def clean(self, block: FloatArray) -> FloatArray:
         """Mono samples `(n_frames,)` of a block `(n_frames, n_channels)`."""
-        magnitude = np.abs(block)
+        # Channel by channel: NumPy is four times slower across a row of two than along one of thousands.
+        channels = np.ascontiguousarray(block.T)
+        magnitude = np.abs(channels)
         valid = magnitude <= _MAX_SAMPLE
         if not valid.all():
-            self.n_invalid += int(block.size - valid.sum())
-            block, magnitude = np.where(valid, block, np.float32(0)), np.where(valid, magnitude, np.float32(0))
-        self.n_frames += len(block)
-        self._n_values += block.size
+            self.n_invalid += int(valid.size - valid.sum())
+            channels, magnitude = np.where(valid, channels, np.float32(0)), np.where(valid, magnitude, np.float32(0))
+        self.n_frames += channels.shape[1]
+        self._n_values += channels.size
         self._count_cut_flat(magnitude)
-        mono = self._mix(block, magnitude)
+        mono = self._mix(channels, magnitude)
         if self.offset is None:
             # The first block speaks for all: the correction never jumps in mid-clip.
             mean = float(mono.mean())
@@ -113,19 +115,19 @@ class _Cleaner:
         if peak > self._file_peak * 1.0001:
             self._file_peak, self._n_cut_flat = peak, 0
         if self._file_peak >= 0.5 and peak >= 0.9999 * self._file_peak:
-            self._n_cut_flat += _n_cut_flat(magnitude.ravel(order="F"), self._file_peak)
+            self._n_cut_flat += _n_cut_flat(magnitude.ravel(), self._file_peak)
 
-    def _mix(self, block: FloatArray, magnitude: FloatArray) -> FloatArray:
-        if block.shape[1] == 1:
-            return block[:, 0]
-        mono = block.mean(axis=1, dtype=np.float32)
-        loudness = np.square(magnitude).mean(axis=0) if self.lone_channel is None else np.zeros(1)
+    def _mix(self, channels: FloatArray, magnitude: FloatArray) -> FloatArray:
+        if len(channels) == 1:
+            return channels[0]
+        mono = channels.mean(axis=0, dtype=np.float32)
+        loudness = np.square(magnitude).mean(axis=1) if self.lone_channel is None else np.zeros(1)
         if loudness.max() > _AUDIBLE_POWER:
             is_cancelled = np.square(mono).mean() < _CANCELLED_SHARE**2 * loudness.max()
             self.lone_channel = int(loudness.argmax()) if is_cancelled else -1
         if self.lone_channel is None or self.lone_channel < 0:
             return mono
-        return block[:, self.lone_channel]
+        return channels[self.lone_channel]
 
 
 def _n_cut_flat(magnitude: FloatArray, peak: float) -> int:

@@ -31,6 +31,7 @@ from crnn.errors import CrnnError, TooFewTracksError, TrainingDivergedError
 from crnn.export import OnnxNetwork
 from crnn.model import build_crnn, learns_head_only, set_normalization
 from crnn.orders import CHECKPOINT_NAME, TrainingSettings
+from crnn.replicas import train_step
 
 FloatArray = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
@@ -228,8 +229,7 @@ class _Run:
                 return None
             rate = min(self._learning_rate(), self.config.learning_rate)
             self.model.optimizer.learning_rate.assign(rate)
-            self.model.reset_metrics()
-            loss = float(np.asarray(self.model.train_on_batch(segments, targets)))
+            loss = train_step(self.model, segments, targets)
             if not math.isfinite(loss):
                 raise TrainingDivergedError(
                     f"The loss became {loss} in epoch {self.epoch + 1}. Train with a lower learning rate."

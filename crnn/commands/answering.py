@@ -6,11 +6,13 @@ import argparse
 import concurrent.futures
 import contextlib
 import csv
+import functools
 import io
 import itertools
 import json
 import multiprocessing
 import os
+import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -30,7 +32,11 @@ Name the genre of sound files, and of all sound files in folders.
 
 Formats: table for reading; json for one JSON object a line; csv.
 A file that cannot be used gets an error row, and the exit status 1; the others
-are answered all the same."""
+are answered all the same.
+
+Many files: --jobs spreads them over the cores of this machine, --engine dask over
+the workers of a dask cluster that see the same files and models. After Ctrl-C,
+or a crash, the same command with --resume answers only what is left."""
 
 
 def add_commands(commands: Any) -> None:
@@ -44,6 +50,16 @@ def add_commands(commands: Any) -> None:
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write there instead of to stdout")
     parser.add_argument("--jobs", type=positive_int, default=1, metavar="N", help="processes (default: 1)")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on where --out ends (json): files that have a row there are left out"
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("local", "dask"),
+        default="local",
+        help="dask: rows come as they are ready (default: local)",
+    )
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="of the dask cluster, tcp://HOST:8786 say")
     parser.set_defaults(run=classify)
 
 
@@ -51,23 +67,92 @@ def classify(options: argparse.Namespace) -> int:
     """Run the command; 1 if a file failed."""
     from crnn.audio import find_audio_files
 
+    _check_use(options)
     bundle = find_bundle(options.model)
     files = find_audio_files(Path(path) for path in options.paths)
     if not files:
         raise CrnnError("No sound files there. Name files, or folders that hold wav, mp3, flac, m4a, …")
     answer = Answerer(bundle.path, options.timeline or options.format == "json")
-    n_failed = 0
+    earlier = read_rows(options.out) if options.resume else []
+    answered_before = {row["file"] for row in earlier}
+    left = [path for path in files if str(path) not in answered_before]
+    n_failed = sum("error" in row for row in earlier)
     with contextlib.ExitStack() as stack:
-        rows = stack.enter_context(contextlib.closing(answered(answer, files, options.jobs)))
+        rows = stack.enter_context(contextlib.closing(_rows(options, answer, left)))
         write = stack.enter_context(_writer(options, bundle.genres))
-        for row in progress(rows, len(files), "files"):
+        is_stopped = stack.enter_context(_ctrl_c_between_rows())
+        for row in progress(rows, len(left), "files"):
             n_failed += "error" in row
             write(row)
+            if is_stopped():
+                raise KeyboardInterrupt
     return 1 if n_failed else 0
 
 
+def _check_use(options: argparse.Namespace) -> None:
+    if options.resume and (options.format != "json" or options.out is None):
+        raise CrnnError("--resume goes on with a file of JSON Lines: add --format json --out FILE.")
+    if options.engine == "dask" and options.scheduler is None:
+        raise CrnnError("--engine dask needs the address of the cluster: add --scheduler tcp://HOST:8786.")
+    if options.engine == "local" and options.scheduler is not None:
+        raise CrnnError("--scheduler is for a dask cluster: add --engine dask.")
+
+
+def _rows(options: argparse.Namespace, answer: Answerer, files: list[Path]) -> Generator[Row, None, None]:
+    if options.engine == "local":
+        return answered(answer, files, options.jobs)
+    from crnn.commands.spreading import answered_by_dask
+
+    folder = None if answer.folder is None else answer.folder.resolve()
+    answer_one = functools.partial(answer_in_worker, folder, answer.with_timeline)
+    return answered_by_dask(answer_one, files, options.scheduler)
+
+
+@contextlib.contextmanager
+def _ctrl_c_between_rows() -> Iterator[Callable[[], bool]]:
+    """Says whether Ctrl-C was pressed; a second one ends it at once.
+
+    Raised inside a decoder's callback, the exception would be swallowed there, and the file taken for cut short.
+    """
+    was_pressed = False
+
+    def press(*_: object) -> None:
+        nonlocal was_pressed
+        was_pressed = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield lambda: was_pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of an output that was broken off; a last line without its end is cut from the file.
+
+    Raises:
+        CrnnError: It cannot be read, or holds something else than rows.
+    """
+    if not path.exists():
+        return []
+    try:
+        content = path.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        rows = [json.loads(line) for line in whole.decode("utf-8", "surrogateescape").splitlines()]
+        if not all(isinstance(row, dict) and "file" in row for row in rows):
+            raise ValueError("a line is no row")
+        if len(whole) < len(content):
+            os.truncate(path, len(whole))
+    except OSError as err:
+        raise CrnnError(f"{path} cannot be taken up: {err.strerror or err}.") from err
+    except ValueError as err:
+        raise CrnnError(f"{path} is no output of classify --format json ({err}). It was left as it is.") from err
+    return rows
+
+
 class Answerer:
-    """Answers a file as a JSON-ready row; opens its model on first use, so that it travels to workers."""
+    """Answers a file as a JSON-ready row; opens its model on first use."""
 
     def __init__(self, folder: Path | None, with_timeline: bool, n_threads: int = 0) -> None:
         self.folder, self.with_timeline, self.n_threads = folder, with_timeline, n_threads
@@ -93,22 +178,15 @@ class Answerer:
             self._classifier = Classifier(load_bundle(self.folder), n_threads=self.n_threads)
         return self._classifier
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_classifier": None}
+
+@functools.lru_cache(maxsize=1)
+def _worker_answerer(folder: Path | None, with_timeline: bool) -> Answerer:
+    return Answerer(folder, with_timeline, n_threads=1)
 
 
-_worker_answerer: Answerer | None = None
-
-
-def _start_worker(answerer: Answerer) -> None:
-    global _worker_answerer  # noqa: PLW0603 - a process's own model, opened once
-    _worker_answerer = answerer
-
-
-def _answer_in_worker(path: Path) -> Row:
-    if _worker_answerer is None:
-        raise RuntimeError("the worker was not started")
-    return _worker_answerer(path)
+def answer_in_worker(folder: Path | None, with_timeline: bool, path: Path) -> Row:
+    """The row of one file, by the model that this process opened for its first file."""
+    return _worker_answerer(folder, with_timeline)(path)
 
 
 def answered(answer: Answerer, files: Iterable[Path], n_jobs: int) -> Generator[Row, None, None]:
@@ -116,19 +194,22 @@ def answered(answer: Answerer, files: Iterable[Path], n_jobs: int) -> Generator[
     if n_jobs == 1:
         yield from map(answer, files)
         return
-    alone = Answerer(answer.folder, answer.with_timeline, n_threads=1)
+    # A thread for each worker: more would wait for each other. It must be said before NumPy loads there.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Spawned, not forked: ONNX Runtime's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    executor = concurrent.futures.ProcessPoolExecutor(n_jobs, context, _start_worker, (alone,))
+    # Ctrl-C reaches the workers too: they finish their file and are ended from here.
+    executor = concurrent.futures.ProcessPoolExecutor(n_jobs, context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    answer_one = functools.partial(answer_in_worker, answer.folder, answer.with_timeline)
     try:
         remaining = iter(files)
         waiting = deque(
-            executor.submit(_answer_in_worker, path) for path in itertools.islice(remaining, n_jobs * _FILES_AHEAD)
+            executor.submit(answer_one, path) for path in itertools.islice(remaining, n_jobs * _FILES_AHEAD)
         )
         while waiting:
             row = waiting.popleft().result()
             for path in itertools.islice(remaining, 1):
-                waiting.append(executor.submit(_answer_in_worker, path))
+                waiting.append(executor.submit(answer_one, path))
             yield row
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
@@ -137,7 +218,7 @@ def answered(answer: Answerer, files: Iterable[Path], n_jobs: int) -> Generator[
 @contextlib.contextmanager
 def _writer(options: argparse.Namespace, genres: tuple[str, ...]) -> Iterator[Callable[[Row], None]]:
     with contextlib.ExitStack() as stack:
-        out = _open_out(options.out, stack)
+        out = _open_out(options.out, "a" if options.resume else "w", stack)
         if options.format == "csv":
             _write_csv(out, ["file", "duration_seconds", "verdict", "genre", "confidence", *genres, "notes", "error"])
 
@@ -153,11 +234,11 @@ def _writer(options: argparse.Namespace, genres: tuple[str, ...]) -> Iterator[Ca
         yield write
 
 
-def _open_out(path: Path | None, stack: contextlib.ExitStack) -> IO[str]:
+def _open_out(path: Path | None, mode: str, stack: contextlib.ExitStack) -> IO[str]:
     if path is None:
         return sys.stdout
     try:
-        return stack.enter_context(path.open("w", encoding="utf-8", errors="surrogateescape", newline=""))
+        return stack.enter_context(path.open(mode, encoding="utf-8", errors="surrogateescape", newline=""))
     except OSError as err:
         raise CrnnError(f"{path} cannot be written: {err.strerror or err}.") from err
 

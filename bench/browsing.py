@@ -1,0 +1,155 @@
+"""Parts of `bench.speed` that need a server and Chromium: first paint, and upload to verdict."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bench.measuring import ROOT, Cost, median
+
+ONE_LINE = "import streamlit as st\nst.write('Ready')\n"
+PLAYER = """\
+import streamlit as st
+given = st.file_uploader("Sound")
+if given is not None:
+    st.audio(given.getvalue())
+"""
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_UPLOAD = '[data-testid="stFileUploaderDropzoneInput"]'
+_VERDICT = '[data-testid="stMain"] h3'
+_PATIENCE_SECONDS = 180
+
+
+def first_paint(folder: Path, repeats: int) -> dict[str, Cost]:
+    """Seconds from starting the server to the first words of Listen, and of an app of one line."""
+    scripts = {"listen": (ROOT / "app.py", '[role="tab"]'), "one line": (_script(folder, ONE_LINE), "text=Ready")}
+    costs: dict[str, list[Cost]] = {name: [] for name in scripts}
+    with _chromium() as browser:
+        for round_number in range(repeats + 1):
+            for name, (script, sign) in scripts.items():
+                began = time.perf_counter()
+                with _server(script) as (address, process):
+                    page = browser.new_page()
+                    page.goto(address)
+                    page.locator(sign).first.wait_for(timeout=_PATIENCE_SECONDS * 1000)
+                    seconds = time.perf_counter() - began
+                    page.close()
+                    cpu = _end(process)
+                if round_number:
+                    costs[name].append(Cost(seconds, cpu))
+    return {name: median(found) for name, found in costs.items()}
+
+
+def upload(folder: Path, sound: Path, repeats: int) -> dict[str, Cost]:
+    """Seconds from giving the sound to its verdict on Listen, and to the player of an app that only plays.
+
+    The CPU time is that of the server.
+    """
+    scripts = {"listen": (ROOT / "app.py", _VERDICT), "player": (_script(folder, PLAYER), "audio")}
+    costs: dict[str, list[Cost]] = {name: [] for name in scripts}
+    with _chromium() as browser, contextlib.ExitStack() as stack:
+        addresses = {name: stack.enter_context(_server(script)) for name, (script, _) in scripts.items()}
+        content = sound.read_bytes()
+        for round_number in range(repeats + 1):
+            for name, (_, sign) in scripts.items():
+                # A few bytes at the end make it another file, so that no cache knows its answer.
+                given = folder / f"{name}{round_number}.mp3"
+                given.write_bytes(content + bytes([round_number]) * 8)
+                address, process = addresses[name]
+                cost = _upload_once(browser, address, process, given, sign)
+                if round_number:
+                    costs[name].append(cost)
+    return {name: median(found) for name, found in costs.items()}
+
+
+def _upload_once(browser: Any, address: str, process: subprocess.Popen[bytes], given: Path, sign: str) -> Cost:
+    page = browser.new_page()
+    page.goto(address)
+    page.locator(_UPLOAD).wait_for(state="attached", timeout=_PATIENCE_SECONDS * 1000)
+    if sign == _VERDICT:
+        page.wait_for_timeout(3000)  # Listen warms its model up while people look for their file
+    cpu, began = _cpu_seconds(process.pid), time.perf_counter()
+    page.locator(_UPLOAD).set_input_files(given)
+    page.locator(sign).first.wait_for(state="attached", timeout=_PATIENCE_SECONDS * 1000)
+    cost = Cost(time.perf_counter() - began, _cpu_seconds(process.pid) - cpu)
+    page.close()
+    return cost
+
+
+def _script(folder: Path, source: str) -> Path:
+    path = folder / f"app{len(list(folder.iterdir()))}.py"
+    path.write_text(source)
+    return path
+
+
+@contextlib.contextmanager
+def _server(script: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.headless", "true"]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    process = subprocess.Popen(
+        [*command, "--server.port", str(port), "--browser.gatherUsageStats", "false"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_for_port(port, process)
+        yield f"http://localhost:{port}", process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            process.wait(30)
+
+
+def _wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("localhost", port), timeout=1):
+            return
+        time.sleep(0.01)
+    raise RuntimeError("the server did not come up")
+
+
+def _end(process: subprocess.Popen[bytes]) -> float:
+    """End a server; the CPU seconds that it took in all."""
+    process.send_signal(signal.SIGTERM)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _cpu_seconds(pid: int) -> float:
+    """CPU seconds of a process so far; 0 where the system has no /proc."""
+    stat = Path(f"/proc/{pid}/stat")
+    if not stat.is_file():
+        return 0.0
+    user, system = stat.read_text().rsplit(")", 1)[1].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def _chromium() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    program = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if program is None:
+        raise RuntimeError("no Chromium is installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=program, headless=True, args=["--no-sandbox", "--disable-gpu", "--no-first-run"]
+        )
+        yield browser
+        browser.close()
