@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
+import re
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +40,12 @@ def players(app: AppTest) -> list[dict[str, Any]]:
     """What each listening view was given to draw."""
     found = [e.proto for e in app.get("bidi_component") if e.proto.component_name == "genrescope_player"]
     return [json.loads(json.loads(proto.json)["json"]) for proto in found]
+
+
+def cells_of(picture: dict[str, Any]) -> np.ndarray:
+    """The picture as the browser unpacks it, `(columns, rows)`."""
+    cells = np.frombuffer(zlib.decompress(base64.b64decode(picture["cells"])), np.uint8)
+    return cells.reshape(picture["columns"], picture["rows"]).astype(int)
 
 
 def titles(app: AppTest) -> list[str]:
@@ -202,6 +211,45 @@ def test_variations_of_training_are_seen_and_heard(opened: AppTest, name: str, w
     assert any(words in caption.value for caption in opened.main.caption)
     opened.button(key="explore.roll").click().run()
     assert players(opened)[0]["pictures"][1]["cells"] != after["cells"]
+
+
+def test_mixup_is_seen_heard_and_called_a_reconstruction(explore: AppTest) -> None:
+    other = wav_bytes(sine(6000.0, 4.0))
+    explore.file_uploader[0].set_value([("a.wav", SONG, "audio/wav"), ("b.wav", other, "audio/wav")]).run()
+    choose(explore, "explore.part", "What training hears")
+    choose(explore, "explore.variation", "mixed with another")
+    assert not explore.exception
+    assert explore.selectbox(key="explore.mixed_with").options[0] == "b.wav"
+    (player,) = players(explore)
+    before, after = (cells_of(picture) for picture in player["pictures"])
+    # The other sound's tone lies high where this one has only faint noise.
+    treble = slice(100, 115)
+    assert after[:, treble].max() > before[:, treble].max() + 20
+    words = " ".join(caption.value for caption in explore.main.caption)
+    assert "reconstruction" in words
+    this, that = map(int, re.findall(r"(\d+)%", words.replace("\\", "")))
+    assert this + that == 100
+    assert 50 <= this < 90
+
+
+def test_mixup_takes_a_synthesized_sound_where_no_other_was_given(opened: AppTest) -> None:
+    choose(opened, "explore.part", "What training hears")
+    choose(opened, "explore.variation", "mixed with another")
+    assert not opened.exception
+    assert len(players(opened)) == 1
+
+
+def test_stopped_reason_says_so_and_goes_on(opened: AppTest) -> None:
+    choose(opened, "explore.part", "Why this genre")
+    (kept,) = [key for key in opened.session_state["explore.kept"] if key[0] == "why"]
+    del opened.session_state["explore.kept"]
+    choose(opened, "explore.why_stopped", kept)
+    assert not opened.exception
+    assert opened.info[0].value.startswith("Stopped.")
+    assert players(opened) == []
+    opened.button(key="explore.why_again").click().run()
+    assert not opened.info
+    assert players(opened)[0]["pictures"][0]["title"] == "What spoke for bass"
 
 
 def test_without_a_model_the_views_are_still_there(models: Path) -> None:
