@@ -61,13 +61,21 @@ def _take_nothing() -> None:
     give(())
 
 
-def answer_one(sound: Sound, model: Model) -> Prediction:
+def answer_one(
+    sound: Sound, model: Model, *, key: str = "listen.stop", on_stop: Callable[[], None] = _take_nothing
+) -> Prediction:
     """The answer for one sound, with a bar if it takes long.
+
+    Args:
+        sound: What was given.
+        model: Who answers.
+        key: The stop button's; a page that asks twice needs two.
+        on_stop: What a click on it does.
 
     Raises:
         CrnnError: The sound or the model cannot be used.
     """
-    bar = Bar("listen.stop", _take_nothing)
+    bar = Bar(key, on_stop)
     try:
         return hearing.answer(sound, model, _listening(bar, sound))
     finally:

@@ -78,6 +78,22 @@ def test_sound_from_listen_is_already_there(app: AppTest) -> None:
     assert titles(app) == ["Waveform", "Mel spectrogram"]
 
 
+def test_part_of_a_long_sound_is_chosen_first(explore: AppTest) -> None:
+    rate = 8000
+    long = wav_bytes(sine(440.0, 901.0, rate, level=0.3), rate, "PCM_16")
+    digest = Sound("long.wav", long, "upload").digest
+    explore.session_state["explore.kept_views"] = ["waveform"]
+    explore.session_state[f"explore.long.player.{digest}"] = {"region": {"start": 601.0, "end": 640.0}}
+    explore.file_uploader[0].set_value([("long.wav", long, "audio/wav")]).run(timeout=180)
+    assert not explore.exception
+    assert any("This sound is 15:01.0 long" in markdown.value for markdown in explore.main.markdown)
+    overview, part = players(explore)
+    assert overview["seconds"] == pytest.approx(901.0, abs=0.1)
+    assert part["title"] == "long, 10:00.0 to 10:45.0.wav"
+    assert part["seconds"] == pytest.approx(45.0, abs=0.1)
+    assert part["lanes"][0]["edges"][-1] == pytest.approx(45.0, abs=0.1)
+
+
 def test_bad_file_is_named(explore: AppTest) -> None:
     explore.file_uploader[0].set_value([("song.wav", b"no sound at all", "audio/wav")]).run()
     assert not explore.exception
