@@ -6,7 +6,7 @@ Facts that a musician should know are `notes`; what cannot be used is an error.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -284,6 +284,46 @@ def load_clip(source: Source, sample_rate: int, *, name: str = "", max_seconds: 
                 )
         check_duration(stream.duration_seconds, stream.name)
         return Clip(np.concatenate(blocks), sample_rate, stream.name, stream.notes)
+
+
+def load_part(
+    source: Source,
+    sample_rate: int,
+    seconds: tuple[float, float],
+    *,
+    name: str = "",
+    on_progress: Callable[[float], None] = lambda seconds: None,
+) -> Clip:
+    """A part of a sound of any length; what comes before it is read in blocks and let go.
+
+    Args:
+        source: A path, or the bytes of a file.
+        sample_rate: Hz of the clip.
+        seconds: Where the part starts and ends; it ends with the sound if that is sooner.
+        name: What to call the sound in messages; a path's own name if empty.
+        on_progress: Called with the seconds read so far.
+
+    Returns:
+        The clip, float32 samples `(n_samples,)`, without notes.
+
+    Raises:
+        EmptyAudioError: The file holds nothing.
+        UndecodableAudioError: No decoder understands it, or it holds no sound.
+        ClipTooShortError: The part is shorter than a second.
+    """
+    first, last = (round(at * sample_rate) for at in seconds)
+    with AudioStream(source, sample_rate, name) as stream:
+        blocks, at = [], 0
+        for block in stream:
+            blocks.append(block[max(0, first - at) : max(0, last - at)])
+            at += len(block)
+            on_progress(stream.duration_seconds)
+            if at >= last:
+                break
+        samples = np.concatenate(blocks)
+        check_duration(len(samples) / sample_rate, stream.name)
+        # The notes speak of whole files: one that is left early would seem cut short.
+        return Clip(samples, sample_rate, stream.name)
 
 
 def check_duration(duration_seconds: float, name: str = "") -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from crnn.config import FeatureConfig
+from crnn.config import MAX_CLIP_SECONDS, FeatureConfig
 from crnn.errors import CrnnError
-from ui import chrome, exploring, hearing, placing, progress, reasons, sources, state, varying
+from ui import chrome, excerpts, exploring, hearing, placing, progress, reasons, sources, state, varying
 from ui.answers import genre_lane
 from ui.words import plain
 
@@ -28,6 +28,9 @@ if sound is None:
 
 try:
     prediction = progress.answer_one(sound, model) if model else None
+    if excerpts.seconds_of(sound, prediction) > MAX_CLIP_SECONDS:
+        sound = excerpts.choose_part(sound, prediction)
+        prediction = excerpts.answer(sound, model) if model else None
     heard = hearing.view(sound, model.bundle.feature_config if model else FeatureConfig())
 except CrnnError as err:
     st.error(plain(str(err)))

@@ -16,7 +16,7 @@ import pytest
 from sounds import RATE, FloatArray, chirp, noise, sine, wav_bytes
 
 from crnn import audio
-from crnn.audio import AudioStream, load_clip
+from crnn.audio import AudioStream, load_clip, load_part
 from crnn.errors import (
     AudioError,
     ClipTooLongError,
@@ -496,3 +496,23 @@ def test_find_audio_files_takes_endings_in_any_case_and_names_as_given(tmp_path:
     odd = tmp_path / "named.xyz"
     found = audio.find_audio_files([odd, tmp_path / "b"])
     assert [path.name for path in found] == ["named.xyz", "1.wav", "2.MP3", "3.Opus"]
+
+
+# Parts
+
+
+@pytest.mark.parametrize("rate", [RATE, 44_100])
+def test_part_is_what_the_whole_has_there(rate: int) -> None:
+    data = wav_bytes(chirp(6.0, rate), rate)
+    whole = load_clip(data, RATE).samples
+    heard: list[float] = []
+    part = load_part(data, RATE, (2.0, 4.5), on_progress=heard.append)
+    np.testing.assert_allclose(part.samples, whole[2 * RATE : round(4.5 * RATE)], atol=1e-6)
+    assert part.notes == ()
+    assert heard
+    assert load_part(data, RATE, (4.0, 99.0)).duration_seconds == pytest.approx(2.0, abs=0.01)
+
+
+def test_part_beyond_the_end_is_refused() -> None:
+    with pytest.raises(ClipTooShortError, match="0.00 s long"):
+        load_part(wav_bytes(sine(440.0, 3.0)), RATE, (5.0, 9.0))

@@ -159,7 +159,7 @@ def _look_at(sound: Sound, span: tuple[float, float] | None) -> None:
 
 
 @st.cache_data(max_entries=20, show_spinner=False)
-def _panel(
+def view_panel(
     digest: str,
     name: str,
     *,
@@ -169,7 +169,16 @@ def _panel(
     stops: tuple[str, ...],
     _samples: npt.NDArray[np.float32],
 ) -> Panel:
-    # Digest and span stand for the samples, which would take long to hash.
+    """A view of the samples as a panel, kept by all that it depends on.
+
+    Args:
+        digest: With `span` it stands for the samples, which would take long to hash.
+        name: One of `views.VIEWS`.
+        sample_rate: Hz of the samples.
+        span: Where in the sound the samples start and end, in seconds.
+        settings: How the view is computed.
+        stops: Colours from low to high, `#rrggbb`.
+    """
     kind = views.VIEWS[name]
     found = views.compute(name, _samples, sample_rate, settings)
     return panel(found, title=kind.title, about=kind.about, stops=stops, start_seconds=span[0])
@@ -200,7 +209,7 @@ def draw_views(sound: Sound, heard: View, lanes: tuple[Lane, ...]) -> None:
     words = f"Computing {', '.join(slow).lower()}; the first time takes longer" if slow else "Drawing"
     with st.spinner(words) if slow else contextlib.nullcontext():
         facts = {"sample_rate": rate, "span": (start, end), "settings": settings, "stops": stops}
-        panels = [_panel(sound.digest, name, _samples=samples, **facts) for name in names]
+        panels = [view_panel(sound.digest, name, _samples=samples, **facts) for name in names]
     region = listening_view(
         key=f"explore.player.{sound.digest}",
         seconds=clip.duration_seconds,

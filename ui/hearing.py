@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from crnn import features
-from crnn.audio import AudioStream, load_clip
+from crnn import features, reporting
+from crnn.audio import AudioStream, load_clip, load_part
 from crnn.config import MAX_CLIP_SECONDS, FeatureConfig
 from crnn.errors import CrnnError
 from crnn.inference import Prediction
@@ -26,6 +26,7 @@ from ui.state import Model, Sound, classifier, sounds
 
 _ANSWERS = "genrescope.answers"
 _VIEW = "genrescope.view"
+_EXCERPT = "genrescope.excerpt"
 
 # A whole WAV at 44.1 kHz is fetched for playing; beyond this the model's rate halves it.
 _FULL_BAND_SECONDS = 6 * 60.0
@@ -79,6 +80,8 @@ def is_answered(sound: Sound, model: Model) -> bool:
 def _answers() -> dict[tuple[str, str], Prediction | CrnnError]:
     kept: dict[tuple[str, str], Prediction | CrnnError] = st.session_state.setdefault(_ANSWERS, {})
     wanted = {sound.digest for sound in sounds()}
+    if _EXCERPT in st.session_state:
+        wanted.add(st.session_state[_EXCERPT][1].digest)
     for key in [key for key in kept if key[0] not in wanted]:
         del kept[key]
     return kept
@@ -120,6 +123,35 @@ def view(sound: Sound, config: FeatureConfig) -> View:
         kept = (key, _look(sound, config))
         st.session_state[_VIEW] = kept
     found: View = kept[1]
+    return found
+
+
+def excerpt(
+    sound: Sound, seconds: tuple[float, float], on_progress: Callable[[float], None] = lambda seconds: None
+) -> Sound:
+    """A part of a sound as a sound of its own; the last one is kept for the visit.
+
+    Args:
+        sound: What was given, of any length.
+        seconds: Where the part starts and ends, at most `MAX_CLIP_SECONDS` apart.
+        on_progress: Called with the seconds read so far.
+
+    Raises:
+        AudioError: The sound cannot be used, or the part is shorter than a second.
+    """
+    key = (sound.digest, seconds)
+    kept = st.session_state.get(_EXCERPT)
+    if kept is None or kept[0] != key:
+        with AudioStream(sound.data, _FULL_BAND_RATE, sound.name) as stream:
+            rate = min(stream.source_rate, _FULL_BAND_RATE)
+        if seconds[1] - seconds[0] > _FULL_BAND_SECONDS:
+            rate = min(rate, FeatureConfig().sample_rate)
+        clip = load_part(sound.data, rate, seconds, name=sound.name, on_progress=on_progress)
+        stem = sound.name.rsplit(".", 1)[0] or "recording"
+        name = f"{stem}, {reporting.clock(seconds[0])} to {reporting.clock(seconds[1])}.wav"
+        kept = (key, Sound(name, wav_bytes(clip), sound.origin))
+        st.session_state[_EXCERPT] = kept
+    found: Sound = kept[1]
     return found
 
 

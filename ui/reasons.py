@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,13 @@ from ui.exploring import clip_of, mel_panel
 from ui.media import serve, wav_bytes
 from ui.player import Region, chosen_region, listening_view
 from ui.player.panels import GREYS, tint
+from ui.progress import Bar
 from ui.state import Model, Sound, classifier
 
 FloatArray = npt.NDArray[np.float32]
 
 _KEPT = "explore.kept"
+_STOPPED = "explore.why_stopped"
 _MOST_KEPT = 12
 _BASS_HZ = (0.0, 200.0)
 _VOICE_HZ = (300.0, 3400.0)
@@ -52,6 +55,10 @@ def draw_reasons(sound: Sound, model: Model, prediction: Prediction) -> None:
         parts = ("the sound", "what spoke for it", "the rest")
         heard = st.segmented_control("Hear", parts, default=parts[0], key="explore.why_heard") or parts[0]
     found = explain(sound, model, genre, start)
+    if found is None:
+        st.info("Stopped. Nothing is lost: choose another genre or moment, or go on.")
+        st.button("Go on", on_click=st.session_state.pop, args=(_STOPPED, None), key="explore.why_again")
+        return
     samples = clip.samples if heard == parts[0] else _heard(sound, model, found, clip, heard == parts[1])
     mel = mel_panel(
         clip.samples, config, f"What spoke for {genre}", "in orange, and against it in blue, over the mel spectrogram.",
@@ -88,27 +95,40 @@ def in_words(found: Explanation, segment_seconds: float) -> str:
     )
 
 
-def explain(sound: Sound, model: Model, genre: str, start_seconds: float = 0.0) -> Explanation:
-    """What spoke for a genre, with a bar while it is worked out; kept for the visit.
+def explain(sound: Sound, model: Model, genre: str, start_seconds: float = 0.0) -> Explanation | None:
+    """What spoke for a genre, with a bar and a way to stop while it is worked out; kept for the visit.
+
+    Returns:
+        None if it was stopped.
 
     Raises:
         CrnnError: The sound or the model cannot be used.
     """
-
-    def work() -> Explanation:
-        config = model.bundle.feature_config
-        bar = st.progress(0.0, "Asking the model what it would say without each part")
-        try:
-            power = mel_power(clip_of(sound, config.sample_rate).samples, config)
-            return explanation.explain(
-                classifier(model), power, genre, start_seconds=start_seconds,
-                on_progress=lambda share: bar.progress(share, f"Asking the model, {share:.0%} done"),
-            )  # fmt: skip
-        finally:
-            bar.empty()
-
-    found: Explanation = kept(("why", sound.digest, model.fingerprint, genre, start_seconds), work)
+    key = ("why", sound.digest, model.fingerprint, genre, start_seconds)
+    if st.session_state.get(_STOPPED) == key:
+        return None
+    found: Explanation = kept(key, lambda: _work_out(key, sound, model, genre, start_seconds))
     return found
+
+
+def _work_out(key: tuple[object, ...], sound: Sound, model: Model, genre: str, start_seconds: float) -> Explanation:
+    bar = Bar("explore.why_stop", partial(_stop, key), patience_seconds=0.0)
+    try:
+        bar.show(0.0, "Asking the model what it would say without each part")
+        config = model.bundle.feature_config
+        power = mel_power(clip_of(sound, config.sample_rate).samples, config)
+        return explanation.explain(
+            classifier(model), power, genre, start_seconds=start_seconds,
+            on_progress=lambda share: bar.show(
+                share, f"Asking the model what it would say without each part, {share:.0%} done"
+            ),
+        )  # fmt: skip
+    finally:
+        bar.clear()
+
+
+def _stop(key: tuple[object, ...]) -> None:
+    st.session_state[_STOPPED] = key
 
 
 def kept(key: tuple[object, ...], work: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -11,19 +12,26 @@ import streamlit as st
 from crnn import augment, features, masking
 from crnn.audio import Clip
 from crnn.config import AugmentConfig, FeatureConfig
+from crnn.examples import example, example_names
 from crnn.grids import Grid
 from ui.exploring import clip_of
 from ui.media import serve, wav_bytes
 from ui.player import listening_view
 from ui.player.panels import Panel, panel
 from ui.reasons import kept
-from ui.state import Model, Sound
+from ui.state import Model, Sound, sounds
+from ui.words import plain
 
 FloatArray = npt.NDArray[np.float32]
 Vary = Callable[[FloatArray, FeatureConfig, np.random.Generator], FloatArray]
 
+MIXED = "mixed with another"
+
 _SEED = "explore.seed"
 _AMOUNTS = AugmentConfig()
+# Below this share of the first sound the other one is heard.
+_LEAST_MIXED = 0.9
+_GUESSED = "You hear a reconstruction: training varies the picture, which holds no phase, so the phase is guessed."
 
 
 def _pitch(segment: FloatArray, config: FeatureConfig, rng: np.random.Generator) -> FloatArray:
@@ -54,49 +62,96 @@ VARIATIONS: dict[str, tuple[Vary, bool]] = {
 }
 
 
+def _mix(segments: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, float]:
+    """The first of two segments mixed with the second, and its share, until the dice do not leave it alone."""
+    targets = np.eye(2, dtype=np.float32)
+    while True:
+        mixed, shares = augment.mixup(segments, targets, _AMOUNTS.mixup_alpha, rng)
+        share = float(shares[0, 0])
+        # The batch is two here: half of the permutations mix a segment with itself.
+        if share < _LEAST_MIXED:
+            return mixed[0], share
+
+
+@dataclass(frozen=True)
+class _Variation:
+    """Log-mels before and after, what is heard, and what is said of it."""
+
+    before: FloatArray
+    after: FloatArray
+    heard: FloatArray
+    words: str
+
+
 def draw_variations(sound: Sound, model: Model) -> None:
-    """The first segment as training would vary them, under what they are."""
+    """The first segment as training would vary them, under what they are.
+
+    Raises:
+        AudioError: The sound that is mixed in cannot be used.
+    """
     config = model.bundle.feature_config
+    others = {other.name or "recording": other for other in sounds() if other.digest != sound.digest}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        names = list(VARIATIONS)
-        name = st.selectbox("Variation", names, key="explore.variation", width=260)
+        name = st.selectbox("Variation", [*VARIATIONS, MIXED], key="explore.variation", width=260)
+        other = ""
+        if name == MIXED:
+            other = st.selectbox("with", [*others, *example_names()], key="explore.mixed_with", width=260)
         if st.button("Roll the dice again", key="explore.roll"):
             st.session_state[_SEED] = st.session_state.get(_SEED, 0) + 1
     seed = st.session_state.get(_SEED, 0)
-    samples = clip_of(sound, config.sample_rate).samples[: round(config.segment_seconds * config.sample_rate)]
+    length = round(config.segment_seconds * config.sample_rate)
+    samples = clip_of(sound, config.sample_rate).samples[:length]
+
+    def work() -> _Variation:
+        if name != MIXED:
+            return _vary(samples, config, name, seed)
+        known = others.get(other)
+        clip = clip_of(known, config.sample_rate) if known else example(other, config.sample_rate)
+        return _mixed(samples, clip.samples[:length], config, other, seed)
+
     with st.spinner("Making it heard"):
-        before, after, heard = kept(
-            ("vary", sound.digest, config, name, seed), lambda: _vary(samples, config, name, seed)
-        )
-    is_gain = VARIATIONS[name][1]
+        source = others[other].digest if other in others else other
+        found: _Variation = kept(("vary", sound.digest, config, name, source, seed), work)
     listening_view(
         key=f"explore.vary.{sound.digest}",
         seconds=len(samples) / config.sample_rate,
         title=f"{sound.name or 'recording'}, {name}",
-        url=serve(wav_bytes(Clip(heard, config.sample_rate)), "explore.vary"),
+        url=serve(wav_bytes(Clip(found.heard, config.sample_rate)), "explore.vary"),
         panels=(
-            _panel(before, config, "As it is", "what the model reads of the first seconds."),
-            _panel(after, config, name.capitalize(), "as training would show it."),
+            _panel(found.before, config, "As it is", "what the model reads of the first seconds."),
+            _panel(found.after, config, name.capitalize(), "as training would show it."),
         ),
     )
-    st.caption(
-        "You hear the sound itself, louder and softer where the picture is."
-        if is_gain
-        else "You hear a reconstruction: training varies the picture, which holds no phase, so the phase is guessed."
-    )
+    st.caption(plain(found.words))
 
 
-def _vary(
-    samples: FloatArray, config: FeatureConfig, name: str, seed: int
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _vary(samples: FloatArray, config: FeatureConfig, name: str, seed: int) -> _Variation:
     vary, is_gain = VARIATIONS[name]
     before = features.log_mel(samples, config)
     after = np.maximum(vary(before, config, np.random.default_rng(seed)), config.db_floor).astype(np.float32)
-    if is_gain:
-        heard = masking.masked(samples, masking.mel_gains(after - before, len(samples), config))
-    else:
-        heard = masking.reconstructed(after, len(samples), config)
-    return before, after, masking.level_matched(heard, samples)
+    if not is_gain:
+        return _reconstructed(before, after, samples, config, _GUESSED)
+    heard = masking.masked(samples, masking.mel_gains(after - before, len(samples), config))
+    words = "You hear the sound itself, louder and softer where the picture is."
+    return _Variation(before, after, masking.level_matched(heard, samples), words)
+
+
+def _mixed(samples: FloatArray, others: FloatArray, config: FeatureConfig, other: str, seed: int) -> _Variation:
+    # A shorter sound goes round, as it does in training.
+    pair = np.stack([features.log_mel(s, config) for s in (samples, np.resize(others, len(samples)))])
+    mixed, share = _mix(pair, np.random.default_rng(seed))
+    words = (
+        f"{share:.0%} this sound, {1 - share:.0%} {other}, and so is the answer that the model learns to give "
+        f"(mixup, Zhang 2018). {_GUESSED}"
+    )
+    return _reconstructed(pair[0], mixed, samples, config, words)
+
+
+def _reconstructed(
+    before: FloatArray, after: FloatArray, samples: FloatArray, config: FeatureConfig, words: str
+) -> _Variation:
+    heard = masking.reconstructed(after, len(samples), config)
+    return _Variation(before, after, masking.level_matched(heard, samples), words)
 
 
 def _panel(decibels: FloatArray, config: FeatureConfig, title: str, about: str) -> Panel:

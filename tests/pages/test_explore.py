@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
+import re
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +42,12 @@ def players(app: AppTest) -> list[dict[str, Any]]:
     return [json.loads(json.loads(proto.json)["json"]) for proto in found]
 
 
+def cells_of(picture: dict[str, Any]) -> np.ndarray:
+    """The picture as the browser unpacks it, `(columns, rows)`."""
+    cells = np.frombuffer(zlib.decompress(base64.b64decode(picture["cells"])), np.uint8)
+    return cells.reshape(picture["columns"], picture["rows"]).astype(int)
+
+
 def titles(app: AppTest) -> list[str]:
     return [picture["title"] for picture in players(app)[0]["pictures"]]
 
@@ -67,6 +76,22 @@ def test_sound_from_listen_is_already_there(app: AppTest) -> None:
     app.file_uploader[0].set_value([("song.wav", SONG, "audio/wav")]).run()
     app.switch_page(PAGE).run()
     assert titles(app) == ["Waveform", "Mel spectrogram"]
+
+
+def test_part_of_a_long_sound_is_chosen_first(explore: AppTest) -> None:
+    rate = 8000
+    long = wav_bytes(sine(440.0, 901.0, rate, level=0.3), rate, "PCM_16")
+    digest = Sound("long.wav", long, "upload").digest
+    explore.session_state["explore.kept_views"] = ["waveform"]
+    explore.session_state[f"explore.long.player.{digest}"] = {"region": {"start": 601.0, "end": 640.0}}
+    explore.file_uploader[0].set_value([("long.wav", long, "audio/wav")]).run(timeout=180)
+    assert not explore.exception
+    assert any("This sound is 15:01.0 long" in markdown.value for markdown in explore.main.markdown)
+    overview, part = players(explore)
+    assert overview["seconds"] == pytest.approx(901.0, abs=0.1)
+    assert part["title"] == "long, 10:00.0 to 10:45.0.wav"
+    assert part["seconds"] == pytest.approx(45.0, abs=0.1)
+    assert part["lanes"][0]["edges"][-1] == pytest.approx(45.0, abs=0.1)
 
 
 def test_bad_file_is_named(explore: AppTest) -> None:
@@ -202,6 +227,45 @@ def test_variations_of_training_are_seen_and_heard(opened: AppTest, name: str, w
     assert any(words in caption.value for caption in opened.main.caption)
     opened.button(key="explore.roll").click().run()
     assert players(opened)[0]["pictures"][1]["cells"] != after["cells"]
+
+
+def test_mixup_is_seen_heard_and_called_a_reconstruction(explore: AppTest) -> None:
+    other = wav_bytes(sine(6000.0, 4.0))
+    explore.file_uploader[0].set_value([("a.wav", SONG, "audio/wav"), ("b.wav", other, "audio/wav")]).run()
+    choose(explore, "explore.part", "What training hears")
+    choose(explore, "explore.variation", "mixed with another")
+    assert not explore.exception
+    assert explore.selectbox(key="explore.mixed_with").options[0] == "b.wav"
+    (player,) = players(explore)
+    before, after = (cells_of(picture) for picture in player["pictures"])
+    # The other sound's tone lies high where this one has only faint noise.
+    treble = slice(100, 115)
+    assert after[:, treble].max() > before[:, treble].max() + 20
+    words = " ".join(caption.value for caption in explore.main.caption)
+    assert "reconstruction" in words
+    this, that = map(int, re.findall(r"(\d+)%", words.replace("\\", "")))
+    assert this + that == 100
+    assert 50 <= this < 90
+
+
+def test_mixup_takes_a_synthesized_sound_where_no_other_was_given(opened: AppTest) -> None:
+    choose(opened, "explore.part", "What training hears")
+    choose(opened, "explore.variation", "mixed with another")
+    assert not opened.exception
+    assert len(players(opened)) == 1
+
+
+def test_stopped_reason_says_so_and_goes_on(opened: AppTest) -> None:
+    choose(opened, "explore.part", "Why this genre")
+    (kept,) = [key for key in opened.session_state["explore.kept"] if key[0] == "why"]
+    del opened.session_state["explore.kept"]
+    choose(opened, "explore.why_stopped", kept)
+    assert not opened.exception
+    assert opened.info[0].value.startswith("Stopped.")
+    assert players(opened) == []
+    opened.button(key="explore.why_again").click().run()
+    assert not opened.info
+    assert players(opened)[0]["pictures"][0]["title"] == "What spoke for bass"
 
 
 def test_without_a_model_the_views_are_still_there(models: Path) -> None:

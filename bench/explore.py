@@ -1,0 +1,153 @@
+"""How fast Explore draws, how much it sends, and whether its memory grows.
+
+Run from the repository's root: `python bench/explore.py [--seconds S] [--long-seconds S] [--changes N]`.
+Prints JSON. For every view of a synthesized sound: seconds to compute and pack it once all is
+warm (what a change of settings costs the server), seconds of a second look (from the cache), and
+bytes sent to the browser; the same bytes for a long sound; and the growth of this process between
+view changes 20 and N, each with settings of its own, as the page makes them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from crnn import views  # noqa: E402
+from crnn.config import FeatureConfig  # noqa: E402
+from crnn.figures import VIRIDIS  # noqa: E402
+from ui import components, exploring  # noqa: E402
+
+RATE = FeatureConfig().sample_rate
+QUICK_SECONDS, SLOW_SECONDS = 1.0, 4.0
+MOST_BYTES = 3_000_000
+MOST_GROWTH_MB = 50.0
+FIRST_CHANGE = 20
+
+
+def music(seconds: float) -> npt.NDArray[np.float32]:
+    """Chords, clicks and noise: nothing in it is cheap to compress or to track."""
+    rng = np.random.default_rng(0)
+    t = np.arange(round(seconds * RATE)) / RATE
+    roots = 110 * 2 ** (rng.integers(0, 24, int(seconds) + 1) / 12)
+    phase = 2 * np.pi * np.cumsum(roots[t.astype(int)]) / RATE
+    samples = sum(np.sin(phase * overtone) / overtone for overtone in (1, 2, 3, 5, 8)) * 0.1
+    samples += 0.05 * rng.standard_normal(len(t))
+    samples[:: RATE // 2] += 0.5
+    return samples.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one view took, and what it sends to the browser."""
+
+    seconds: float
+    cpu_seconds: float
+    n_bytes: int
+
+
+def draw(name: str, samples: npt.NDArray[np.float32], digest: str, settings: views.ViewSettings) -> Cost:
+    """The cost of one view, by the page's own code with its cache."""
+    started, cpu_started = time.perf_counter(), time.process_time()
+    found = exploring.view_panel(
+        digest, name, sample_rate=RATE, span=(0.0, len(samples) / RATE), settings=settings, stops=VIRIDIS,
+        _samples=samples,
+    )  # fmt: skip
+    sent = components.payload({"pictures": [found]})
+    cost = Cost(time.perf_counter() - started, time.process_time() - cpu_started, len(sent["json"].encode()))
+    print(f"{digest}: {name}, {cost.seconds:.2f} s", file=sys.stderr)
+    return cost
+
+
+def resident_mb() -> float:
+    """Memory of this process that is in use."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) / 1024
+    raise OSError("/proc/self/status does not tell the memory")
+
+
+def times(seconds: float) -> dict[str, dict[str, Any]]:
+    """What each view costs, warm and at a second look."""
+    samples, found = music(seconds), {}
+    for name, kind in views.VIEWS.items():
+        draw(name, samples, "warm-up", views.ViewSettings())
+        redraw = draw(name, samples, "timed", views.ViewSettings(range_db=70))
+        again = draw(name, samples, "timed", views.ViewSettings(range_db=70))
+        aim = SLOW_SECONDS if kind.is_slow else QUICK_SECONDS
+        found[name] = {
+            "redraw_seconds": round(redraw.seconds, 3),
+            # Of all cores together: what is left of the time on a machine that does other work too.
+            "redraw_cpu_seconds": round(redraw.cpu_seconds, 3),
+            "second_look_seconds": round(again.seconds, 4),
+            "aim_seconds": aim,
+            "bytes": redraw.n_bytes,
+            "is_met": redraw.seconds <= aim,
+        }
+    return found
+
+
+def long_bytes(seconds: float) -> dict[str, dict[str, Any]]:
+    """Time and bytes of each view of a long sound."""
+    samples, found = music(seconds), {}
+    for name in views.VIEWS:
+        cost = draw(name, samples, "long", views.ViewSettings())
+        found[name] = {
+            "seconds": round(cost.seconds, 1),
+            "cpu_seconds": round(cost.cpu_seconds, 1),
+            "bytes": cost.n_bytes,
+            "is_met": cost.n_bytes <= MOST_BYTES,
+        }
+    return found
+
+
+def growth_mb(n_changes: int, seconds: float) -> float:
+    """Memory gained from view change `FIRST_CHANGE` to the last, each one computed anew."""
+    samples = music(seconds)
+    names = list(views.VIEWS)
+    before = 0.0
+    for change in range(n_changes):
+        if change == FIRST_CHANGE:
+            before = resident_mb()
+        settings = views.ViewSettings(range_db=60 + change / 10)
+        draw(names[change % len(names)], samples, "memory", settings)
+    return resident_mb() - before
+
+
+def main() -> int:
+    """Print the JSON; 1 if an aim is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--long-seconds", type=float, default=600.0, help="0 leaves the long sound out")
+    parser.add_argument("--changes", type=int, default=120, help="0 leaves the memory out")
+    wanted = parser.parse_args()
+    # The cache works without a server, and warns that there is none.
+    logging.getLogger("streamlit").setLevel(logging.ERROR)
+    found: dict[str, Any] = {"sound_seconds": wanted.seconds, "views": times(wanted.seconds)}
+    met = [view["is_met"] for view in found["views"].values()]
+    if wanted.changes > FIRST_CHANGE:
+        growth = growth_mb(wanted.changes, wanted.seconds)
+        found["memory"] = {
+            "growth_mb": round(growth, 1), "aim_mb": MOST_GROWTH_MB, "changes": [FIRST_CHANGE, wanted.changes],
+        }  # fmt: skip
+        met.append(growth < MOST_GROWTH_MB)
+    if wanted.long_seconds:
+        found["long"] = {"sound_seconds": wanted.long_seconds, "views": long_bytes(wanted.long_seconds)}
+        met += [view["is_met"] for view in found["long"]["views"].values()]
+    print(json.dumps(found, indent=1))
+    return int(not all(met))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
