@@ -15,6 +15,7 @@ from crnn.collection import Collection, gather
 from crnn.commands.common import find_bundle, select_tracks
 from crnn.dataset import Track, check_trainable, split_notes
 from crnn.errors import BundleError, DatasetError
+from crnn.listening import listen
 from crnn.loading import Loaded, load_parts
 from crnn.orders import CHECKPOINT_NAME, TrainingOrder, TrainingSettings
 from crnn.report import Report, build_report
@@ -126,10 +127,15 @@ def _prepare(
     *,
     should_stop: Callable[[], bool],
 ) -> _Materials:
-    """Split the tracks and have their features."""
+    """Have the features of all tracks, find copies by them, and split the tracks so that copies stay together."""
     check_trainable(collection.tracks)
-    parts = select_tracks(collection, order.split, order.settings.train.seed)
+    # What cannot be split is told before an hour is spent on features.
+    select_tracks(collection, order.split, order.settings.train.seed)
     settings = order.settings if initial is None else settings_from(initial, order.settings)
+    on_event({"event": "stage", "stage": "features"})
+    heard = listen(collection, settings.features, n_jobs=order.n_jobs, on_progress=on_progress, should_stop=should_stop)
+    collection = heard.collection
+    parts = select_tracks(collection, order.split, order.settings.train.seed)
     on_event(
         {
             "event": "data",
@@ -139,7 +145,6 @@ def _prepare(
             "protection": list(split_notes(parts)),
         }
     )
-    on_event({"event": "stage", "stage": "features"})
     loaded = load_parts(
         collection,
         {name: parts[name] for name in ("train", "valid") if parts.get(name)},
@@ -150,6 +155,8 @@ def _prepare(
         should_stop=should_stop,
     )
     materials = _Materials(collection, parts, loaded, settings)
+    for pair in heard.copies:
+        on_event({"event": "note", "message": f"One recording: {pair.first} and {pair.second}. They stay together."})
     if materials.faults:
         on_event({"event": "faults", "messages": list(materials.faults)})
     return materials

@@ -14,7 +14,7 @@ from crnn.estimates import measured_pace, training_seconds
 from crnn.orders import PRESETS, TrainingOrder, TrainingSettings, for_transfer, preset
 from crnn.runs import list_runs
 from ui.state import Model
-from ui.words import plain
+from ui.words import duration, plain
 
 SCRATCH = "scratch"
 _PRESET_WORDS = {
@@ -194,14 +194,3 @@ def _draw_plan(found: Check, settings: TrainingSettings, split: str | None) -> N
     basis = "by the pace of an earlier one" if pace else "roughly: the first one here will tell better"
     st.caption(plain(" ".join(sentences)))
     st.caption(f"It will take about {duration(seconds)}, {basis}. It can be stopped at any time.")
-
-
-def duration(seconds: float) -> str:
-    """A time to wait, in words."""
-    if seconds < 50:
-        return f"{max(5, 5 * round(seconds / 5))} seconds"
-    if seconds < 90:
-        return "a minute"
-    if seconds < 3600:
-        return f"{round(seconds / 60)} minutes"
-    return f"{seconds / 3600:.1f} hours"

@@ -13,8 +13,8 @@ from crnn.bundle import load_bundle
 from crnn.errors import CrnnError
 from crnn.runs import Run
 from ui import state
+from ui.media import play_track
 from ui.training_charts import draw_confusion, draw_curves, draw_genre_scores, draw_reliability
-from ui.training_check import play
 from ui.training_run import draw_log
 from ui.words import plain, table
 
@@ -66,7 +66,7 @@ def _draw_mistakes(report: dict[str, Any]) -> None:
     for track in shown[:_MAX_PLAYERS]:
         words = f"{track['track_id']}: is {track['genre']}, answered {track['answer']} ({track['confidence']:.2f})"
         st.caption(plain(words))
-        play(track["path"], track["demo_id"])
+        play_track(track["path"], track["demo_id"])
     if len(shown) > _MAX_PLAYERS:
         st.caption(f"And {len(shown) - _MAX_PLAYERS} more; the downloads name all.")
 

@@ -18,7 +18,7 @@ from crnn.commands.common import add_command, add_model_option, find_bundle, pos
 from crnn.errors import CrnnError, TooFewTracksError
 
 if TYPE_CHECKING:
-    from crnn.dataset import Dataset, Track
+    from crnn.dataset import Dataset, Fault, Track
     from crnn.evaluation import Scores
     from crnn.inference import Classifier
     from crnn.orders import TrainingSettings
@@ -51,6 +51,8 @@ def _add_scan(commands: Any) -> None:
         commands, "scan", "what a data set holds", "What a data set holds, and every fault in it at once."
     )
     parser.add_argument("dataset", metavar="DATASET")
+    parser.add_argument("--listen", action="store_true", help="decode every track: damage, clipping, near copies too")
+    parser.add_argument("--jobs", type=positive_int, default=os.cpu_count() or 1, metavar="N", help="for --listen")
     parser.add_argument("--format", choices=("table", "json"), default="table", help="default: table")
     parser.set_defaults(run=scan)
 
@@ -98,6 +100,8 @@ def scan(options: argparse.Namespace) -> int:
     from crnn.dataset import scan as scan_dataset
 
     dataset = scan_dataset(options.dataset)
+    if options.listen:
+        dataset = dataclasses.replace(dataset, faults=(*dataset.faults, *_heard(dataset, options.jobs)))
     if options.format == "json":
         print(json.dumps(_dataset_facts(dataset), ensure_ascii=False))
         return 0
@@ -105,9 +109,18 @@ def scan(options: argparse.Namespace) -> int:
     print(f"{dataset.name}: {len(dataset.tracks)} tracks, {len(counts)} genres")
     for genre in dataset.genres:
         print(f"  {genre:<20} {counts[genre]:>6}")
-    for line in (*dataset.notes, *(fault.message for fault in dataset.faults)):
+    for line in (*dataset.notes, *(f"{fault.subject}: {fault.message}" for fault in dataset.faults)):
         print(f"  {line}")
     return 0
+
+
+def _heard(dataset: Dataset, n_jobs: int) -> tuple[Fault, ...]:
+    from crnn.collection import join
+    from crnn.config import FeatureConfig
+    from crnn.listening import listen
+
+    with _counting("tracks") as on_progress:
+        return listen(join([dataset]), FeatureConfig(), n_jobs=n_jobs, on_progress=on_progress).faults
 
 
 def _dataset_facts(dataset: Dataset) -> dict[str, Any]:
@@ -199,9 +212,11 @@ def train(options: argparse.Namespace) -> int:
 
 
 def _settings(options: argparse.Namespace) -> TrainingSettings:
-    from crnn.orders import preset
+    from crnn.orders import for_transfer, preset
 
     settings = preset(options.preset)
+    if options.init != "scratch":
+        settings = for_transfer(settings)
     changes = {"seed": options.seed} | ({"epochs": options.epochs} if options.epochs else {})
     return dataclasses.replace(settings, train=dataclasses.replace(settings.train, **changes))
 

@@ -17,6 +17,7 @@ from tiny_bundle import tiny_bundle
 from training_runs import SETTINGS, small_data_set
 
 from crnn import collecting, runs
+from crnn.demo import STYLES, synthesize
 from crnn.locks import FileLock
 from crnn.orders import TrainingOrder
 from crnn.runs import Account, Run
@@ -115,6 +116,37 @@ def test_folder_is_checked_with_every_fault_at_once(page: AppTest, tmp_path: Pat
     assert "Copies of one recording stay in one part." in text
     assert "Artists are not known" in text
     assert not page.button[-1].disabled
+
+
+def test_listening_names_clipped_tracks_and_near_copies_with_players(page: AppTest, tmp_path: Path) -> None:
+    folder = tmp_path / "music"
+    for number, style in enumerate(list(STYLES)[:4]):
+        genre = folder / "ab"[number % 2]
+        genre.mkdir(parents=True, exist_ok=True)
+        song = synthesize(style, 1, 12.0, RATE)
+        (genre / f"song{number}.wav").write_bytes(wav_bytes(song, RATE, "PCM_16"))
+        if number == 0:
+            (folder / "a" / "again.wav").write_bytes(wav_bytes(0.3 * song[3 * RATE :]))
+    (folder / "b" / "hot.wav").parent.mkdir(exist_ok=True)
+    (folder / "b" / "hot.wav").write_bytes(wav_bytes(np.clip(9 * sine(300.0, 3.0), -0.9, 0.9)))
+    open_folder(page, folder)
+    assert "clipped tracks, and copies in another codec" in read(page)
+    page.button(key="train.listen").click().run()
+    assert not page.exception
+    text = read(page)
+    assert "again, song0 | They are one recording: 9 s of them are the same." in text
+    assert "hot | Its loudest parts are cut flat (clipped)" in text
+    assert "What they share begins at 0:03.0; the player starts there." in text
+    assert "Copies of one recording stay in one part." in text
+    assert len(page.get("audio")) == 2
+    assert [chart.key for chart in page.get("plotly_chart")] == ["train.mel.again", "train.mel.song0"]
+
+
+def test_tracks_are_heard_and_seen_before_training(page: AppTest, tmp_path: Path) -> None:
+    open_folder(page, small_data_set(tmp_path / "music"))
+    page.multiselect(key="train.preview").set_value(["hum0", "sweep1"]).run()
+    assert not page.exception
+    assert len(page.get("audio")) == len(page.get("plotly_chart")) == 2
 
 
 @pytest.mark.parametrize(
