@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import subprocess
 import sys
+import threading
 import zipfile
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -185,7 +188,7 @@ def test_no_folder_of_the_machine_is_offered_to_a_network(home: Path) -> None:
     try:
         st.config.set_option("server.address", "0.0.0.0")
         app = open_page()
-        assert not [box for box in app.text_input if box.key == "train.folder"]
+        assert not [box for box in app.text_input if box.key in {"train.folder", "train.url"}]
     finally:
         st.config.set_option("server.address", kept)
 
@@ -195,6 +198,29 @@ def test_zip_upload_becomes_a_data_set(page: AppTest) -> None:
     page.file_uploader(key="train.upload").set_value(("mine.zip", zipped(songs), "application/zip")).run()
     assert not page.exception
     assert "6 tracks, 2 genres" in read(page)
+
+
+def test_a_zip_from_an_address_becomes_a_data_set(page: AppTest, tmp_path: Path) -> None:
+    songs = {f"{genre}/{genre}{i}.wav": wav_bytes(sine(100.0 * i + 77, 2.0)) for genre in "ab" for i in range(3)}
+    (tmp_path / "served").mkdir()
+    (tmp_path / "served" / "mine.zip").write_bytes(zipped(songs))
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "served"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        page.text_input(key="train.url").set_value(f"{address}/gone.zip")
+        fetch = next(button for button in page.button if button.label == "Fetch")
+        fetch.click().run()
+        assert "127.0.0.1 answers 404" in read(page)
+        page.text_input(key="train.url").set_value(f"{address}/mine.zip")
+        next(button for button in page.button if button.label == "Fetch").click().run()
+        server.shutdown()
+    assert not page.exception
+    text = read(page)
+    assert "6 tracks, 2 genres" in text
+    assert "Fetched mine.zip. Its SHA-256 is" in text
+    assert "nothing was given to compare it with" in text
+    assert "github.com/mdeff/fma" in text
 
 
 @pytest.mark.parametrize(
