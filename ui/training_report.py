@@ -78,7 +78,8 @@ def _draw_save(run: Run, report: dict[str, Any]) -> None:
             notes = st.text_area("Notes", key="train.save.notes", placeholder="What it is for, what it was made of")
             if st.form_submit_button("Save", type="primary"):
                 _save(run, name.strip(), notes.strip())
-        document = json.dumps(report, indent=1, ensure_ascii=False)
+        # A path need not be valid UTF-8.
+        document = json.dumps(report, indent=1, ensure_ascii=False).encode("utf-8", "replace")
         st.download_button("Report, HTML", reports.to_html(report), "report.html", "text/html", on_click="ignore")
         st.download_button("Report, JSON", document, "report.json", "application/json", on_click="ignore")
     saved = st.session_state.get(_SAVED)
