@@ -21,9 +21,11 @@ from crnn.audio import AUDIO_SUFFIXES, Clip, load_clip
 from crnn.errors import DatasetError, EmptyGenreError
 from crnn.splits import (
     check_trainable,
+    fold_parts,
     fold_tracks,
     gtzan_id,
     gtzan_partition,
+    protection_of,
     select_part,
     split_notes,
     split_tracks,
@@ -39,9 +41,11 @@ __all__ = [
     "Fault",
     "Track",
     "check_trainable",
+    "fold_parts",
     "fold_tracks",
     "gtzan_id",
     "gtzan_partition",
+    "protection_of",
     "scan",
     "select_part",
     "split_notes",

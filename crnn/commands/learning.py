@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crnn.commands.common import add_command, add_model_option, find_bundle, positive_int, progress
+from crnn.commands.common import add_command, add_model_option, find_bundle, fold_count, positive_int, progress
 from crnn.errors import CrnnError, TooFewTracksError
 
 if TYPE_CHECKING:
@@ -72,6 +72,9 @@ def _add_train(commands: Any) -> None:
         "--init", default="scratch", metavar="scratch|NAME", help="start from a model (default: scratch)"
     )
     parser.add_argument("--split", choices=_SPLITS, help="default: the data set's own, else by artist, else at random")
+    parser.add_argument(
+        "--folds", type=fold_count, default=0, metavar="K", help="score by K folds, then learn from all tracks"
+    )
     parser.add_argument("--epochs", type=positive_int, metavar="N", help="instead of the preset's")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
     parser.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
@@ -190,6 +193,7 @@ def train(options: argparse.Namespace) -> int:
         settings=_settings(options),
         init=None if options.init == "scratch" else options.init,
         split=options.split,
+        folds=options.folds,
         resume=options.resume,
         replace=options.replace,
         n_jobs=options.jobs,
@@ -201,12 +205,12 @@ def train(options: argparse.Namespace) -> int:
     bundle = outcome.bundle
     if bundle is None:
         return 1
-    valid = bundle.scores.get("valid")
-    if valid:
-        low, high = valid["accuracy_interval"]
-        print(
-            f"{bundle.name}: {valid['accuracy']:.1%} of {valid['n_tracks']} validation tracks ({low:.1%} to {high:.1%})"
-        )
+    part = "folds" if options.folds else "valid"
+    scores = bundle.scores.get(part)
+    if scores:
+        low, high = scores["accuracy_interval"]
+        what = f"tracks, pooled over {options.folds} folds" if options.folds else "validation tracks"
+        print(f"{bundle.name}: {scores['accuracy']:.1%} of {scores['n_tracks']} {what} ({low:.1%} to {high:.1%})")
     print(bundle.path)
     return 0
 
