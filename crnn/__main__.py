@@ -11,7 +11,7 @@ import logging
 import sys
 
 from crnn import __version__
-from crnn.commands import answering, learning, shelf
+from crnn.commands import answering, fetching, learning, shelf
 from crnn.errors import CrnnError
 
 DESCRIPTION = """\
@@ -37,7 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"GenreScope {__version__}")
     parser.add_argument("--verbose", action="store_true", help="log what is done, on stderr")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for family in (answering, learning, shelf):
+    for family in (answering, fetching, learning, shelf):
         family.add_commands(commands)
     return parser
 

@@ -213,6 +213,11 @@ class AudioStream:
         return self._n_out / self.sample_rate
 
     @property
+    def is_clipped(self) -> bool:
+        """Whether the loudest parts given so far are cut flat."""
+        return self._cleaner.is_clipped
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a musician should know about the sound, as sentences."""
         return (*self._damage_notes(), *self._level_notes(), *self._conversion_notes())

@@ -8,12 +8,10 @@ log-mel archives: uint8, dB re the clip's loudest cell.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import multiprocessing
 import os
-import sqlite3
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -28,8 +26,11 @@ from crnn.archive import UInt8Array
 from crnn.audio import AudioStream, check_duration
 from crnn.config import FeatureConfig
 from crnn.errors import AudioError, ClipTooShortError, DatasetError
+from crnn.feature_store import Computed, FeatureStore
 from crnn.tracks import Dataset, Fault, Track
 
+# Below `home_dir()`.
+CACHE_FOLDER = "features"
 # Of a longer track only the beginning is learnt from: a mixtape must not outweigh a shelf.
 MAX_TRACK_SECONDS = 600.0
 
@@ -39,14 +40,7 @@ _TRANSFORM_FIELDS = ("sample_rate", "n_fft", "hop_length", "n_mels", "fmin", "fm
 # Starting processes costs a second or two each: as long as some fifty tracks take.
 _MIN_TRACKS_PER_WORKER = 20
 _SILENT_DB = -90.0
-_BUSY_SECONDS = 60.0
 _log = logging.getLogger(__name__)
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, content TEXT) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS frames (content TEXT, transform TEXT, n_mels INTEGER, cells BLOB,
-                                   PRIMARY KEY (content, transform));
-"""
 
 Progress = Callable[[int, int], None]
 
@@ -70,6 +64,15 @@ def log_mel_of_file(path: Path, config: FeatureConfig) -> UInt8Array:
     Raises:
         AudioError: The file cannot be used, is too short, or is silent.
     """
+    return _compute_file(path, config).cells
+
+
+def _compute_file(path: Path, config: FeatureConfig) -> Computed:
+    """Cells of a sound file, and whether it is clipped.
+
+    Raises:
+        AudioError: The file cannot be used, is too short, or is silent.
+    """
     mel_stream = features.MelStream(config)
     with AudioStream(path, config.sample_rate) as stream:
         power = []
@@ -79,8 +82,9 @@ def log_mel_of_file(path: Path, config: FeatureConfig) -> UInt8Array:
                 break
         power.append(mel_stream.finish())
         check_duration(stream.duration_seconds, stream.name)
+        is_clipped = stream.is_clipped
     n_frames = int(MAX_TRACK_SECONDS * config.frame_rate_hz)
-    return _cells(np.concatenate(power)[:n_frames], config, path.name)
+    return Computed(_cells(np.concatenate(power)[:n_frames], config, path.name), is_clipped)
 
 
 def log_mel_of_demo(track: Track, config: FeatureConfig) -> UInt8Array:
@@ -151,7 +155,7 @@ class FeatureCache:
     def __init__(self, folder: Path, config: FeatureConfig) -> None:
         self._path = folder / "features.sqlite"
         self._config = config
-        self._transform = _transform_key(config)
+        self._made_with = f"{_CACHE_VERSION} {archive.FLOOR_DB} {MAX_TRACK_SECONDS} {_transform_key(config)}"
 
     def load(
         self,
@@ -184,7 +188,7 @@ class FeatureCache:
                 on_progress(done, len(tracks))
             return should_stop is not None and should_stop()
 
-        with closing(_Store(self._path, self._transform)) as store:
+        with closing(FeatureStore(self._path, self._made_with)) as store:
             jobs = []
             for position, track in enumerate(tracks):
                 result = self._look_up(store, position, track)
@@ -195,15 +199,27 @@ class FeatureCache:
                 if advance():
                     return found, faults
             with closing(_computed(jobs, self._config, n_jobs)) as results:
-                for job, result in results:
-                    if not isinstance(result, Fault):
-                        store.put(job.content, result)
-                    _take(result, job.position, found, faults)
+                for job, computed in results:
+                    if not isinstance(computed, Fault):
+                        store.put(job.content, computed)
+                    _take(computed if isinstance(computed, Fault) else computed.cells, job.position, found, faults)
                     if advance():
                         break
         return found, faults
 
-    def _look_up(self, store: _Store, position: int, track: Track) -> UInt8Array | Fault | _Job:
+    def clipped(self, tracks: Sequence[Track]) -> list[Track]:
+        """Those of `tracks` that were computed from files whose loudest parts are cut flat."""
+        with closing(FeatureStore(self._path, self._made_with)) as store:
+            found = []
+            for track in tracks:
+                # A file that went away meanwhile is told of by whoever needs it.
+                with suppress(OSError):
+                    content = None if track.path is None else store.known_content(track.path)
+                    if content is not None and store.is_clipped(content):
+                        found.append(track)
+            return found
+
+    def _look_up(self, store: FeatureStore, position: int, track: Track) -> UInt8Array | Fault | _Job:
         if track.path is None:
             content = f"demo {track.digest}"
         else:
@@ -213,7 +229,9 @@ class FeatureCache:
                 message = f"“{track.path.name}” cannot be opened: {err.strerror or err}."
                 return Fault("unreadable", track.track_id, message)
         cells = store.get(content)
-        return _Job(position, track, content) if cells is None else cells
+        # A cache from before clipping was noted does not know: such a file is read once more.
+        is_known = cells is not None and (track.path is None or store.is_clipped(content) is not None)
+        return cells if is_known and cells is not None else _Job(position, track, content)
 
 
 def _take(result: UInt8Array | Fault, position: int, found: list[UInt8Array | None], faults: list[Fault]) -> None:
@@ -228,90 +246,12 @@ def _transform_key(config: FeatureConfig) -> str:
     return json.dumps({name: values[name] for name in _TRANSFORM_FIELDS}, sort_keys=True)
 
 
-class _Store:
-    """The SQLite file. A damaged one is thrown away: all that it holds can be computed again."""
-
-    def __init__(self, path: Path, transform: str) -> None:
-        facts = f"{_CACHE_VERSION} {archive.FLOOR_DB} {MAX_TRACK_SECONDS} {transform}"
-        self._transform = hashlib.sha256(facts.encode()).hexdigest()
-        self._has_failed = False
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = _open_store(path)
-        except (OSError, sqlite3.Error) as err:
-            raise DatasetError(f"The feature cache {path} cannot be opened: {err}.") from err
-
-    def close(self) -> None:
-        self._connection.close()
-
-    def content_of(self, path: Path) -> str:
-        """Hash of a file's content; a file whose size and time are unchanged is not read again."""
-        facts = path.stat()
-        name = os.fsencode(path.absolute())
-        row = self._connection.execute("SELECT size, mtime_ns, content FROM files WHERE path = ?", (name,)).fetchone()
-        if row is not None and row[:2] == (facts.st_size, facts.st_mtime_ns):
-            return str(row[2])
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        self._write(
-            "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", (name, facts.st_size, facts.st_mtime_ns, content)
-        )
-        return content
-
-    def get(self, content: str) -> UInt8Array | None:
-        """Cells of a content, `(n_frames, n_mels)`, if they are kept."""
-        row = self._connection.execute(
-            "SELECT n_mels, cells FROM frames WHERE content = ? AND transform = ?", (content, self._transform)
-        ).fetchone()
-        return None if row is None else np.frombuffer(row[1], dtype=np.uint8).reshape(-1, row[0])
-
-    def put(self, content: str, cells: UInt8Array) -> None:
-        """Keep the cells of a content."""
-        row = (content, self._transform, cells.shape[1], cells.tobytes())
-        self._write("INSERT OR REPLACE INTO frames VALUES (?, ?, ?, ?)", row)
-
-    def _write(self, statement: str, row: tuple[object, ...]) -> None:
-        try:
-            self._connection.execute(statement, row)
-        except sqlite3.OperationalError as err:
-            # A full or read-only disk costs the next run its shortcut, and this one nothing.
-            if not self._has_failed:
-                _log.warning("Features are not kept: %s", err)
-            self._has_failed = True
-
-
-def _open_store(path: Path) -> sqlite3.Connection:
-    try:
-        return _connected(path)
-    except sqlite3.OperationalError:
-        raise
-    except sqlite3.DatabaseError:
-        _log.warning("%s was damaged; it is made anew", path)
-        for suffix in ("", "-wal", "-shm"):
-            with suppress(FileNotFoundError):
-                path.with_name(path.name + suffix).unlink()
-        return _connected(path)
-
-
-def _connected(path: Path) -> sqlite3.Connection:
-    # Autocommit: each track is its own transaction, so that a kill loses one at most.
-    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
-    try:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
-        connection.executescript(_SCHEMA)
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
-
-
 # Computing
 
 
 def _computed(
     jobs: Sequence[_Job], config: FeatureConfig, n_jobs: int | None
-) -> Generator[tuple[_Job, UInt8Array | Fault], None, None]:
+) -> Generator[tuple[_Job, Computed | Fault], None, None]:
     n_workers = min(n_jobs or os.cpu_count() or 1, len(jobs) // _MIN_TRACKS_PER_WORKER)
     waiting = dict.fromkeys(jobs)
     if n_workers > 1:
@@ -329,12 +269,12 @@ def _computed(
 
 def _computed_by_workers(
     jobs: Sequence[_Job], config: FeatureConfig, n_workers: int
-) -> Generator[tuple[_Job, UInt8Array | Fault], None, None]:
+) -> Generator[tuple[_Job, Computed | Fault], None, None]:
     # Spawned, not forked: a fork after TensorFlow or onnxruntime has started threads may hang.
     context = multiprocessing.get_context("spawn")
     executor = ProcessPoolExecutor(n_workers, mp_context=context, initializer=_one_blas_thread)
     try:
-        futures: dict[Future[UInt8Array | Fault], _Job] = {
+        futures: dict[Future[Computed | Fault], _Job] = {
             executor.submit(_compute, job.track, config): job for job in jobs
         }
         for future in as_completed(futures):
@@ -352,9 +292,11 @@ def _one_blas_thread() -> AbstractContextManager[object]:
     return limits
 
 
-def _compute(track: Track, config: FeatureConfig) -> UInt8Array | Fault:
+def _compute(track: Track, config: FeatureConfig) -> Computed | Fault:
     try:
-        return log_mel_of_demo(track, config) if track.path is None else log_mel_of_file(track.path, config)
+        if track.path is None:
+            return Computed(log_mel_of_demo(track, config), is_clipped=False)
+        return _compute_file(track.path, config)
     except ClipTooShortError as err:
         return Fault("too_short", track.track_id, str(err))
     except _SilentTrackError as err:

@@ -16,7 +16,15 @@ from crnn.archive import read_archive
 from crnn.collection import Collection
 from crnn.commands.common import select_tracks
 from crnn.config import FeatureConfig
-from crnn.dataset import Track, check_trainable, gtzan_id, gtzan_partition, split_notes
+from crnn.dataset import (
+    Track,
+    check_trainable,
+    fold_parts,
+    gtzan_id,
+    gtzan_partition,
+    protection_of,
+    split_notes,
+)
 from crnn.errors import CrnnError, DatasetError
 from crnn.unpacking import listed
 
@@ -76,15 +84,20 @@ def check(collection: Collection, on_progress: Callable[[int, int], None] = lamb
     return Check(collection, facts, tuple(_advice(collection, n_tracks)), obstacle, _possible_splits(tracks))
 
 
-def protection(collection: Collection, split: str | None, seed: int) -> tuple[str, ...]:
+def protection(collection: Collection, split: str | None, seed: int, n_folds: int = 0) -> tuple[str, ...]:
     """How the tracks will be parted, and what that guards against, as sentences.
 
     Args:
         collection: What is to be split.
         split: As in a training order.
         seed: As in a training order.
+        n_folds: As in a training order.
     """
     try:
+        if n_folds:
+            parts = fold_parts(collection.tracks, n_folds, split, seed)
+            sizes = sorted(len(part) for part in parts.values())
+            return (f"{n_folds} folds of {sizes[0]} to {sizes[-1]} tracks.", *protection_of(parts, n_folds))
         parts = select_tracks(collection, split, seed)
     except CrnnError as err:
         return (str(err),)

@@ -46,6 +46,11 @@ def genre_folder(genre: str) -> str:
     return name
 
 
+def safe_name(name: str, otherwise: str) -> str:
+    """A name as that of a file, on every file system; `otherwise` if nothing of it is left."""
+    return _UNSAFE.sub(" ", name).strip(" .")[:_MAX_NAME] or otherwise
+
+
 def add_clip(folder: Path, genre: str, name: str, data: bytes) -> Path:
     """Keep a clip under its genre; one that was there under another genre moves.
 
@@ -80,7 +85,7 @@ def keep_upload(name: str, data: bytes) -> Path:
     Raises:
         DatasetError: The disk refuses.
     """
-    stem = _UNSAFE.sub(" ", Path(name).stem).strip(" .")[:_MAX_NAME] or "upload"
+    stem = safe_name(Path(name).stem, "upload")
     suffix = ".npz" if name.lower().endswith(".npz") else ".zip"
     path = uploads_dir() / hashlib.sha256(data).hexdigest()[:16] / f"{stem}{suffix}"
     try:

@@ -61,6 +61,32 @@ class Collection:
         return hashlib.sha256("\x1e".join(facts).encode()).hexdigest()
 
 
+def with_copies_together(collection: Collection, pairs: Iterable[tuple[str, str]]) -> Collection:
+    """The collection with a common group for tracks that hold one recording, and for all that is grouped with them.
+
+    Args:
+        collection: Some data sets.
+        pairs: Ids of tracks that hold one recording.
+    """
+    parent: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        while parent.get(name, name) != name:
+            name = parent[name]
+        return name
+
+    group_of = {track.track_id: f"group {track.group}" for track in collection.tracks if track.group}
+    together = [(group_of.get(a, f"track {a}"), group_of.get(b, f"track {b}")) for a, b in pairs]
+    for first, second in together:
+        parent[root(second)] = root(first)
+    joined = {name for pair in together for name in pair}
+    tracks = []
+    for track in collection.tracks:
+        name = group_of.get(track.track_id, f"track {track.track_id}")
+        tracks.append(replace(track, group=f"same as {root(name)}") if name in joined else track)
+    return replace(collection, tracks=tuple(tracks))
+
+
 def gather(sources: Iterable[str | Path], new_names: dict[str, str | None] | None = None) -> Collection:
     """Scan data sets and join them.
 

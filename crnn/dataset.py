@@ -21,9 +21,11 @@ from crnn.audio import AUDIO_SUFFIXES, Clip, load_clip
 from crnn.errors import DatasetError, EmptyGenreError
 from crnn.splits import (
     check_trainable,
+    fold_parts,
     fold_tracks,
     gtzan_id,
     gtzan_partition,
+    protection_of,
     select_part,
     split_notes,
     split_tracks,
@@ -39,9 +41,11 @@ __all__ = [
     "Fault",
     "Track",
     "check_trainable",
+    "fold_parts",
     "fold_tracks",
     "gtzan_id",
     "gtzan_partition",
+    "protection_of",
     "scan",
     "select_part",
     "split_notes",
@@ -70,7 +74,7 @@ def scan(source: str | Path) -> Dataset:
         return _scan_demo()
     path = Path(source).expanduser()
     if path.is_dir():
-        return _scan_folder(path, path.resolve().name)
+        return _scan_folder(path, normalised(path.resolve().name))
     if not path.exists():
         raise DatasetError(
             f"There is no data set {path}. Give a folder of genre/track files, a folder with {CSV_NAME}, a zip, "
@@ -82,7 +86,7 @@ def scan(source: str | Path) -> Dataset:
         is_zip = file.read(4) in {b"PK\x03\x04", b"PK\x05\x06"}
     if is_zip:
         folder = unpack(path, paths.home_dir() / "unpacked", csv_name=CSV_NAME)
-        return replace(_scan_folder(folder, path.stem), kind="zip", source=path)
+        return replace(_scan_folder(folder, normalised(path.stem)), kind="zip", source=path)
     raise DatasetError(
         f"“{path.name}” is no data set: a folder, a zip or a log-mel archive (.npz) is accepted. "
         "To classify a single file, use classify."
@@ -122,7 +126,7 @@ def _scan_archive(path: Path) -> Dataset:
         )
         for i in range(len(data.track_ids))
     )
-    return _finished(Dataset(path.stem, tracks, "archive", path), [])
+    return _finished(Dataset(normalised(path.stem), tracks, "archive", path), [])
 
 
 def _scan_folder(folder: Path, name: str) -> Dataset:
@@ -210,7 +214,8 @@ def _files_below(folder: Path, root: Path) -> list[str]:
     files = []
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not _is_hidden(name))
-        files += [Path(parent, name).relative_to(root).as_posix() for name in names if not _is_hidden(name)]
+        below = Path(parent).relative_to(root).as_posix()
+        files += [f"{below}/{name}" for name in names if not _is_hidden(name)]
     return sorted(files)
 
 

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from crnn import paths
+from crnn.cache import CACHE_FOLDER
 from crnn.collection import Collection, log_mels
 from crnn.config import FeatureConfig
 from crnn.dataset import Fault, Track
 from crnn.errors import TooFewTracksError
 from crnn.training import LabelledTracks
-
-CACHE_FOLDER = "features"
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,7 @@ class TrainingOrder:
     datasets: as `crnn.dataset.scan` takes them; several are joined.
     init: name or folder of the model to start from; None for scratch.
     split: `column`, `fault-filtered`, `artist`, `random`, or None for the best the data allow.
+    folds: judge the recipe by so many folds and keep a model that learnt all tracks; 0 for one split.
     genres: new names of genres; two of one name are merged, one named None is left out.
     run_dir: where the checkpoint lies; None is a folder beside `out`.
     """
@@ -87,6 +88,7 @@ class TrainingOrder:
     settings: TrainingSettings
     init: str | None = None
     split: str | None = None
+    folds: int = 0
     genres: dict[str, str | None] = field(default_factory=dict)
     resume: bool = False
     replace: bool = False

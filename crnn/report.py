@@ -56,7 +56,7 @@ def build_report(
         "data": bundle.data,
         "split": bundle.split,
         "genres": list(bundle.genres),
-        "scores": bundle.scores.get("valid"),
+        "scores": bundle.scores.get("valid") or bundle.scores.get("folds"),
         "lucky_guess": _lucky_guess(valid),
         "protection": list(protection),
         "notes": list(notes),

@@ -66,7 +66,7 @@ class Run:
             CrnnError: The order is damaged.
         """
         try:
-            values = json.loads((self.folder / _ORDER_NAME).read_text(encoding="utf-8"))
+            values = json.loads((self.folder / _ORDER_NAME).read_text(encoding="utf-8", errors="surrogateescape"))
             return TrainingOrder.from_dict(values)
         except (OSError, ValueError, KeyError, TypeError) as err:
             raise CrnnError(f"The order of the run {self.run_id} cannot be read: {err}. Start a new one.") from err
@@ -144,7 +144,10 @@ class Account:
     def record(self, event: dict[str, Any]) -> None:
         """Add an event to those on disk."""
         line = json.dumps(event | {"at": time.time()}, ensure_ascii=False)
-        with _tolerating_a_full_disk(), (self._run.folder / _EVENTS_NAME).open("a", encoding="utf-8") as file:
+        with (
+            _tolerating_a_full_disk(),
+            (self._run.folder / _EVENTS_NAME).open("a", encoding="utf-8", errors="surrogateescape") as file,
+        ):
             # A line that a kill cut short must not swallow the next one.
             file.write(("\n" if _is_cut_short(file) else "") + line + "\n")
 
@@ -328,7 +331,8 @@ def _detached(command: list[str], environment: dict[str, str], log: IO[bytes]) -
 def _write_json(path: Path, values: dict[str, Any]) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        draft.write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
+        # File names need not be valid UTF-8: their bytes are kept as they are.
+        draft.write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8", errors="surrogateescape")
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
@@ -336,14 +340,14 @@ def _write_json(path: Path, values: dict[str, Any]) -> None:
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
     except (OSError, ValueError):
         return None
 
 
 def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
         return
     for line in lines:

@@ -96,6 +96,26 @@ def fold_tracks(
     return tuple(parts[str(i)] for i in range(n_folds))
 
 
+def fold_parts(tracks: Sequence[Track], n_folds: int, split: str | None, seed: int) -> dict[str, tuple[Track, ...]]:
+    """The folds by their names, dealt by track or, if so asked or every artist is known, by artist.
+
+    Args:
+        tracks: What to deal.
+        n_folds: How many.
+        split: `random`, `artist`, or None for the better one that the data allow.
+        seed: Same seed, same folds.
+
+    Raises:
+        DatasetError: Another split is named, or artists are asked for and not known.
+        TooFewTracksError: Some genres cannot be in every fold; all are named.
+    """
+    if split not in {None, "random", "artist"}:
+        raise DatasetError(f"Folds are dealt at random or by artist; the split “{split}” has parts of its own.")
+    by_artist = split == "artist" or (split is None and all(track.artist for track in tracks))
+    folds = fold_tracks(tracks, n_folds, seed=seed, by_artist=by_artist)
+    return {f"fold {number}": fold for number, fold in enumerate(folds, start=1)}
+
+
 def select_part(tracks: Sequence[Track], part: str) -> tuple[Track, ...]:
     """The tracks of one part, by the data set's own column, or else by GTZAN's partition.
 
@@ -136,6 +156,18 @@ def split_notes(parts: dict[str, tuple[Track, ...]]) -> tuple[str, ...]:
         if n_with_artist < len(tracks):
             notes.append(f"The artist of {len(tracks) - n_with_artist} of {len(tracks)} tracks is not known.")
     return tuple(notes)
+
+
+def protection_of(parts: dict[str, tuple[Track, ...]], n_folds: int = 0) -> tuple[str, ...]:
+    """Sentences on what a split, or so many folds, protects against, and what it cannot."""
+    if not n_folds:
+        return split_notes(parts)
+    return (
+        f"Scored by {n_folds} folds: every track was answered by one of {n_folds} networks that had not learnt it. The "
+        "model that is kept learnt all tracks; the score is that of its recipe, a little cautious.",
+        "The interval takes the answers for independent, though the networks share most of what they learnt.",
+        *split_notes(parts),
+    )
 
 
 def _is_gtzan_partition(parts: dict[str, tuple[Track, ...]]) -> bool:

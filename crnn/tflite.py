@@ -2,11 +2,12 @@
 
 TensorFlow Lite has no GRU; unrolled over a fixed number of frames it becomes plain
 operators that the ordinary interpreter runs. The file therefore takes segments of
-exactly the bundle's length, and it is checked against ONNX before it is written.
+exactly the bundle's length, and it is checked against ONNX on music before it is written.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -14,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn.bundle import KERAS_NAME, Bundle
-from crnn.errors import BundleError
-from crnn.export import MAX_POSTERIOR_DIFFERENCE
-from crnn.inference import Classifier, softmax
+from crnn.parity import check_answers, music_segments
+
+FloatArray = npt.NDArray[np.float32]
 
 
 def unrolled(model: keras.Model, n_frames: int) -> keras.Model:
@@ -35,45 +36,42 @@ def unrolled(model: keras.Model, n_frames: int) -> keras.Model:
     return copy
 
 
-def write_tflite(bundle: Bundle, path: Path) -> float:
+def write_tflite(bundle: Bundle, path: Path, recordings: Sequence[Path] = ()) -> tuple[float, int]:
     """Write the network as TensorFlow Lite: `(1, n_frames, n_mels)` in dB → logits.
 
     Args:
         bundle: A bundle with its Keras model.
         path: File to write.
+        recordings: Sound files to compare on, beside the examples.
 
     Returns:
-        The greatest difference between its posteriors and those of ONNX.
+        The greatest difference between its posteriors and those of ONNX, and the number of segments compared.
 
     Raises:
+        AudioError: A recording cannot be used.
         BundleError: The bundle has no Keras model, or the answers differ.
     """
     import tensorflow as tf
 
     config = bundle.feature_config
     model = keras.saving.load_model(bundle.file(KERAS_NAME), compile=False, safe_mode=True)
+    segments = music_segments(config, recordings)
     content = tf.lite.TFLiteConverter.from_keras_model(unrolled(model, config.n_frames)).convert()
-    difference = _difference(content, bundle)
-    if not difference <= MAX_POSTERIOR_DIFFERENCE:
-        raise BundleError(f"The TensorFlow Lite export answers differently, by {difference:.1e}. It was not saved.")
+    difference = check_answers(bundle, segments, _answers(content, segments), "TensorFlow Lite")
     path.write_bytes(content)
-    return difference
+    return difference, len(segments)
 
 
-def _difference(content: bytes, bundle: Bundle) -> float:
+def _answers(content: bytes, segments: FloatArray) -> FloatArray:
     import tensorflow as tf
 
-    config = bundle.feature_config
-    rng = np.random.default_rng(0)
-    segments = rng.uniform(config.db_floor, 0, (4, config.n_frames, config.n_mels)).astype(np.float32)
     interpreter = tf.lite.Interpreter(model_content=content)
     interpreter.allocate_tensors()
     at_input = interpreter.get_input_details()[0]["index"]
     at_output = interpreter.get_output_details()[0]["index"]
-    answers: list[npt.NDArray[np.float32]] = []
+    answers = []
     for segment in segments:
         interpreter.set_tensor(at_input, segment[None])
         interpreter.invoke()
         answers.append(interpreter.get_tensor(at_output)[0])
-    served, _ = Classifier(bundle).run(segments)
-    return float(np.abs(softmax(np.stack(answers)) - softmax(served)).max())
+    return np.stack(answers)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
+import numpy.typing as npt
 
 from crnn import evaluation
 from crnn.bundle import Bundle, check_name
 from crnn.collection import Collection, gather
 from crnn.commands.common import find_bundle, select_tracks
-from crnn.dataset import Track, check_trainable, split_notes
+from crnn.dataset import Track, check_trainable, fold_parts, protection_of
 from crnn.errors import BundleError, DatasetError
+from crnn.folding import Judged, counted, fold_name, joined, judge
+from crnn.listening import listen
 from crnn.loading import Loaded, load_parts
 from crnn.orders import CHECKPOINT_NAME, TrainingOrder, TrainingSettings
 from crnn.report import Report, build_report
@@ -59,8 +64,15 @@ class _Materials:
 
     @property
     def data(self) -> TrainingData:
+        if "train" not in self.loaded.parts:
+            return TrainingData(self.collection.genres, joined(list(self.loaded.parts.values())), NO_TRACKS)
         valid = self.loaded.parts.get("valid", NO_TRACKS)
         return TrainingData(self.collection.genres, self.loaded.parts["train"], valid)
+
+    @property
+    def folds(self) -> npt.NDArray[np.int64]:
+        """Fold of each track of `data`, where the parts are folds."""
+        return np.repeat(np.arange(len(self.loaded.parts)), [len(part) for part in self.loaded.parts.values()])
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -88,7 +100,7 @@ def carry_out(
     initial = find_bundle(order.init) if order.init else None
     run_dir = order.run_dir or order.out.parent / f".{order.out.name}-run"
     run_dir.mkdir(parents=True, exist_ok=True)
-    resumes = order.resume and (run_dir / CHECKPOINT_NAME).is_file()
+    resumes = order.resume and any((run_dir / name).exists() for name in (CHECKPOINT_NAME, fold_name(1)))
     on_event({"event": "stage", "stage": "scanning"})
     collection = gather(order.datasets, order.genres)
     _check_same_data(run_dir, collection, resumes=resumes)
@@ -98,20 +110,43 @@ def carry_out(
     if stop_early():
         return Outcome(None, ("Stopped before anything was learnt.", *materials.faults), stopped=True)
     on_event({"event": "stage", "stage": "training"})
+
+    def start(data: TrainingData, place: Path = run_dir) -> keras.Model | None:
+        has_checkpoint = order.resume and (place / CHECKPOINT_NAME).is_file()
+        return None if initial is None else start_from(initial, data, materials.settings, resumes=has_checkpoint)
+
+    def watch(n_before: int) -> Callable[[Event], None]:
+        return counted(on_event, n_before, order.folds + 1)
+
+    judged = None
+    if order.folds:
+        judged = judge(
+            materials.data,
+            materials.settings,
+            materials.folds,
+            start=start,
+            run_dir=run_dir,
+            resume=order.resume,
+            watch=watch,
+            should_stop=should_stop,
+        )
+        if judged is None:
+            said = "Stopped before every fold was done: there is no model yet. Resumed, it goes on from here."
+            return Outcome(None, (said, *materials.faults), stopped=True)
     result = train(
         materials.data,
         materials.settings,
-        initial=None if initial is None else start_from(initial, materials.data, materials.settings, resumes=resumes),
+        initial=start(materials.data),
         run_dir=run_dir,
         resume=order.resume,
-        on_event=on_event,
+        on_event=watch(order.folds),
         should_stop=should_stop,
     )
     if result.stopped and not result.history:
         said = "Stopped before the first epoch was done: nothing was kept."
         return Outcome(None, (said, *materials.faults), stopped=True)
     on_event({"event": "stage", "stage": "saving"})
-    outcome = _publish(order, materials, result)
+    outcome = _publish(order, materials, result, judged)
     if not result.stopped:
         _clear(run_dir)
     return outcome
@@ -126,23 +161,27 @@ def _prepare(
     *,
     should_stop: Callable[[], bool],
 ) -> _Materials:
-    """Split the tracks and have their features."""
+    """Have the features of all tracks, find copies by them, and split the tracks so that copies stay together."""
     check_trainable(collection.tracks)
-    parts = select_tracks(collection, order.split, order.settings.train.seed)
+    # What cannot be split is told before an hour is spent on features.
+    _parts_of(order, collection)
     settings = order.settings if initial is None else settings_from(initial, order.settings)
+    on_event({"event": "stage", "stage": "features"})
+    heard = listen(collection, settings.features, n_jobs=order.n_jobs, on_progress=on_progress, should_stop=should_stop)
+    collection = heard.collection
+    parts = _parts_of(order, collection)
     on_event(
         {
             "event": "data",
             "name": collection.name,
             "genres": list(collection.genres),
-            "parts": {name: len(tracks) for name, tracks in parts.items() if tracks},
-            "protection": list(split_notes(parts)),
+            "parts": _counts(order, parts),
+            "protection": list(protection_of(parts, order.folds)),
         }
     )
-    on_event({"event": "stage", "stage": "features"})
     loaded = load_parts(
         collection,
-        {name: parts[name] for name in ("train", "valid") if parts.get(name)},
+        {name: part for name, part in parts.items() if part and (order.folds or name in {"train", "valid"})},
         collection.genres,
         settings.features,
         n_jobs=order.n_jobs,
@@ -150,27 +189,49 @@ def _prepare(
         should_stop=should_stop,
     )
     materials = _Materials(collection, parts, loaded, settings)
+    for pair in heard.copies:
+        on_event({"event": "note", "message": f"One recording: {pair.first} and {pair.second}. They stay together."})
     if materials.faults:
         on_event({"event": "faults", "messages": list(materials.faults)})
     return materials
 
 
-def _publish(order: TrainingOrder, materials: _Materials, result: TrainResult) -> Outcome:
+def _parts_of(order: TrainingOrder, collection: Collection) -> Parts:
+    seed = order.settings.train.seed
+    if order.folds:
+        return fold_parts(collection.tracks, order.folds, order.split, seed)
+    return select_tracks(collection, order.split, seed)
+
+
+def _counts(order: TrainingOrder, parts: Parts) -> dict[str, int]:
+    counts = {name: len(tracks) for name, tracks in parts.items() if tracks}
+    return {"train": sum(counts.values())} if order.folds else counts
+
+
+def _publish(order: TrainingOrder, materials: _Materials, result: TrainResult, judged: Judged | None) -> Outcome:
     from crnn.publishing import Provenance, publish
 
-    data, settings, parts = materials.data, materials.settings, materials.parts
-    protection = split_notes(parts)
+    data, parts = materials.data, materials.parts
+    protection = protection_of(parts, order.folds)
     provenance = Provenance(_data_facts(materials.collection), _split_facts(order, parts), order.notes)
-    bundle = publish(result, order.out, data, settings, provenance, replace=order.replace)
+    bundle = publish(
+        result,
+        order.out,
+        data,
+        materials.settings,
+        provenance,
+        calibration=None if judged is None else judged.calibration,
+        further_scores=None if judged is None else {"folds": judged.scores},
+        replace=order.replace,
+    )
     notes = (*result.notes, *materials.faults)
-    by_id = {track.track_id: track for track in parts.get("valid", ())}
-    logits = predict_logits(result.model, data.valid.log_mels, settings.features)
-    temperature = bundle.calibration.temperature
-    posteriors = evaluation.track_posteriors(logits, temperature) if logits else np.zeros((0, len(data.genres)))
+    by_id = {track.track_id: track for tracks in parts.values() for track in tracks}
+    checked = data.valid if judged is None else data.tracks
+    posteriors = _valid_posteriors(result, bundle, data) if judged is None else judged.posteriors
     report = build_report(
         bundle,
         materials.collection,
-        [by_id[track_id] for track_id in data.valid.track_ids],
+        [by_id[track_id] for track_id in checked.track_ids],
         posteriors,
         history=result.history,
         kept_epoch=result.kept_epoch,
@@ -178,6 +239,13 @@ def _publish(order: TrainingOrder, materials: _Materials, result: TrainResult) -
         notes=notes,
     )
     return Outcome(bundle, (*notes, *protection), result.stopped, report)
+
+
+def _valid_posteriors(result: TrainResult, bundle: Bundle, data: TrainingData) -> npt.NDArray[np.float64]:
+    logits = predict_logits(result.model, data.valid.log_mels, bundle.feature_config)
+    if not logits:
+        return np.zeros((0, len(data.genres)))
+    return evaluation.track_posteriors(logits, bundle.calibration.temperature)
 
 
 def _check_same_data(run_dir: Path, collection: Collection, *, resumes: bool) -> None:
@@ -194,6 +262,8 @@ def _check_same_data(run_dir: Path, collection: Collection, *, resumes: bool) ->
 def _clear(run_dir: Path) -> None:
     for name in (CHECKPOINT_NAME, _FINGERPRINT_NAME):
         (run_dir / name).unlink(missing_ok=True)
+    for folder in run_dir.glob(fold_name("*")):
+        shutil.rmtree(folder, ignore_errors=True)
     if not any(run_dir.iterdir()):
         run_dir.rmdir()
 
@@ -209,7 +279,7 @@ def _data_facts(collection: Collection) -> dict[str, Any]:
 
 def _split_facts(order: TrainingOrder, parts: Parts) -> dict[str, Any]:
     return {
-        "name": order.split or "chosen by the data",
+        "name": (f"{order.folds} folds, " if order.folds else "") + (order.split or "chosen by the data"),
         "seed": order.settings.train.seed,
-        **{f"n_{name}": len(tracks) for name, tracks in parts.items()},
+        **{f"n_{name.replace(' ', '_')}": len(tracks) for name, tracks in parts.items()},
     }

@@ -42,7 +42,7 @@ try:
 except CrnnError as err:
     st.error(plain(str(err)))
     st.stop()
-training_check.draw_check(found)
+found = training_check.draw_check(found)
 models, _ = state.find_models()
 order = training_options.choose_options(found, models)
 if order is not None:

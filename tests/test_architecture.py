@@ -30,7 +30,9 @@ SERVING = (
 )
 DEAR = {"tensorflow", "keras", "librosa", "sklearn", "numba", "pandas", "streamlit", "matplotlib", "tf2onnx"}
 # The only modules that may touch the training framework, by their first names below crnn.
-KERAS_MODULES = set("export linear_head model publishing replicas teachers tflite training transfer workshop".split())
+KERAS_MODULES = set(
+    "export folding linear_head model parity publishing replicas teachers tflite training transfer workshop".split()
+)
 
 
 FORBIDDEN_CALLS = {"print", "warnings.filterwarnings", "warnings.simplefilter", "logging.basicConfig"}

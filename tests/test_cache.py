@@ -12,7 +12,7 @@ import pytest
 import soundfile
 from sounds import RATE, sine
 
-from crnn import archive, cache, demo, features
+from crnn import archive, cache, demo, feature_store, features
 from crnn.audio import load_clip
 from crnn.cache import FeatureCache
 from crnn.config import FeatureConfig
@@ -142,14 +142,14 @@ def test_a_full_disk_costs_only_the_shortcut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     tracks = scan(make_folder(tmp_path / "m", 2)).tracks
-    connect = cache._connected
+    connect = feature_store._connected
 
     def tiny(path: Path) -> sqlite3.Connection:
         connection = connect(path)
         connection.execute("PRAGMA max_page_count = 1")
         return connection
 
-    monkeypatch.setattr(cache, "_connected", tiny)
+    monkeypatch.setattr(feature_store, "_connected", tiny)
     found, faults = FeatureCache(tmp_path / "c", CONFIG).load(tracks, n_jobs=1)
     assert faults == []
     assert all(cells is not None for cells in found)
@@ -220,3 +220,23 @@ def test_archives_are_read_by_row(tmp_path: Path):
     archive.write_archive(tmp_path / "x.npz", archive.make_archive(["a"], ["x"], [cells[0]]))
     with pytest.raises(DatasetError, match="changed since"):
         cache.load_log_mel(found, CONFIG, folder=tmp_path / "c")
+
+
+def test_clipped_files_are_remembered_and_named(tmp_path: Path, computed: list[str]):
+    folder = tmp_path / "m" / "rock"
+    folder.mkdir(parents=True)
+    soundfile.write(folder / "clean.wav", sine(300.0, 2.0), RATE)
+    soundfile.write(folder / "clipped.wav", np.clip(4 * sine(300.0, 2.0), -0.9, 0.9), RATE)
+    tracks = scan(tmp_path / "m").tracks
+    store = FeatureCache(tmp_path / "c", CONFIG)
+    for _ in range(2):
+        store.load(tracks, n_jobs=1)
+        assert [track.track_id for track in store.clipped(tracks)] == ["clipped"]
+    assert sorted(computed) == ["clean", "clipped"]
+    # A cache from before clipping was noted looks once more, and at sounds alone.
+    with sqlite3.connect(tmp_path / "c" / "features.sqlite") as connection:
+        connection.execute("DELETE FROM clipped")
+    assert store.clipped(tracks) == []
+    store.load(tracks, n_jobs=1)
+    assert len(computed) == 4
+    assert [track.track_id for track in store.clipped(tracks)] == ["clipped"]

@@ -150,6 +150,22 @@ def test_names_that_are_not_utf8_are_scanned(folder: Path):
     assert len(found.fingerprint) == 64
 
 
+def test_a_folder_whose_own_name_is_not_utf8_is_scanned(folder: Path):
+    weird = folder.with_name(b"m\xfcsik".decode("utf-8", "surrogateescape"))
+    try:
+        folder.rename(weird)
+    except OSError:
+        pytest.skip("this file system takes only UTF-8 names")
+    found = scan(weird)
+    assert found.name == "m\ufffdsik"
+    assert len(found.tracks) == 8
+
+
+def test_links_in_a_folder_do_not_lead_round_and_round(folder: Path):
+    (folder / "jazz" / "again").symlink_to(folder)
+    assert len(scan(folder).tracks) == 8
+
+
 def test_composed_and_decomposed_names_are_one_genre(folder: Path):
     name = "música"
     write_csv(folder, f"file,genre\njazz/jazz0.wav,{name}\njazz/jazz1.wav,{unicodedata.normalize('NFD', name)}\n")

@@ -122,6 +122,44 @@ def test_a_stopped_run_is_not_resumed_on_other_data(home):
 
 
 @pytest.mark.slow
+def test_folds_judge_every_track_by_a_network_that_did_not_learn_it(home, capsys):
+    from crnn.workshop import carry_out
+
+    folder = small_data_set(home / "sounds", n_tracks=8)
+    seen = []
+    order = brief(folder, home / "models" / "mine", run_dir=home / "run", folds=3)
+    # Stopped in the second fold's first epoch: nothing to keep yet, but the first fold.
+    stopped = carry_out(order, on_event=seen.append, should_stop=lambda: any(e.get("epoch") == 3 for e in seen))
+    assert (stopped.bundle, stopped.stopped) == (None, True)
+    assert "Stopped before every fold was done" in stopped.notes[0]
+    assert (home / "run" / "fold-1" / "logits.npz").is_file()
+    seen.clear()
+    whole = carry_out(dataclasses.replace(order, resume=True), on_event=seen.append)
+    assert [event["epoch"] for event in seen if event["event"] == "epoch"] == [3, 4, 5, 6, 7, 8]
+    assert {event["epochs"] for event in seen if event["event"] == "epoch"} == {8}
+    assert whole.bundle is not None
+    assert whole.report is not None
+    scores = whole.bundle.scores["folds"]
+    assert "valid" not in whole.bundle.scores
+    assert scores["n_tracks"] == len(whole.report["tracks"]) == 24
+    assert scores["accuracy"] > 0.5
+    low, high = scores["accuracy_interval"]
+    assert low < scores["accuracy"] < high
+    right = np.mean([track["genre"] == track["answer"] for track in whole.report["tracks"]])
+    assert right == pytest.approx(scores["accuracy"])
+    assert "had not learnt it" in " ".join(whole.report["protection"])
+    assert sum(whole.bundle.split[f"n_fold_{number}"] for number in (1, 2, 3)) == 24
+    assert not (home / "run").exists()
+
+
+def test_folds_that_cannot_be_dealt_are_a_sentence(home):
+    collection = gather([small_data_set(home / "sounds", n_tracks=3)])
+    assert "3 folds of 3 to 3 tracks." in protection(collection, None, 0, 3)[0]
+    assert "Each genre needs at least 4 tracks" in protection(collection, None, 0, 4)[0]
+    assert "has parts of its own" in protection(collection, "column", 0, 3)[0]
+
+
+@pytest.mark.slow
 def test_a_stop_before_the_first_epoch_keeps_nothing(home):
     from crnn.workshop import carry_out
 

@@ -83,3 +83,38 @@ def tiny_bundle(
         (draft / "README.md").write_text("A hand-made model for tests.\n", encoding="utf-8")
 
     return save_bundle(facts, folder, write_files)
+
+
+def trainable_bundle(folder: Path, *, other_weights: bool = False) -> Bundle:
+    """An untrained CRNN as a bundle with its Keras file; with `other_weights` its ONNX file is of another one."""
+    import keras
+
+    from crnn import export
+    from crnn.bundle import KERAS_NAME
+    from crnn.config import ModelConfig
+    from crnn.model import build_crnn
+
+    config = FeatureConfig(n_fft=1024, n_mels=16, segment_seconds=2.0, segment_hop_seconds=1.0)
+    sizes = ModelConfig(channels=(4, 6), pools=((1, 2), (2, 2)), gru_units=5, embedding_size=7)
+    keras.utils.set_random_seed(1)
+    model, other = build_crnn(sizes, 16, 3), build_crnn(sizes, 16, 3)
+    facts = Bundle(
+        name=folder.name,
+        feature_config=config,
+        genres=GENRES,
+        embedding_size=7,
+        calibration=Calibration(),
+        data={"name": "hand-made", "fingerprint": "0" * 16},
+        split={"name": "none", "seed": 0},
+        scores={"level": "track"},
+        created="2026-11-23T00:00:00+00:00",
+        model=sizes.to_dict(),
+    )
+
+    def write_files(draft: Path) -> None:
+        model.save(draft / KERAS_NAME)
+        served = export.onnx_model(other if other_weights else model)
+        (draft / ONNX_NAME).write_bytes(served.SerializeToString())
+        (draft / "README.md").write_text("An untrained model for tests.\n", encoding="utf-8")
+
+    return save_bundle(facts, folder, write_files)

@@ -15,7 +15,7 @@ from typing import Any
 import streamlit as st
 
 from crnn import shelf
-from crnn.bundle import KERAS_NAME, ONNX_NAME, Bundle
+from crnn.bundle import ONNX_NAME, Bundle
 from crnn.card import model_card
 from crnn.errors import CrnnError
 from ui import state
@@ -131,16 +131,17 @@ def _tamed(value: Any) -> Any:
 def _draw_exports(model: Model) -> None:
     bundle = model.bundle
     _offer("Everything, to import elsewhere (zip)", f"{bundle.name}.zip", lambda: shelf.pack(bundle), model)
-    _offer("ONNX", f"{bundle.name}.onnx", lambda: bundle.file(ONNX_NAME).read_bytes(), model)
-    st.caption("Checked against Keras when it was saved. Any length of sound.")
     if not bundle.is_trainable:
+        _offer("ONNX", f"{bundle.name}.onnx", lambda: bundle.file(ONNX_NAME).read_bytes(), model)
+        st.caption("Any length of sound. It came without Keras, so there is nothing to compare it with.")
         return
-    _offer("Keras", f"{bundle.name}.keras", lambda: bundle.file(KERAS_NAME).read_bytes(), model)
-    _offer("TensorFlow Lite", f"{bundle.name}.tflite", lambda: _tflite(bundle), model)
+    _offer("ONNX", f"{bundle.name}.onnx", lambda: _exported(bundle, "onnx"), model)
+    _offer("Keras", f"{bundle.name}.keras", lambda: _exported(bundle, "keras"), model)
+    _offer("TensorFlow Lite", f"{bundle.name}.tflite", lambda: _exported(bundle, "tflite"), model)
     seconds = bundle.feature_config.segment_seconds
     st.caption(
-        f"For the plain interpreter, segments of exactly {seconds:g} s. Made and checked against ONNX on demand, "
-        "which takes about half a minute."
+        f"ONNX and Keras take any length of sound, TensorFlow Lite segments of exactly {seconds:g} s in the plain "
+        "interpreter. Each is offered once its answers on music agree, which takes up to half a minute."
     )
 
 
@@ -162,14 +163,14 @@ def _offer(label: str, file_name: str, make: Callable[[], bytes], model: Model) 
     )
 
 
-def _tflite(bundle: Bundle) -> bytes:
-    """The network for TensorFlow Lite, made by a process of its own: pages never load TensorFlow.
+def _exported(bundle: Bundle, kind: str) -> bytes:
+    """The network as a file that answers alike, made by a process of its own: pages never load TensorFlow.
 
     Raises:
         CrnnError: The conversion failed, or differs.
     """
     with tempfile.TemporaryDirectory() as temporary:
-        out = Path(temporary) / "model.tflite"
+        out = Path(temporary) / f"model.{kind}"
         command = [
             sys.executable,
             "-m",
@@ -178,7 +179,7 @@ def _tflite(bundle: Bundle) -> bytes:
             "--model",
             str(bundle.path),
             "--to",
-            "tflite",
+            kind,
             "--out",
             str(out),
         ]
@@ -193,7 +194,7 @@ def _tflite(bundle: Bundle) -> bytes:
                 process.kill()
         if process.returncode != 0 or not out.is_file():
             reason = next((line for line in said.splitlines() if line.startswith("error:")), "error: it ended early")
-            raise CrnnError(f"The conversion failed: {reason.removeprefix('error: ')}")
+            raise CrnnError(f"The export failed: {reason.removeprefix('error: ')}")
         return out.read_bytes()
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
 import streamlit as st
 
+from crnn.config import FeatureConfig
+from crnn.features import mel_frequencies
 from crnn.figures import VIRIDIS, genre_color
 
 if TYPE_CHECKING:
@@ -16,6 +20,8 @@ _CONFIG = {"displaylogo": False, "displayModeBar": False}
 _HEIGHT = 260
 # Beyond this many genres numbers in the cells would be unreadable.
 _MAX_NUMBERED = 15
+_MAX_MEL_COLUMNS = 400
+_MEL_TICKS_HZ = (100, 1000, 4000, 10_000)
 
 
 def draw_curves(history: list[dict[str, Any]], key: str) -> None:
@@ -54,7 +60,7 @@ def draw_confusion(genres: list[str], confusion: list[list[int]], key: str) -> N
             customdata=confusion,
             zmin=0,
             zmax=1,
-            colorscale=[[i / (len(VIRIDIS) - 1), _rgb(color)] for i, color in enumerate(VIRIDIS)],
+            colorscale=_viridis(),
             colorbar={"title": "share", "thickness": 10},
             hovertemplate="is %{y}, answered %{x}: %{customdata} tracks<extra></extra>",
         )
@@ -106,6 +112,42 @@ def draw_genre_scores(per_genre: dict[str, dict[str, float]], key: str) -> None:
     figure.update_xaxes(range=[0, 1])
     figure.update_layout(height=max(_HEIGHT, 24 * len(genres) + 60))
     _show(figure, key)
+
+
+def draw_log_mel(decibels: npt.NDArray[np.float32], config: FeatureConfig, key: str) -> None:
+    """A log-mel as the model would see it.
+
+    Args:
+        decibels: `(n_frames, n_mels)`, in dB re its loudest cell.
+        config: What it was made with.
+        key: Of the chart.
+    """
+    import plotly.graph_objects as go
+
+    # A preview is some hundred points wide: the loudest of what falls on one is shown.
+    pool = -(-len(decibels) // _MAX_MEL_COLUMNS)
+    padded = np.pad(decibels, ((0, -len(decibels) % pool), (0, 0)), mode="edge")
+    columns = padded.reshape(-1, pool, decibels.shape[1]).max(axis=1)
+    row_hz = mel_frequencies(config)
+    ticks = [int(np.abs(row_hz - hz).argmin()) for hz in _MEL_TICKS_HZ]
+    figure = _figure("s", "Hz")
+    figure.add_trace(
+        go.Heatmap(
+            z=columns.T.round().astype(np.int8),
+            dx=pool / config.frame_rate_hz,
+            colorscale=_viridis(),
+            colorbar={"title": "dB", "thickness": 10},
+            customdata=np.broadcast_to(row_hz[:, None].round().astype(np.int32), columns.T.shape),
+            hovertemplate="%{x:.1f} s, %{customdata} Hz, %{z} dB<extra></extra>",
+        )
+    )
+    figure.update_yaxes(tickvals=ticks, ticktext=[f"{hz:,}".replace(",", " ") for hz in _MEL_TICKS_HZ])
+    figure.update_layout(height=180)
+    _show(figure, key)
+
+
+def _viridis() -> list[list[Any]]:
+    return [[i / (len(VIRIDIS) - 1), _rgb(color)] for i, color in enumerate(VIRIDIS)]
 
 
 def _figure(x_title: str, y_title: str) -> go.Figure:

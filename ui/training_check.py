@@ -7,14 +7,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from crnn import demo
-from crnn.audio import Clip
 from crnn.checking import Check, check
-from crnn.collection import Collection, gather
-from crnn.config import FeatureConfig
+from crnn.collection import gather
 from crnn.dataset import Fault
 from crnn.reporting import clock
-from ui.media import wav_bytes
+from ui.training_listen import draw_copies, draw_listening, draw_preview
 from ui.words import plain, table
 
 _CHECK = "train.check"
@@ -55,8 +52,8 @@ def _fingerprint(sources: tuple[str, ...]) -> str:
     return hashlib.sha256(repr((sources, facts)).encode()).hexdigest()
 
 
-def draw_check(found: Check) -> None:
-    """Counts, minutes, advice, and every fault at once."""
+def draw_check(found: Check) -> Check:
+    """Draw counts, minutes, advice, and every fault at once; the check with what was heard, if it was listened to."""
     rows = [
         (facts.genre, str(facts.n_tracks), clock(facts.seconds).rpartition(".")[0], str(facts.n_artists or "not known"))
         for facts in found.genres
@@ -68,55 +65,23 @@ def draw_check(found: Check) -> None:
     )
     for sentence in found.advice:
         st.caption(plain(sentence))
+    found = draw_listening(found)
     if found.collection.faults:
         _draw_faults(found.collection.faults)
+    draw_copies(found.collection)
     with st.expander("Genre by genre"):
         st.markdown(table(("genre", "tracks", "m:ss", "artists"), rows))
-        _draw_preview(found.collection)
+        draw_preview(found.collection)
     if found.obstacle:
         st.error(plain(found.obstacle))
+    return found
 
 
 def _draw_faults(faults: tuple[Fault, ...]) -> None:
-    n_copies = sum(fault.kind in {"duplicate", "two_genres"} for fault in faults)
+    n_copies = sum(fault.kind in {"duplicate", "two_genres", "near_copy"} for fault in faults)
     words = f"{len(faults)} things to know, {n_copies} of them copies" if n_copies else f"{len(faults)} things to know"
     with st.expander(f"{words}. None of them stops the training", icon=":material/info:"):
         rows = [(fault.subject, fault.message) for fault in faults[:_MAX_FAULTS_SHOWN]]
         st.markdown(table(("what", "found"), rows))
         if len(faults) > _MAX_FAULTS_SHOWN:
             st.caption(f"And {len(faults) - _MAX_FAULTS_SHOWN} more; `python -m crnn scan` lists all.")
-
-
-def _draw_preview(collection: Collection) -> None:
-    ids = [track.track_id for track in collection.tracks]
-    chosen = st.selectbox("Hear one of the tracks", ids, index=None, key="train.preview", placeholder="Choose a track")
-    if chosen is not None:
-        track = collection.tracks[ids.index(chosen)]
-        number, original = collection.origins[chosen]
-        is_demo = collection.datasets[number].kind == "demo"
-        play(None if track.path is None else str(track.path), original.track_id if is_demo else None)
-
-
-def play(path: str | None, demo_id: str | None) -> None:
-    """A player for a track of a data set.
-
-    Args:
-        path: Its file, if it has one.
-        demo_id: Its id in the demo, if it is of it.
-    """
-    if path is not None:
-        try:
-            st.audio(Path(path).read_bytes())
-        except OSError as err:
-            st.caption(plain(f"{Path(path).name} cannot be opened any more: {err.strerror or err}."))
-    elif demo_id is not None:
-        st.audio(_demo_wav(demo_id))
-    else:
-        st.caption("A log-mel archive holds no sound to play.")
-
-
-@st.cache_data(max_entries=16, show_spinner="Synthesizing")
-def _demo_wav(track_id: str) -> bytes:
-    rate = FeatureConfig().sample_rate
-    track = next(track for track in demo.tracks() if track.track_id == track_id)
-    return wav_bytes(Clip(demo.render(track, rate), rate))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from crnn import collecting
+from crnn import collecting, download
 from crnn.dataset import DEMO_NAME
 from crnn.errors import CrnnError
 from ui.words import plain
@@ -14,6 +16,7 @@ from ui.words import plain
 _FOLDERS = "train.folders"
 _CHOSEN = "train.chosen"
 _SOURCES = "train.sources"
+_REDRAW_SECONDS = 0.2
 _LOCAL_ADDRESSES = {"localhost", "127.0.0.1", "::1"}
 
 FORMATS = (
@@ -22,9 +25,22 @@ FORMATS = (
 )
 
 
+KNOWN_SETS = (
+    "**FMA** (Defferrard, Benzi, Vandergheynst and Bresson, ISMIR 2017; Creative Commons licences): addresses and "
+    "SHA-1 sums stand at github.com/mdeff/fma. Its zips lie by track number, not by genre: unpack one, and write a "
+    "`tracks.csv` (`file,genre,artist`) from the one in fma_metadata.zip.\n\n"
+    "**GTZAN** (Tzanetakis and Cook, IEEE Transactions on Speech and Audio Processing, 2002): its makers' page, "
+    "marsyas.info, has not served it since 2022 (pytorch/audio, pull request 2763), so there is no address to cite. "
+    "A copy that you have is a folder of `genre/track` and is used as it is; the check names its known faults "
+    "(Sturm 2013)."
+)
+
+
 def choose_data() -> tuple[str, ...]:
     """Draw the choice; the data sets as a training order names them."""
     known = _known()
+    if "train.add" in st.session_state:
+        _add(st.session_state.pop("train.add"))
     # Kept apart from the widget, which forgets when another page is opened.
     if _SOURCES not in st.session_state:
         st.session_state[_SOURCES] = st.session_state.get(_CHOSEN, [DEMO_NAME])
@@ -60,22 +76,70 @@ def _add(source: str) -> None:
 
 def _ways_to_add() -> None:
     names = ["Clips, genre by genre", "A zip or log-mel archive"]
-    if st.get_option("server.address") in _LOCAL_ADDRESSES:
-        names.append("A folder of this machine")
-    clips, upload, *folder = st.tabs(names)
+    # Whoever uses the page from elsewhere must not look about on this machine, or in its network.
+    is_local = st.get_option("server.address") in _LOCAL_ADDRESSES
+    if is_local:
+        names += ["A folder of this machine", "From an address"]
+    clips, upload, *local = st.tabs(names)
     with clips:
         _add_clips()
     with upload:
         st.caption(f"{FORMATS} Packed as a zip; or a log-mel archive (.npz) made by `python -m crnn features`.")
         st.file_uploader("Zip or archive", key="train.upload", on_change=_take_upload, label_visibility="collapsed")
         _draw_fault("train.upload.fault")
-    if folder:
-        with folder[0]:
+    if is_local:
+        with local[1]:
+            _fetch()
+        with local[0]:
             st.caption(FORMATS)
             st.text_input(
                 "Path of the folder", key="train.folder", on_change=_take_folder, placeholder="/home/me/Music"
             )
             _draw_fault("train.folder.fault")
+
+
+def _fetch() -> None:
+    """A zip or archive from an address."""
+    st.caption(
+        "Of a zip or log-mel archive as under the tab before. A download that breaks off goes on where it ended."
+    )
+    with st.form("train.fetch", border=False):
+        url = st.text_input("Address", key="train.url", placeholder="https://example.org/music.zip")
+        sha256 = st.text_input(
+            "SHA-256, if its maker names one", key="train.sha256", help="Another file than that is thrown away."
+        )
+        is_pressed = st.form_submit_button("Fetch", icon=":material/download:")
+    place = st.empty()
+    if is_pressed:
+        _fetch_now(url, sha256, place)
+    note = st.session_state.get("train.fetched")
+    if note:
+        st.caption(plain(note))
+    with st.expander("Where GTZAN and FMA are had"):
+        st.markdown(KNOWN_SETS)
+
+
+def _fetch_now(url: str, sha256: str, place: DeltaGenerator) -> None:
+    place.progress(0.0, "Asking for it")
+    shown = time.monotonic()
+
+    def on_progress(done: int, total: int | None) -> None:
+        nonlocal shown
+        if time.monotonic() - shown > _REDRAW_SECONDS:
+            shown = time.monotonic()
+            words = f"{done / 1e6:.1f} of {total / 1e6:.1f} MB" if total else f"{done / 1e6:.1f} MB"
+            # Any click ends this run of the page here.
+            place.progress(done / total if total else 0.0, f"{words}. Any click stops it; Fetch goes on from there.")
+
+    try:
+        fetched = download.fetch(url, sha256=sha256, on_progress=on_progress)
+    except CrnnError as err:
+        place.error(plain(str(err)))
+        return
+    is_checked = "as it should be" if sha256.strip() else "nothing was given to compare it with"
+    st.session_state["train.fetched"] = f"Fetched {fetched.path.name}. Its SHA-256 is {fetched.sha256}: {is_checked}."
+    st.session_state["train.add"] = str(fetched.path)
+    st.rerun()
 
 
 def _draw_fault(key: str) -> None:

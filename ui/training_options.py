@@ -14,7 +14,7 @@ from crnn.estimates import measured_pace, training_seconds
 from crnn.orders import PRESETS, TrainingOrder, TrainingSettings, for_transfer, preset
 from crnn.runs import list_runs
 from ui.state import Model
-from ui.words import plain
+from ui.words import duration, plain
 
 SCRATCH = "scratch"
 _PRESET_WORDS = {
@@ -55,14 +55,14 @@ def choose_options(found: Check, models: list[Model]) -> TrainingOrder | None:
         )
         with st.expander("More options"):
             settings = _more_options(base, name or "quick", int(epochs))
-            split = _choose_split(found)
+            split, n_folds = _choose_split(found)
             names = _choose_genres(found)
         is_pressed = st.form_submit_button(
             "Start training", type="primary", icon=":material/play_arrow:", disabled=bool(found.obstacle)
         )
     if init != SCRATCH:
         settings = for_transfer(settings)
-    _draw_plan(found, settings, split)
+    _draw_plan(found, settings, split, n_folds)
     if not is_pressed:
         return None
     return TrainingOrder(
@@ -71,6 +71,7 @@ def choose_options(found: Check, models: list[Model]) -> TrainingOrder | None:
         settings=settings,
         init=None if init == SCRATCH else init,
         split=split,
+        folds=n_folds,
         genres=names,
         n_jobs=os.cpu_count() or 1,
     )
@@ -158,14 +159,25 @@ def _augmentation(strength: float, *, mixup: bool) -> AugmentConfig:
     )
 
 
-def _choose_split(found: Check) -> str | None:
-    return st.selectbox(
+def _choose_split(found: Check) -> tuple[str | None, int]:
+    """How tracks are kept apart, and the number of folds (0 for one split)."""
+    left, right = st.columns(2, gap="medium")
+    split = left.selectbox(
         "Keep tracks apart to check with",
         found.splits,
         format_func=lambda split: _SPLIT_WORDS[split],
         key=f"train.split.{'.'.join(found.splits)}",
         help="Copies of one recording always stay together.",
     )
+    n_folds = right.selectbox(
+        "Check with",
+        (0, 3, 5, 10),
+        format_func=lambda n: f"all tracks, in {n} folds" if n else "a part of the tracks",
+        key="train.folds",
+        help="Folds: as many networks are trained, each without a part of the tracks, which it then answers. The score "
+        "is of all tracks, and the model learns all of them; it takes as many times longer. At random or by artist.",
+    )
+    return split, int(n_folds)
 
 
 def _choose_genres(found: Check) -> dict[str, str | None]:
@@ -183,25 +195,14 @@ def _choose_genres(found: Check) -> dict[str, str | None]:
     return names
 
 
-def _draw_plan(found: Check, settings: TrainingSettings, split: str | None) -> None:
+def _draw_plan(found: Check, settings: TrainingSettings, split: str | None, n_folds: int) -> None:
     """What the split guards against and how long it will take, before the start."""
     config: TrainConfig = settings.train
     if found.obstacle:
         return
-    sentences = protection(found.collection, split, config.seed)
+    sentences = protection(found.collection, split, config.seed, n_folds)
     pace = measured_pace(settings, list_runs())
-    seconds = training_seconds(sum(facts.n_tracks for facts in found.genres), settings, pace)
+    seconds = training_seconds(sum(facts.n_tracks for facts in found.genres), settings, pace) * (n_folds + 1)
     basis = "by the pace of an earlier one" if pace else "roughly: the first one here will tell better"
     st.caption(plain(" ".join(sentences)))
     st.caption(f"It will take about {duration(seconds)}, {basis}. It can be stopped at any time.")
-
-
-def duration(seconds: float) -> str:
-    """A time to wait, in words."""
-    if seconds < 50:
-        return f"{max(5, 5 * round(seconds / 5))} seconds"
-    if seconds < 90:
-        return "a minute"
-    if seconds < 3600:
-        return f"{round(seconds / 60)} minutes"
-    return f"{seconds / 3600:.1f} hours"

@@ -13,8 +13,8 @@ from crnn.bundle import load_bundle
 from crnn.errors import CrnnError
 from crnn.runs import Run
 from ui import state
+from ui.media import play_track
 from ui.training_charts import draw_confusion, draw_curves, draw_genre_scores, draw_reliability
-from ui.training_check import play
 from ui.training_run import draw_log
 from ui.words import plain, table
 
@@ -66,7 +66,7 @@ def _draw_mistakes(report: dict[str, Any]) -> None:
     for track in shown[:_MAX_PLAYERS]:
         words = f"{track['track_id']}: is {track['genre']}, answered {track['answer']} ({track['confidence']:.2f})"
         st.caption(plain(words))
-        play(track["path"], track["demo_id"])
+        play_track(track["path"], track["demo_id"])
     if len(shown) > _MAX_PLAYERS:
         st.caption(f"And {len(shown) - _MAX_PLAYERS} more; the downloads name all.")
 
@@ -78,7 +78,8 @@ def _draw_save(run: Run, report: dict[str, Any]) -> None:
             notes = st.text_area("Notes", key="train.save.notes", placeholder="What it is for, what it was made of")
             if st.form_submit_button("Save", type="primary"):
                 _save(run, name.strip(), notes.strip())
-        document = json.dumps(report, indent=1, ensure_ascii=False)
+        # A path need not be valid UTF-8.
+        document = json.dumps(report, indent=1, ensure_ascii=False).encode("utf-8", "replace")
         st.download_button("Report, HTML", reports.to_html(report), "report.html", "text/html", on_click="ignore")
         st.download_button("Report, JSON", document, "report.json", "application/json", on_click="ignore")
     saved = st.session_state.get(_SAVED)

@@ -11,8 +11,7 @@ from crnn import runs
 from crnn.errors import CrnnError
 from crnn.runs import Run
 from ui.training_charts import draw_confusion, draw_curves
-from ui.training_options import duration
-from ui.words import plain
+from ui.words import duration, plain
 
 _STAGES = {
     "starting": "Starting: the training framework takes some seconds to load",

@@ -23,3 +23,14 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     text = ["| " + " | ".join(line) + " |" for line in lines]
     text += ["| " + " | ".join(plain(cell) for cell in row) + " |" for row in rows]
     return "\n".join(text)
+
+
+def duration(seconds: float) -> str:
+    """A time to wait, in words."""
+    if seconds < 50:
+        return f"{max(5, 5 * round(seconds / 5))} seconds"
+    if seconds < 90:
+        return "a minute"
+    if seconds < 3600:
+        return f"{round(seconds / 60)} minutes"
+    return f"{seconds / 3600:.1f} hours"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from crnn.dataset import Dataset, Track
 
 DEFAULT_MODEL = "gtzan-crnn"
+MAX_FOLDS = 20
 
 _Item = TypeVar("_Item")
 
@@ -44,6 +45,14 @@ def positive_int(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a number from 1 on")
+    return number
+
+
+def fold_count(text: str) -> int:
+    """A number of folds, 2 to 20, for argparse."""
+    number = int(text)
+    if not 2 <= number <= MAX_FOLDS:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 2 to {MAX_FOLDS}")
     return number
 
 

@@ -14,11 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crnn.commands.common import add_command, add_model_option, find_bundle, positive_int, progress
+from crnn.commands.common import add_command, add_model_option, find_bundle, fold_count, positive_int, progress
 from crnn.errors import CrnnError, TooFewTracksError
 
 if TYPE_CHECKING:
-    from crnn.dataset import Dataset, Track
+    from crnn.dataset import Dataset, Fault, Track
     from crnn.evaluation import Scores
     from crnn.inference import Classifier
     from crnn.orders import TrainingSettings
@@ -51,6 +51,8 @@ def _add_scan(commands: Any) -> None:
         commands, "scan", "what a data set holds", "What a data set holds, and every fault in it at once."
     )
     parser.add_argument("dataset", metavar="DATASET")
+    parser.add_argument("--listen", action="store_true", help="decode every track: damage, clipping, near copies too")
+    parser.add_argument("--jobs", type=positive_int, default=os.cpu_count() or 1, metavar="N", help="for --listen")
     parser.add_argument("--format", choices=("table", "json"), default="table", help="default: table")
     parser.set_defaults(run=scan)
 
@@ -70,6 +72,9 @@ def _add_train(commands: Any) -> None:
         "--init", default="scratch", metavar="scratch|NAME", help="start from a model (default: scratch)"
     )
     parser.add_argument("--split", choices=_SPLITS, help="default: the data set's own, else by artist, else at random")
+    parser.add_argument(
+        "--folds", type=fold_count, default=0, metavar="K", help="score by K folds, then learn from all tracks"
+    )
     parser.add_argument("--epochs", type=positive_int, metavar="N", help="instead of the preset's")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
     parser.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
@@ -98,6 +103,8 @@ def scan(options: argparse.Namespace) -> int:
     from crnn.dataset import scan as scan_dataset
 
     dataset = scan_dataset(options.dataset)
+    if options.listen:
+        dataset = dataclasses.replace(dataset, faults=(*dataset.faults, *_heard(dataset, options.jobs)))
     if options.format == "json":
         print(json.dumps(_dataset_facts(dataset), ensure_ascii=False))
         return 0
@@ -105,9 +112,18 @@ def scan(options: argparse.Namespace) -> int:
     print(f"{dataset.name}: {len(dataset.tracks)} tracks, {len(counts)} genres")
     for genre in dataset.genres:
         print(f"  {genre:<20} {counts[genre]:>6}")
-    for line in (*dataset.notes, *(fault.message for fault in dataset.faults)):
+    for line in (*dataset.notes, *(f"{fault.subject}: {fault.message}" for fault in dataset.faults)):
         print(f"  {line}")
     return 0
+
+
+def _heard(dataset: Dataset, n_jobs: int) -> tuple[Fault, ...]:
+    from crnn.collection import join
+    from crnn.config import FeatureConfig
+    from crnn.listening import listen
+
+    with _counting("tracks") as on_progress:
+        return listen(join([dataset]), FeatureConfig(), n_jobs=n_jobs, on_progress=on_progress).faults
 
 
 def _dataset_facts(dataset: Dataset) -> dict[str, Any]:
@@ -177,6 +193,7 @@ def train(options: argparse.Namespace) -> int:
         settings=_settings(options),
         init=None if options.init == "scratch" else options.init,
         split=options.split,
+        folds=options.folds,
         resume=options.resume,
         replace=options.replace,
         n_jobs=options.jobs,
@@ -188,20 +205,22 @@ def train(options: argparse.Namespace) -> int:
     bundle = outcome.bundle
     if bundle is None:
         return 1
-    valid = bundle.scores.get("valid")
-    if valid:
-        low, high = valid["accuracy_interval"]
-        print(
-            f"{bundle.name}: {valid['accuracy']:.1%} of {valid['n_tracks']} validation tracks ({low:.1%} to {high:.1%})"
-        )
+    part = "folds" if options.folds else "valid"
+    scores = bundle.scores.get(part)
+    if scores:
+        low, high = scores["accuracy_interval"]
+        what = f"tracks, pooled over {options.folds} folds" if options.folds else "validation tracks"
+        print(f"{bundle.name}: {scores['accuracy']:.1%} of {scores['n_tracks']} {what} ({low:.1%} to {high:.1%})")
     print(bundle.path)
     return 0
 
 
 def _settings(options: argparse.Namespace) -> TrainingSettings:
-    from crnn.orders import preset
+    from crnn.orders import for_transfer, preset
 
     settings = preset(options.preset)
+    if options.init != "scratch":
+        settings = for_transfer(settings)
     changes = {"seed": options.seed} | ({"epochs": options.epochs} if options.epochs else {})
     return dataclasses.replace(settings, train=dataclasses.replace(settings.train, **changes))
 

@@ -25,11 +25,15 @@ def add_commands(commands: Any) -> None:
         "export",
         "take a model elsewhere",
         "Write a model's network as a file for another runtime.\n"
-        "Its input is the log-mel that the model card describes, its output logits.",
+        "Its input is the log-mel that the model card describes, its output logits. Written once it answers on music\n"
+        "as the model here does.",
     )
     add_model_option(parser)
     parser.add_argument("--to", choices=("onnx", "keras", "tflite"), required=True, help="kind of file")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="file to write")
+    parser.add_argument(
+        "--compare-on", type=Path, nargs="+", default=[], metavar="SOUND", help="recordings to check it on, too"
+    )
     parser.set_defaults(run=export)
 
 
@@ -60,13 +64,24 @@ def export(options: argparse.Namespace) -> int:
         if options.to == "tflite":
             from crnn.tflite import write_tflite
 
-            write_tflite(bundle, options.out)
+            _say_parity(*write_tflite(bundle, options.out, options.compare_on))
         else:
+            if bundle.is_trainable:
+                from crnn.parity import check_keras
+
+                _say_parity(*check_keras(bundle, options.compare_on))
+            elif options.to == "onnx":
+                print("Not compared with Keras: this model came without its Keras file.", file=sys.stderr)
             shutil.copyfile(bundle.file(ONNX_NAME if options.to == "onnx" else KERAS_NAME), options.out)
     except OSError as err:
         raise CrnnError(f"{options.out} cannot be written: {err.strerror or err}.") from err
     print(options.out)
     return 0
+
+
+def _say_parity(difference: float, n_segments: int) -> None:
+    said = f"The posteriors of {n_segments} segments of music differ from those that the app serves by {difference:.0e}"
+    print(f"{said} at most.", file=sys.stderr)
 
 
 def _facts(bundle: Bundle) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sounds import sine, wav_bytes
 from streamlit.testing.v1 import AppTest
-from tiny_bundle import tiny_bundle
+from tiny_bundle import tiny_bundle, trainable_bundle
 
 from crnn import shelf
 from crnn.bundle import load_bundle, rewrite_json
@@ -78,6 +78,26 @@ def test_a_packed_model_comes_back_by_import(page: AppTest, models: Path) -> Non
     assert not page.exception
     assert "tiny.zip was imported." in read(page)
     assert load_bundle(models / "tiny").genres == ("bass", "middle", "treble")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_every_kind_of_export_is_checked_and_offered(models: Path) -> None:
+    trainable_bundle(models / "small")
+    app = AppTest.from_file(APP, default_timeout=600).switch_page("pages/3_Models.py").run()
+    for label, file_name in (("TensorFlow Lite", "small.tflite"), ("ONNX", "small.onnx"), ("Keras", "small.keras")):
+        press(app, label)
+        assert f"Save {file_name}" in [button.proto.label for button in app.get("download_button")]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_an_export_that_differs_is_told_on_the_page(models: Path) -> None:
+    trainable_bundle(models / "small", other_weights=True)
+    app = AppTest.from_file(APP, default_timeout=600).switch_page("pages/3_Models.py").run()
+    press(app, "TensorFlow Lite")
+    assert "The export failed: The TensorFlow Lite network of “small” answers differently" in read(app)
+    assert not app.get("download_button")
 
 
 def test_rubbish_is_refused_with_a_sentence(page: AppTest) -> None:

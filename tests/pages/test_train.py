@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import subprocess
 import sys
+import threading
 import zipfile
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +20,7 @@ from tiny_bundle import tiny_bundle
 from training_runs import SETTINGS, small_data_set
 
 from crnn import collecting, runs
+from crnn.demo import STYLES, synthesize
 from crnn.locks import FileLock
 from crnn.orders import TrainingOrder
 from crnn.runs import Account, Run
@@ -117,6 +121,37 @@ def test_folder_is_checked_with_every_fault_at_once(page: AppTest, tmp_path: Pat
     assert not page.button[-1].disabled
 
 
+def test_listening_names_clipped_tracks_and_near_copies_with_players(page: AppTest, tmp_path: Path) -> None:
+    folder = tmp_path / "music"
+    for number, style in enumerate(list(STYLES)[:4]):
+        genre = folder / "ab"[number % 2]
+        genre.mkdir(parents=True, exist_ok=True)
+        song = synthesize(style, 1, 12.0, RATE)
+        (genre / f"song{number}.wav").write_bytes(wav_bytes(song, RATE, "PCM_16"))
+        if number == 0:
+            (folder / "a" / "again.wav").write_bytes(wav_bytes(0.3 * song[3 * RATE :]))
+    (folder / "b" / "hot.wav").parent.mkdir(exist_ok=True)
+    (folder / "b" / "hot.wav").write_bytes(wav_bytes(np.clip(9 * sine(300.0, 3.0), -0.9, 0.9)))
+    open_folder(page, folder)
+    assert "clipped tracks, and copies in another codec" in read(page)
+    page.button(key="train.listen").click().run()
+    assert not page.exception
+    text = read(page)
+    assert "again, song0 | They are one recording: 9 s of them are the same." in text
+    assert "hot | Its loudest parts are cut flat (clipped)" in text
+    assert "What they share begins at 0:03.0; the player starts there." in text
+    assert "Copies of one recording stay in one part." in text
+    assert len(page.get("audio")) == 2
+    assert [chart.key for chart in page.get("plotly_chart")] == ["train.mel.again", "train.mel.song0"]
+
+
+def test_tracks_are_heard_and_seen_before_training(page: AppTest, tmp_path: Path) -> None:
+    open_folder(page, small_data_set(tmp_path / "music"))
+    page.multiselect(key="train.preview").set_value(["hum0", "sweep1"]).run()
+    assert not page.exception
+    assert len(page.get("audio")) == len(page.get("plotly_chart")) == 2
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
@@ -153,7 +188,7 @@ def test_no_folder_of_the_machine_is_offered_to_a_network(home: Path) -> None:
     try:
         st.config.set_option("server.address", "0.0.0.0")
         app = open_page()
-        assert not [box for box in app.text_input if box.key == "train.folder"]
+        assert not [box for box in app.text_input if box.key in {"train.folder", "train.url"}]
     finally:
         st.config.set_option("server.address", kept)
 
@@ -163,6 +198,29 @@ def test_zip_upload_becomes_a_data_set(page: AppTest) -> None:
     page.file_uploader(key="train.upload").set_value(("mine.zip", zipped(songs), "application/zip")).run()
     assert not page.exception
     assert "6 tracks, 2 genres" in read(page)
+
+
+def test_a_zip_from_an_address_becomes_a_data_set(page: AppTest, tmp_path: Path) -> None:
+    songs = {f"{genre}/{genre}{i}.wav": wav_bytes(sine(100.0 * i + 77, 2.0)) for genre in "ab" for i in range(3)}
+    (tmp_path / "served").mkdir()
+    (tmp_path / "served" / "mine.zip").write_bytes(zipped(songs))
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "served"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        page.text_input(key="train.url").set_value(f"{address}/gone.zip")
+        fetch = next(button for button in page.button if button.label == "Fetch")
+        fetch.click().run()
+        assert "127.0.0.1 answers 404" in read(page)
+        page.text_input(key="train.url").set_value(f"{address}/mine.zip")
+        next(button for button in page.button if button.label == "Fetch").click().run()
+        server.shutdown()
+    assert not page.exception
+    text = read(page)
+    assert "6 tracks, 2 genres" in text
+    assert "Fetched mine.zip. Its SHA-256 is" in text
+    assert "nothing was given to compare it with" in text
+    assert "github.com/mdeff/fma" in text
 
 
 @pytest.mark.parametrize(
