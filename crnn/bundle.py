@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 
 from crnn.config import FeatureConfig
 from crnn.errors import BundleError
+from crnn.limits import MAX_BUNDLE_BYTES
 
 FORMAT_VERSION = 1
 JSON_NAME = "bundle.json"
@@ -34,7 +35,6 @@ FILE_NAMES = frozenset({ONNX_NAME, KERAS_NAME, EMBEDDINGS_NAME})
 
 _T = TypeVar("_T")
 
-MAX_BUNDLE_BYTES = 200 * 2**20
 _MAX_JSON_BYTES = 4 * 2**20
 _MAX_INPUT_CELLS = 2**22
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

@@ -28,10 +28,8 @@ from crnn.archive import UInt8Array
 from crnn.audio import AudioStream, check_duration
 from crnn.config import FeatureConfig
 from crnn.errors import AudioError, ClipTooShortError, DatasetError
+from crnn.limits import MAX_TRACK_SECONDS
 from crnn.tracks import Dataset, Fault, Track
-
-# Of a longer track only the beginning is learnt from: a mixtape must not outweigh a shelf.
-MAX_TRACK_SECONDS = 600.0
 
 # Raised whenever the same sound would give other frames.
 _CACHE_VERSION = 1

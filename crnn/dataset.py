@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from crnn import archive, containers, demo, paths
 from crnn.audio import AUDIO_SUFFIXES, Clip, load_clip
 from crnn.errors import DatasetError, EmptyGenreError
+from crnn.limits import MAX_TRACKS
 from crnn.splits import (
     check_trainable,
     fold_tracks,
@@ -50,7 +51,6 @@ __all__ = [
 ]
 
 DEMO_NAME = "demo"
-MAX_TRACKS = 100_000
 
 _MAX_CSV_BYTES = 64 * 2**20
 _SAMPLED_BYTES = 1 << 16

@@ -68,9 +68,7 @@ def _gru(frames: keras.KerasTensor, units: int, prefix: str) -> keras.KerasTenso
     return keras.layers.Bidirectional(gru, name=f"{prefix}bidirectional")(frames)
 
 
-def _embedding(
-    pooled: list[keras.KerasTensor], dropout: float, prefix: str, name: str, size: int
-) -> keras.KerasTensor:
+def _embedding(pooled: list[keras.KerasTensor], dropout: float, prefix: str, name: str, size: int) -> keras.KerasTensor:
     x = keras.layers.Concatenate(name=f"{prefix}pooled")(pooled)
     x = keras.layers.BatchNormalization(name=f"{prefix}pooled_norm")(x)
     x = keras.layers.Dropout(dropout, name=f"{prefix}pooled_dropout")(x)
@@ -100,9 +98,7 @@ def _convolution_block(
 ) -> keras.KerasTensor:
     strides = (1, pool[1]) if is_first else (1, 1)
     rest = (pool[0], 1) if is_first else pool
-    x = keras.layers.Conv2D(
-        filters, 3, strides=strides, padding="same", use_bias=False, name=name.format("conv")
-    )(x)
+    x = keras.layers.Conv2D(filters, 3, strides=strides, padding="same", use_bias=False, name=name.format("conv"))(x)
     x = keras.layers.BatchNormalization(momentum=0.9, name=name.format("batch_norm"))(x)
     x = keras.layers.ReLU(name=name.format("relu"))(x)
     if rest != (1, 1):

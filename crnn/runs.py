@@ -26,6 +26,7 @@ from typing import IO, Any, Literal
 
 from crnn import paths
 from crnn.errors import CrnnError, TrainingBusyError
+from crnn.limits import check_room
 from crnn.locks import FileLock
 from crnn.orders import CHECKPOINT_NAME, TrainingOrder
 
@@ -188,10 +189,12 @@ def start_run(order: TrainingOrder) -> Run:
 
     Raises:
         TrainingBusyError: Another run is under way, or just being started.
+        DiskFullError: There is too little room for what a run writes.
         CrnnError: The disk or the system refuses.
     """
     with _sole_starter():
         try:
+            check_room(runs_dir(), 0, "A training")
             folder = _new_folder()
             run = Run(folder)
             placed = dataclasses.replace(order, out=run.model_dir, run_dir=folder, resume=False, replace=True)

@@ -24,7 +24,6 @@ from crnn.bundle import (
     EMBEDDINGS_NAME,
     JSON_NAME,
     KERAS_NAME,
-    MAX_BUNDLE_BYTES,
     ONNX_NAME,
     Bundle,
     check_name,
@@ -35,6 +34,7 @@ from crnn.bundle import (
 from crnn.card import model_card
 from crnn.errors import BundleError
 from crnn.inference import Classifier
+from crnn.limits import MAX_BUNDLE_BYTES
 from crnn.unpacking import listed
 
 _DELETED = ".deleted"

@@ -9,6 +9,7 @@ import streamlit as st
 from crnn import collecting
 from crnn.dataset import DEMO_NAME
 from crnn.errors import CrnnError
+from ui import limits
 from ui.words import plain
 
 _FOLDERS = "train.folders"
@@ -66,7 +67,10 @@ def _ways_to_add() -> None:
     with clips:
         _add_clips()
     with upload:
-        st.caption(f"{FORMATS} Packed as a zip; or a log-mel archive (.npz) made by `python -m crnn features`.")
+        st.caption(
+            f"{FORMATS} Packed as a zip; or a log-mel archive (.npz) made by `python -m crnn features`. "
+            f"{limits.of_data_sets(collecting.uploads_dir())}"
+        )
         st.file_uploader("Zip or archive", key="train.upload", on_change=_take_upload, label_visibility="collapsed")
         _draw_fault("train.upload.fault")
     if folder:
@@ -119,6 +123,7 @@ def _add_clips() -> None:
         st.file_uploader(
             "Clips of this genre", accept_multiple_files=True, key=f"train.clips.{_given()}", on_change=_take_clips
         )
+        st.caption(limits.of_clips())
         st.audio_input(
             "Or record one", sample_rate=44_100, key=f"train.recording.{_given()}", on_change=_take_recording
         )
@@ -131,8 +136,8 @@ def _given() -> int:
 
 
 def _take_clips() -> None:
-    uploads = st.session_state[f"train.clips.{_given()}"] or []
-    _keep([(upload.name, upload.getvalue()) for upload in uploads])
+    taken, surplus = limits.as_many_as_fit(st.session_state[f"train.clips.{_given()}"] or [])
+    _keep([(upload.name, upload.getvalue()) for upload in taken], surplus)
 
 
 def _take_recording() -> None:
@@ -141,7 +146,7 @@ def _take_recording() -> None:
         _keep([("", recording.getvalue())])
 
 
-def _keep(clips: list[tuple[str, bytes]]) -> None:
+def _keep(clips: list[tuple[str, bytes]], surplus: str = "") -> None:
     faults = []
     for name, data in clips:
         try:
@@ -150,5 +155,5 @@ def _keep(clips: list[tuple[str, bytes]]) -> None:
             faults.append(str(err))
     if clips and len(faults) < len(clips):
         _add(str(collecting.own_dir()))
-    st.session_state["train.clips.fault"] = " ".join(dict.fromkeys(faults))
+    st.session_state["train.clips.fault"] = " ".join(filter(None, dict.fromkeys([*faults, surplus])))
     st.session_state["train.given"] = _given() + 1
