@@ -197,7 +197,8 @@ def _genre_folder_tracks(root: Path, faults: list[Fault], notes: list[str]) -> l
         for relative in _files_below(entry, root):
             (audio if PurePosixPath(relative).suffix.lower() in AUDIO_SUFFIXES else others).append(relative)
         if not audio:
-            faults.append(Fault("empty_genre", normalised(entry.name), "The folder holds no audio file."))
+            found_no = "holds no audio file" if os.access(entry, os.R_OK | os.X_OK) else "cannot be read"
+            faults.append(Fault("empty_genre", normalised(entry.name), f"The folder {found_no}."))
         found += [(Track("", normalised(entry.name), root / relative), relative) for relative in audio]
         if len(found) > MAX_TRACKS:
             break
