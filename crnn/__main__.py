@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
+from typing import TextIO
 
 from crnn import __version__
 from crnn.commands import answering, fetching, learning, shelf
@@ -65,5 +67,30 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
 
 
+def _silence_decoders() -> None:
+    """Move our own output to descriptors of its own, and let what C code prints run dry.
+
+    libsndfile and mpg123 say what they think of a damaged file on stdout and stderr, in the midst of a line of JSON.
+    """
+    sys.stdout, sys.stderr = _moved(sys.stdout), _moved(sys.stderr)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+
+
+def _moved(stream: TextIO) -> TextIO:
+    stream.flush()
+    return open(
+        os.dup(stream.fileno()),
+        "w",
+        encoding=stream.encoding,
+        errors=stream.errors,
+        buffering=1 if stream.isatty() or stream is sys.stderr else -1,
+    )
+
+
 if __name__ == "__main__":
+    if "--verbose" not in sys.argv:
+        _silence_decoders()
     sys.exit(main())

@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from crnn.config import FeatureConfig
 from crnn.errors import DatasetError
+from crnn.limits import MAX_ARCHIVE_BYTES, MAX_TRACKS
 
 UInt8Array = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
@@ -33,8 +34,6 @@ FloatArray = npt.NDArray[np.float32]
 FLOOR_DB = -80.0
 FORMAT_VERSION = 1
 
-MAX_ARCHIVE_BYTES = 16 * 2**30
-MAX_TRACKS = 200_000
 _MAX_TEXT_CHARACTERS = 4096
 _MAX_MEMBERS = 32
 # Log-mels deflate to a half or less; text columns shrink a hundredfold, but are small.

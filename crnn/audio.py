@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn import containers
-from crnn.config import MAX_CLIP_SECONDS, MIN_CLIP_SECONDS
 from crnn.decoding import ACCEPTED_FORMATS, MAX_CHANNELS, Decoder, Source, called, open_file
 from crnn.errors import ClipTooLongError, ClipTooShortError, EmptyAudioError, UndecodableAudioError
+from crnn.limits import MAX_CLIP_SECONDS, MIN_CLIP_SECONDS
 
 __all__ = [
     "ACCEPTED_FORMATS",

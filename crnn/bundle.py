@@ -23,6 +23,8 @@ from typing import Any, TypeVar
 
 from crnn.config import FeatureConfig
 from crnn.errors import BundleError
+from crnn.limits import MAX_BUNDLE_BYTES
+from crnn.locks import sole_writer
 
 FORMAT_VERSION = 1
 JSON_NAME = "bundle.json"
@@ -34,7 +36,6 @@ FILE_NAMES = frozenset({ONNX_NAME, KERAS_NAME, EMBEDDINGS_NAME})
 
 _T = TypeVar("_T")
 
-MAX_BUNDLE_BYTES = 200 * 2**20
 _MAX_JSON_BYTES = 4 * 2**20
 _MAX_INPUT_CELLS = 2**22
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -149,16 +150,32 @@ def _check_file(bundle: Bundle, path: Path, expected: str) -> None:
 
 
 def list_bundles(models_dir: Path) -> tuple[list[Bundle], dict[str, str]]:
-    """Every bundle below `models_dir`, by name, and what is wrong with those that don't load."""
+    """Every bundle below `models_dir`, by name, and what is wrong with those that don't load.
+
+    Raises:
+        BundleError: The folder is there and cannot be read.
+    """
     bundles, faults = [], {}
-    folders = sorted(models_dir.iterdir()) if models_dir.is_dir() else []
-    for folder in folders:
-        if folder.is_dir() and not folder.name.startswith("."):
-            try:
-                bundles.append(load_bundle(folder))
-            except BundleError as err:
-                faults[folder.name] = str(err)
+    for folder in bundle_folders(models_dir):
+        try:
+            bundles.append(load_bundle(folder))
+        except BundleError as err:
+            faults[folder.name] = str(err)
     return bundles, faults
+
+
+def bundle_folders(models_dir: Path) -> list[Path]:
+    """Folders below `models_dir` that may be bundles, by name; none where it is not there.
+
+    Raises:
+        BundleError: It is there and cannot be read.
+    """
+    try:
+        return sorted(p for p in models_dir.iterdir() if not p.name.startswith(".") and p.is_dir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as err:
+        raise BundleError(f"The models in {models_dir} cannot be read: {err.strerror or err}.") from err
 
 
 def save_bundle(bundle: Bundle, folder: Path, write_files: Callable[[Path], None], *, replace: bool = False) -> Bundle:
@@ -189,7 +206,8 @@ def save_bundle(bundle: Bundle, folder: Path, write_files: Callable[[Path], None
         complete = dataclasses.replace(bundle, name=folder.name, files=files)
         (draft / JSON_NAME).write_text(_to_json(complete), encoding="utf-8")
         load_bundle(draft)
-        _swap_in(draft, folder)
+        with sole_writer(folder.parent):
+            _swap_in(draft, folder)
     except OSError as err:
         raise BundleError(
             f"The model could not be saved in {folder.parent}: {err.strerror or err}. Nothing there was changed."
@@ -251,14 +269,16 @@ def _to_json(bundle: Bundle) -> str:
 
 def _read_json(folder: Path) -> dict[str, Any]:
     path = folder / JSON_NAME
-    if not path.is_file():
-        raise BundleError(f"“{folder.name}” is no model: it has no {JSON_NAME}.")
     damaged = f"{JSON_NAME} of “{folder.name}” cannot be read: it is damaged."
     try:
+        if not path.is_file():
+            raise BundleError(f"“{folder.name}” is no model: it has no {JSON_NAME}.")
         if path.stat().st_size > _MAX_JSON_BYTES:
             raise BundleError(f"{JSON_NAME} of “{folder.name}” is too large to be one.")
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ValueError, RecursionError) as err:
+    except OSError as err:
+        raise BundleError(f"{JSON_NAME} of “{folder.name}” cannot be read: {err.strerror or err}.") from err
+    except (UnicodeDecodeError, ValueError, RecursionError) as err:
         raise BundleError(damaged) from err
     if not isinstance(values, dict):
         raise BundleError(f"{JSON_NAME} of “{folder.name}” is not a model's description.")

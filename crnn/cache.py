@@ -27,13 +27,11 @@ from crnn.audio import AudioStream, check_duration
 from crnn.config import FeatureConfig
 from crnn.errors import AudioError, ClipTooShortError, DatasetError
 from crnn.feature_store import Computed, FeatureStore
+from crnn.limits import MAX_TRACK_SECONDS
 from crnn.tracks import Dataset, Fault, Track
 
 # Below `home_dir()`.
 CACHE_FOLDER = "features"
-# Of a longer track only the beginning is learnt from: a mixtape must not outweigh a shelf.
-MAX_TRACK_SECONDS = 600.0
-
 # Raised whenever the same sound would give other frames.
 _CACHE_VERSION = 1
 _TRANSFORM_FIELDS = ("sample_rate", "n_fft", "hop_length", "n_mels", "fmin", "fmax")

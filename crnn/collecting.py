@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+import tempfile
 from pathlib import Path
 
 from crnn import paths
 from crnn.audio import AUDIO_SUFFIXES, AudioStream
 from crnn.config import FeatureConfig
 from crnn.errors import DatasetError
+from crnn.limits import check_room
 
 _UNSAFE = re.compile(r"[^\w &'+.-]+")
 _MAX_NAME = 60
@@ -63,6 +65,7 @@ def add_clip(folder: Path, genre: str, name: str, data: bytes) -> Path:
     Raises:
         AudioError: It is no sound.
         DatasetError: The genre has no name, or the disk refuses.
+        DiskFullError: There is no room for it.
     """
     with AudioStream(data, FeatureConfig().sample_rate, name=name) as stream:
         next(iter(stream), None)
@@ -70,10 +73,10 @@ def add_clip(folder: Path, genre: str, name: str, data: bytes) -> Path:
     suffix = Path(name).suffix.lower()
     path = folder / genre_folder(genre) / f"{digest}{suffix if suffix in AUDIO_SUFFIXES else '.wav'}"
     try:
+        _write(path, data, "Keeping the clip")
         for other in folder.glob(f"*/{digest}.*"):
-            other.unlink()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+            if not other.samefile(path):
+                other.unlink()
     except OSError as err:
         raise DatasetError(f"The clip could not be kept in {folder}: {err.strerror or err}.") from err
     return path
@@ -84,16 +87,31 @@ def keep_upload(name: str, data: bytes) -> Path:
 
     Raises:
         DatasetError: The disk refuses.
+        DiskFullError: There is no room for it.
     """
     stem = safe_name(Path(name).stem, "upload")
     suffix = ".npz" if name.lower().endswith(".npz") else ".zip"
     path = uploads_dir() / hashlib.sha256(data).hexdigest()[:16] / f"{stem}{suffix}"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        _write(path, data, "Keeping the upload")
     except OSError as err:
         raise DatasetError(f"The upload could not be kept: {err.strerror or err}.") from err
     return path
+
+
+def _write(path: Path, data: bytes, what: str) -> None:
+    # Beside its place and renamed: half a file would count as a track for ever.
+    check_room(path, len(data), what)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as draft:
+        place = Path(draft.name)
+        try:
+            draft.write(data)
+            draft.close()
+            place.chmod(0o644)
+            place.replace(path)
+        finally:
+            place.unlink(missing_ok=True)
 
 
 def uploads() -> list[Path]:

@@ -10,9 +10,6 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Self
 
-MIN_CLIP_SECONDS = 1.0
-MAX_CLIP_SECONDS = 15 * 60.0
-
 
 class _DictConfig:
     """Round trip of a frozen dataclass through a plain dict."""

@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from crnn import archive, containers, demo, paths
 from crnn.audio import AUDIO_SUFFIXES, Clip, load_clip
 from crnn.errors import DatasetError, EmptyGenreError
+from crnn.limits import MAX_TRACKS
 from crnn.splits import (
     check_trainable,
     fold_parts,
@@ -54,7 +55,6 @@ __all__ = [
 ]
 
 DEMO_NAME = "demo"
-MAX_TRACKS = 100_000
 
 _MAX_CSV_BYTES = 64 * 2**20
 _SAMPLED_BYTES = 1 << 16
@@ -201,7 +201,8 @@ def _genre_folder_tracks(root: Path, faults: list[Fault], notes: list[str]) -> l
         for relative in _files_below(entry, root):
             (audio if PurePosixPath(relative).suffix.lower() in AUDIO_SUFFIXES else others).append(relative)
         if not audio:
-            faults.append(Fault("empty_genre", normalised(entry.name), "The folder holds no audio file."))
+            found_no = "holds no audio file" if os.access(entry, os.R_OK | os.X_OK) else "cannot be read"
+            faults.append(Fault("empty_genre", normalised(entry.name), f"The folder {found_no}."))
         found += [(Track("", normalised(entry.name), root / relative), relative) for relative in audio]
         if len(found) > MAX_TRACKS:
             break

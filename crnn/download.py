@@ -24,8 +24,8 @@ from urllib.parse import unquote, urlsplit
 from crnn import __version__
 from crnn.collecting import safe_name, uploads_dir
 from crnn.errors import DatasetError
+from crnn.limits import MAX_UNPACKED_BYTES
 from crnn.locks import FileLock
-from crnn.unpacking import MAX_UNPACKED_BYTES
 
 Progress = Callable[[int, int | None], None]
 

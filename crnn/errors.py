@@ -45,6 +45,10 @@ class BundleError(CrnnError):
     """A model bundle is missing, damaged, unknown or hostile."""
 
 
+class DiskFullError(CrnnError):
+    """There is too little room on the disk for what was asked."""
+
+
 class TrainingDivergedError(CrnnError):
     """The training loss became NaN or infinite."""
 

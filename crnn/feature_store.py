@@ -103,8 +103,10 @@ class FeatureStore:
 def _open_store(path: Path) -> sqlite3.Connection:
     try:
         return _connected(path)
-    except sqlite3.OperationalError:
-        raise
+    except sqlite3.OperationalError as err:
+        # A full or read-only disk: what is computed serves this run, and is kept nowhere.
+        _log.warning("Features are not kept: %s", err)
+        return _connected(Path(":memory:"))
     except sqlite3.DatabaseError:
         _log.warning("%s was damaged; it is made anew", path)
         for suffix in ("", "-wal", "-shm"):

@@ -26,6 +26,7 @@ from typing import IO, Any, Literal
 
 from crnn import paths
 from crnn.errors import CrnnError, TrainingBusyError
+from crnn.limits import check_room
 from crnn.locks import FileLock
 from crnn.orders import CHECKPOINT_NAME, TrainingOrder
 
@@ -36,6 +37,7 @@ MODEL_NAME = "model"
 REPORT_NAME = "report.json"
 LOG_NAME = "run.log"
 _ORDER_NAME, _STATUS_NAME, _EVENTS_NAME = "order.json", "status.json", "events.jsonl"
+_RESERVE_NAME, _RESERVE_BYTES = ".reserve", 1 << 16
 _FLAGS: tuple[Flag, ...] = ("stop", "pause", "closed")
 _ENDED: tuple[State, ...] = ("done", "stopped", "failed")
 _REPOSITORY = Path(__file__).resolve().parent.parent
@@ -134,10 +136,15 @@ class Account:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._facts: dict[str, Any] = {"pid": os.getpid(), "state": "working"}
+        with _tolerating_a_full_disk():
+            (run.folder / _RESERVE_NAME).write_bytes(bytes(_RESERVE_BYTES))
 
     def tell(self, **facts: Any) -> None:
         """Renew the status by `facts`."""
         self._facts |= facts
+        if self._facts["state"] in _ENDED:
+            # Its last word must find room on a disk that is full.
+            (self._run.folder / _RESERVE_NAME).unlink(missing_ok=True)
         with _tolerating_a_full_disk():
             _write_json(self._run.folder / _STATUS_NAME, self._facts)
 
@@ -191,10 +198,12 @@ def start_run(order: TrainingOrder) -> Run:
 
     Raises:
         TrainingBusyError: Another run is under way, or just being started.
+        DiskFullError: There is too little room for what a run writes.
         CrnnError: The disk or the system refuses.
     """
     with _sole_starter():
         try:
+            check_room(runs_dir(), 0, "A training")
             folder = _new_folder()
             run = Run(folder)
             placed = dataclasses.replace(order, out=run.model_dir, run_dir=folder, resume=False, replace=True)
@@ -370,4 +379,5 @@ def _tolerating_a_full_disk() -> Iterator[None]:
     try:
         yield
     except OSError as err:
-        sys.stderr.write(f"Not written: {err}\n")
+        with contextlib.suppress(OSError):  # the log lies on the same disk
+            sys.stderr.write(f"Not written: {err}\n")

@@ -24,7 +24,6 @@ from crnn.bundle import (
     EMBEDDINGS_NAME,
     JSON_NAME,
     KERAS_NAME,
-    MAX_BUNDLE_BYTES,
     ONNX_NAME,
     Bundle,
     check_name,
@@ -35,6 +34,8 @@ from crnn.bundle import (
 from crnn.card import model_card
 from crnn.errors import BundleError
 from crnn.inference import Classifier
+from crnn.limits import MAX_BUNDLE_BYTES
+from crnn.locks import sole_writer
 from crnn.unpacking import listed
 
 _DELETED = ".deleted"
@@ -83,14 +84,19 @@ def rename(bundle: Bundle, name: str) -> Bundle:
     if bundle.path is None:
         raise BundleError(f"The model “{bundle.name}” is not on disk.")
     target = bundle.path.with_name(check_name(name))
-    # The disk may take “Jazz” and “jazz” for one: then a change of letters alone is no clash.
-    if target.exists() and not target.samefile(bundle.path):
-        raise BundleError(f"A model “{name}” is there already. Choose another name.")
     try:
-        bundle.path.rename(target)
+        with sole_writer(target.parent):
+            # The disk may take “Jazz” and “jazz” for one: then a change of letters alone is no clash.
+            if target.exists() and not target.samefile(bundle.path):
+                raise BundleError(f"A model “{name}” is there already. Choose another name.")
+            bundle.path.rename(target)
+            try:
+                renamed = rewrite_json(dataclasses.replace(bundle, name=name, path=target))
+            except BundleError:
+                target.rename(bundle.path)
+                raise
     except OSError as err:
         raise BundleError(f"“{bundle.name}” could not be renamed: {err.strerror or err}.") from err
-    renamed = rewrite_json(dataclasses.replace(bundle, name=name, path=target))
     with contextlib.suppress(OSError):
         _write_card(renamed, target)
     return renamed
@@ -104,8 +110,9 @@ def delete(folder: Path) -> Deleted:
     """
     target = folder.parent / _DELETED / f"{folder.name}@{time.time_ns()}"
     try:
-        target.parent.mkdir(exist_ok=True)
-        folder.rename(target)
+        with sole_writer(folder.parent):
+            target.parent.mkdir(exist_ok=True)
+            folder.rename(target)
     except OSError as err:
         raise BundleError(f"“{folder.name}” could not be deleted: {err.strerror or err}.") from err
     return Deleted(folder.name, target)
@@ -114,7 +121,10 @@ def delete(folder: Path) -> Deleted:
 def deleted() -> list[Deleted]:
     """Models that can be put back, the last deleted first."""
     folder = paths.models_dir() / _DELETED
-    found = [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+    try:
+        found = [path for path in folder.iterdir() if path.is_dir()]
+    except OSError:  # nothing was deleted yet, or the folder cannot be read, which the shelf says
+        return []
     found.sort(key=lambda path: path.name.rpartition("@")[2], reverse=True)
     return [Deleted(path.name.rpartition("@")[0], path) for path in found]
 
@@ -126,17 +136,22 @@ def put_back(model: Deleted) -> None:
         BundleError: The name was taken meanwhile, or the disk refuses.
     """
     target = paths.models_dir() / model.name
-    if target.exists():
-        raise BundleError(f"A model “{model.name}” is there again. Rename that one first.")
     try:
-        model.folder.rename(target)
+        with sole_writer(target.parent):
+            if target.exists():
+                raise BundleError(f"A model “{model.name}” is there again. Rename that one first.")
+            model.folder.rename(target)
     except OSError as err:
         raise BundleError(f"“{model.name}” could not be put back: {err.strerror or err}.") from err
 
 
 def throw_away(model: Deleted) -> None:
     """Delete a deleted model for good."""
-    shutil.rmtree(model.folder, ignore_errors=True)
+    # Taken away first: put back by another server in the midst of it, half a model would be on the shelf.
+    doomed = model.folder.parent.with_name(f".{model.folder.name}-thrown-{time.time_ns()}")
+    with contextlib.suppress(OSError):
+        model.folder.rename(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
 
 
 def pack(bundle: Bundle) -> bytes:

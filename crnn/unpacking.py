@@ -20,16 +20,14 @@ from pathlib import Path, PurePosixPath
 
 from crnn.audio import AUDIO_SUFFIXES
 from crnn.errors import DatasetError
+from crnn.limits import MAX_UNPACKED_BYTES, MAX_ZIP_FILES, check_room
 
-MAX_FILES = 50_000
-MAX_UNPACKED_BYTES = 50 * 2**30
 # Sound hardly deflates; digital silence does, a thousandfold, but a data set is not made of it.
 MAX_RATIO = 100
 SMALL_BYTES = 100 * 2**20
 
 _UTF8_FLAG = 0x800
 _ENCRYPTED_FLAG = 0x1
-_SPARE_BYTES = 500 * 2**20
 
 
 def unpack(path: Path, into: Path, *, csv_name: str) -> Path:
@@ -42,6 +40,7 @@ def unpack(path: Path, into: Path, *, csv_name: str) -> Path:
 
     Raises:
         DatasetError: It is no zip, damaged, encrypted, hostile, too large, or the disk refuses.
+        DiskFullError: There is no room for what it holds.
     """
     try:
         with path.open("rb") as file:
@@ -51,7 +50,7 @@ def unpack(path: Path, into: Path, *, csv_name: str) -> Path:
         with zipfile.ZipFile(path) as zip_file:
             wanted = _wanted(zip_file, path, csv_name)
             into.mkdir(parents=True, exist_ok=True)
-            _check_space(wanted, into, path)
+            check_room(into, sum(info.file_size for info in wanted.values()), f"Unpacking “{path.name}”")
             return _extract(zip_file, wanted, target)
     except FileNotFoundError as err:
         raise DatasetError(f"There is no file {path}.") from err
@@ -87,22 +86,13 @@ def _wanted(zip_file: zipfile.ZipFile, path: Path, csv_name: str) -> dict[str, z
 
 
 def _check_sizes(infos: list[zipfile.ZipInfo], path: Path) -> None:
-    if len(infos) > MAX_FILES:
-        raise DatasetError(f"“{path.name}” holds {len(infos)} files; at most {MAX_FILES} are accepted in a zip.")
+    if len(infos) > MAX_ZIP_FILES:
+        raise DatasetError(f"“{path.name}” holds {len(infos)} files; at most {MAX_ZIP_FILES} are accepted in a zip.")
     total = sum(info.file_size for info in infos)
     if total > MAX_UNPACKED_BYTES or total > SMALL_BYTES + MAX_RATIO * path.stat().st_size:
         raise DatasetError(
             f"“{path.name}” would unpack to {total / 2**30:.1f} GiB, {total / max(1, path.stat().st_size):.0f} times "
             f"its size. At most {MAX_UNPACKED_BYTES >> 30} GiB and {MAX_RATIO} times are accepted."
-        )
-
-
-def _check_space(wanted: dict[str, zipfile.ZipInfo], into: Path, path: Path) -> None:
-    needed = sum(info.file_size for info in wanted.values())
-    free = shutil.disk_usage(into).free
-    if needed + _SPARE_BYTES > free:
-        raise DatasetError(
-            f"“{path.name}” needs {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free where it is unpacked."
         )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from crnn.bundle import Bundle, check_name
 from crnn.collection import Collection, gather
 from crnn.commands.common import find_bundle, select_tracks
 from crnn.dataset import Track, check_trainable, fold_parts, protection_of
-from crnn.errors import BundleError, DatasetError
+from crnn.errors import BundleError, CrnnError, DatasetError
 from crnn.folding import Judged, counted, fold_name, joined, judge
 from crnn.listening import listen
 from crnn.loading import Loaded, load_parts
@@ -99,7 +100,8 @@ def carry_out(
         raise BundleError(f"A model “{order.out.name}” is there already. Choose another name, or say --replace.")
     initial = find_bundle(order.init) if order.init else None
     run_dir = order.run_dir or order.out.parent / f".{order.out.name}-run"
-    run_dir.mkdir(parents=True, exist_ok=True)
+    with _writing_to(run_dir):
+        run_dir.mkdir(parents=True, exist_ok=True)
     resumes = order.resume and any((run_dir / name).exists() for name in (CHECKPOINT_NAME, fold_name(1)))
     on_event({"event": "stage", "stage": "scanning"})
     collection = gather(order.datasets, order.genres)
@@ -256,7 +258,16 @@ def _check_same_data(run_dir: Path, collection: Collection, *, resumes: bool) ->
             f"“{collection.name}” changed since this training began, so it cannot be resumed on it. "
             "Put the tracks back as they were, or start a new training."
         )
-    path.write_text(collection.fingerprint, encoding="utf-8")
+    with _writing_to(run_dir):
+        path.write_text(collection.fingerprint, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _writing_to(run_dir: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as err:
+        raise CrnnError(f"The training cannot be kept in {run_dir}: {err.strerror or err}.") from err
 
 
 def _clear(run_dir: Path) -> None:

@@ -221,3 +221,17 @@ def test_module_runs_and_results_alone_go_to_stdout(bundle, music):
     command = [sys.executable, "-m", "crnn", "classify", music / "low.wav", "--format", "json", "--model", bundle.path]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["genre"] == "bass"
+
+
+def test_what_decoders_say_of_a_damaged_file_is_not_heard(bundle, tmp_path):
+    out = io.BytesIO()
+    soundfile.write(out, noise(6.0), RATE, format="MP3")
+    damaged = bytearray(out.getvalue())
+    damaged[5000::97] = bytes(len(damaged[5000::97]))
+    (tmp_path / "damaged.mp3").write_bytes(damaged)
+    command = [sys.executable, "-m", "crnn", "classify", str(tmp_path / "damaged.mp3"), "--model", str(bundle.path)]
+    done = subprocess.run([*command, "--format", "json"], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert [json.loads(line)["verdict"] for line in done.stdout.splitlines()]
+    command.insert(3, "--verbose")
+    assert "mpg123" in subprocess.run(command, capture_output=True, text=True, check=True).stderr

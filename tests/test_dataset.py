@@ -316,7 +316,7 @@ def test_a_zip_bomb_is_refused(tmp_path: Path, home: Path):
 
 
 def test_too_many_files_in_a_zip_are_one_sentence(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("crnn.unpacking.MAX_FILES", 5)
+    monkeypatch.setattr("crnn.unpacking.MAX_ZIP_FILES", 5)
     path = tmp_path / "many.zip"
     with zipfile.ZipFile(path, "w") as zip_file:
         for i in range(6):

@@ -8,6 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from crnn.audio import ACCEPTED_FORMATS
+from ui import limits
 from ui.words import plain
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
@@ -83,5 +84,4 @@ def _keep_uploads_in_memory() -> None:
     # to a temporary file. No upload comes before a page has run, so setting it here is early enough.
     from starlette.formparsers import MultiPartParser
 
-    limit_mb = int(st.get_option("server.maxUploadSize") or 200)
-    MultiPartParser.spool_max_size = max(MultiPartParser.spool_max_size, (limit_mb + 1) * 2**20)
+    MultiPartParser.spool_max_size = max(MultiPartParser.spool_max_size, (limits.max_upload_mb() + 1) * 2**20)

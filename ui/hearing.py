@@ -18,9 +18,10 @@ import streamlit as st
 
 from crnn import features, reporting
 from crnn.audio import AudioStream, load_clip, load_part
-from crnn.config import MAX_CLIP_SECONDS, FeatureConfig
+from crnn.config import FeatureConfig
 from crnn.errors import CrnnError
 from crnn.inference import Prediction
+from crnn.limits import MAX_CLIP_SECONDS
 from ui.media import wav_bytes
 from ui.state import Model, Sound, classifier, sounds
 

@@ -6,6 +6,7 @@ import streamlit as st
 
 from crnn.config import FeatureConfig
 from crnn.examples import example, example_names
+from ui import limits
 from ui.media import wav_bytes
 from ui.meter import level_meter
 from ui.state import Sound, give, sounds
@@ -16,6 +17,7 @@ _RECORDING_RATE = 44_100
 _RECORDING = "listen.recording"
 _UPLOADS = "listen.uploads"
 _EXAMPLE = "listen.example"
+_SURPLUS = "listen.surplus"
 
 
 def give_a_sound() -> None:
@@ -40,6 +42,10 @@ def give_a_sound() -> None:
             on_change=_take_uploads,
             label_visibility="collapsed",
         )
+        st.caption(limits.of_sounds())
+        surplus = st.session_state.get(_SURPLUS)
+        if surplus:
+            st.warning(surplus)
     with try_out:
         st.pills(
             "Examples, synthesized on this machine when you choose one",
@@ -60,8 +66,9 @@ def _take_recording() -> None:
 
 def _take_uploads() -> None:
     uploads = st.session_state[_UPLOADS]
-    if uploads:
-        give(tuple(Sound(upload.name, upload.getvalue(), "upload") for upload in uploads))
+    taken, st.session_state[_SURPLUS] = limits.as_many_as_fit(uploads or [])
+    if taken:
+        give(tuple(Sound(upload.name, upload.getvalue(), "upload") for upload in taken))
         st.session_state[_EXAMPLE] = None
     else:
         _forget("upload")

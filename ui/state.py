@@ -16,7 +16,7 @@ from typing import Literal
 import streamlit as st
 
 from crnn import paths
-from crnn.bundle import Bundle, load_bundle
+from crnn.bundle import Bundle, bundle_folders, load_bundle
 from crnn.errors import BundleError
 from crnn.inference import Classifier
 
@@ -75,15 +75,21 @@ def models_dir() -> Path:
 def find_models() -> tuple[list[Model], list[str]]:
     """Every model that loads, by name, and a sentence for each that does not."""
     found, faults = [], []
-    folder = models_dir()
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if not path.is_dir() or path.name.startswith("."):
-            continue
-        fingerprint = _fingerprint(path)
+    try:
+        folders = bundle_folders(models_dir())
+    except BundleError as err:
+        return [], [str(err)]
+    for path in folders:
         try:
+            fingerprint = _fingerprint(path)
             found.append(Model(_bundle(str(path), fingerprint), fingerprint))
         except BundleError as err:
             faults.append(str(err))
+        except FileNotFoundError:
+            # Another server took it off the shelf between two looks.
+            continue
+        except OSError as err:
+            faults.append(f"The model “{path.name}” cannot be read: {err.strerror or err}.")
     return found, faults
 
 

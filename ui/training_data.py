@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from crnn import collecting, download
 from crnn.dataset import DEMO_NAME
 from crnn.errors import CrnnError
+from ui import limits
 from ui.words import plain
 
 _FOLDERS = "train.folders"
@@ -84,7 +85,10 @@ def _ways_to_add() -> None:
     with clips:
         _add_clips()
     with upload:
-        st.caption(f"{FORMATS} Packed as a zip; or a log-mel archive (.npz) made by `python -m crnn features`.")
+        st.caption(
+            f"{FORMATS} Packed as a zip; or a log-mel archive (.npz) made by `python -m crnn features`. "
+            f"{limits.of_data_sets(collecting.uploads_dir())}"
+        )
         st.file_uploader("Zip or archive", key="train.upload", on_change=_take_upload, label_visibility="collapsed")
         _draw_fault("train.upload.fault")
     if is_local:
@@ -183,6 +187,7 @@ def _add_clips() -> None:
         st.file_uploader(
             "Clips of this genre", accept_multiple_files=True, key=f"train.clips.{_given()}", on_change=_take_clips
         )
+        st.caption(limits.of_clips())
         st.audio_input(
             "Or record one", sample_rate=44_100, key=f"train.recording.{_given()}", on_change=_take_recording
         )
@@ -195,8 +200,8 @@ def _given() -> int:
 
 
 def _take_clips() -> None:
-    uploads = st.session_state[f"train.clips.{_given()}"] or []
-    _keep([(upload.name, upload.getvalue()) for upload in uploads])
+    taken, surplus = limits.as_many_as_fit(st.session_state[f"train.clips.{_given()}"] or [])
+    _keep([(upload.name, upload.getvalue()) for upload in taken], surplus)
 
 
 def _take_recording() -> None:
@@ -205,7 +210,7 @@ def _take_recording() -> None:
         _keep([("", recording.getvalue())])
 
 
-def _keep(clips: list[tuple[str, bytes]]) -> None:
+def _keep(clips: list[tuple[str, bytes]], surplus: str = "") -> None:
     faults = []
     for name, data in clips:
         try:
@@ -214,5 +219,5 @@ def _keep(clips: list[tuple[str, bytes]]) -> None:
             faults.append(str(err))
     if clips and len(faults) < len(clips):
         _add(str(collecting.own_dir()))
-    st.session_state["train.clips.fault"] = " ".join(dict.fromkeys(faults))
+    st.session_state["train.clips.fault"] = " ".join(filter(None, dict.fromkeys([*faults, surplus])))
     st.session_state["train.given"] = _given() + 1
