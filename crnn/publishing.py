@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import platform
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,11 +101,21 @@ def publish(
     def write_files(draft: Path) -> None:
         # A network without its optimiser: a third of the size.
         keras.Model(result.model.inputs, result.model.outputs, name="crnn").save(draft / bundles.KERAS_NAME)
+        _deflate(draft / bundles.KERAS_NAME)
         export.write_onnx(result.model, draft / bundles.ONNX_NAME, check)
         _write_embeddings(draft / bundles.EMBEDDINGS_NAME, embeddings, tracks)
         (draft / bundles.CARD_NAME).write_text(model_card(facts), encoding="utf-8")
 
     return bundles.save_bundle(facts, folder, write_files, replace=replace)
+
+
+def _deflate(path: Path) -> None:
+    """Pack a `.keras` file, which Keras stores as it is: rounded weights shrink to two thirds."""
+    with zipfile.ZipFile(path) as source:
+        members = {name: source.read(name) for name in source.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, content in members.items():
+            packed.writestr(name, content)
 
 
 def fit_calibration(logits: Sequence[npt.NDArray[np.floating]], labels: npt.NDArray[np.int64]) -> Calibration:
