@@ -24,7 +24,7 @@ from urllib.parse import unquote, urlsplit
 from crnn import __version__
 from crnn.collecting import safe_name, uploads_dir
 from crnn.errors import DatasetError
-from crnn.limits import MAX_UNPACKED_BYTES
+from crnn.limits import MAX_UNPACKED_BYTES, SPARE_DISK_BYTES
 from crnn.locks import FileLock
 
 Progress = Callable[[int, int | None], None]
@@ -32,7 +32,6 @@ Progress = Callable[[int, int | None], None]
 _TIMEOUT_SECONDS = 30.0
 _N_TRIES = 4
 _BLOCK_BYTES = 1 << 18
-_SPARE_BYTES = 500 * 2**20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -228,7 +227,7 @@ def _check_room(place: _Place, total: int | None, start: int) -> None:
     if total is not None and total > MAX_UNPACKED_BYTES:
         raise DatasetError(f"It has {total / 2**30:.0f} GiB; at most {MAX_UNPACKED_BYTES >> 30} are accepted.")
     free = shutil.disk_usage(place.part.parent).free
-    if total is not None and total - start + _SPARE_BYTES > free:
+    if total is not None and total - start + SPARE_DISK_BYTES > free:
         raise DatasetError(
             f"It has {total / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free where it would be kept."
         )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from crnn.config import MAX_CLIP_SECONDS, FeatureConfig
+from crnn.config import FeatureConfig
 from crnn.errors import CrnnError
+from crnn.limits import MAX_CLIP_SECONDS
 from ui import chrome, excerpts, exploring, hearing, placing, progress, reasons, sources, state, varying
 from ui.answers import genre_lane
 from ui.words import plain

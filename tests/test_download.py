@@ -231,7 +231,7 @@ def test_a_checksum_that_is_none_is_told(server: Server):
 
 
 def test_too_large_and_too_full_are_told_before_the_download(server: Server, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(download, "_SPARE_BYTES", 2**62)
+    monkeypatch.setattr(download, "SPARE_DISK_BYTES", 2**62)
     with pytest.raises(DatasetError, match="are free where it would be kept"):
         download.fetch(server.url)
     monkeypatch.setattr(download, "MAX_UNPACKED_BYTES", 1000)

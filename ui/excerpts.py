@@ -7,8 +7,8 @@ import math
 import streamlit as st
 
 from crnn import reporting
-from crnn.config import MAX_CLIP_SECONDS, MIN_CLIP_SECONDS
 from crnn.inference import Prediction
+from crnn.limits import MAX_CLIP_SECONDS, MIN_CLIP_SECONDS
 from ui import hearing, progress
 from ui.answers import genre_lane
 from ui.media import serve
