@@ -112,38 +112,10 @@ def carry_out(
     if stop_early():
         return Outcome(None, ("Stopped before anything was learnt.", *materials.faults), stopped=True)
     on_event({"event": "stage", "stage": "training"})
-
-    def start(data: TrainingData, place: Path = run_dir) -> keras.Model | None:
-        has_checkpoint = order.resume and (place / CHECKPOINT_NAME).is_file()
-        return None if initial is None else start_from(initial, data, materials.settings, resumes=has_checkpoint)
-
-    def watch(n_before: int) -> Callable[[Event], None]:
-        return counted(on_event, n_before, order.folds + 1)
-
-    judged = None
-    if order.folds:
-        judged = judge(
-            materials.data,
-            materials.settings,
-            materials.folds,
-            start=start,
-            run_dir=run_dir,
-            resume=order.resume,
-            watch=watch,
-            should_stop=should_stop,
-        )
-        if judged is None:
-            said = "Stopped before every fold was done: there is no model yet. Resumed, it goes on from here."
-            return Outcome(None, (said, *materials.faults), stopped=True)
-    result = train(
-        materials.data,
-        materials.settings,
-        initial=start(materials.data),
-        run_dir=run_dir,
-        resume=order.resume,
-        on_event=watch(order.folds),
-        should_stop=should_stop,
-    )
+    judged, result = _train(order, materials, initial, run_dir, on_event, should_stop)
+    if result is None:
+        said = "Stopped before every fold was done: there is no model yet. Resumed, it goes on from here."
+        return Outcome(None, (said, *materials.faults), stopped=True)
     if result.stopped and not result.history:
         said = "Stopped before the first epoch was done: nothing was kept."
         return Outcome(None, (said, *materials.faults), stopped=True)
@@ -196,6 +168,50 @@ def _prepare(
     if materials.faults:
         on_event({"event": "faults", "messages": list(materials.faults)})
     return materials
+
+
+def _train(  # noqa: PLR0917 - what `carry_out` was given, handed on
+    order: TrainingOrder,
+    materials: _Materials,
+    initial: Bundle | None,
+    run_dir: Path,
+    on_event: Callable[[Event], None],
+    should_stop: Callable[[], bool],
+) -> tuple[Judged | None, TrainResult | None]:
+    """What the folds say, if there are any, and the network to keep; None for it if it was stopped among the folds."""
+    data, settings = materials.data, materials.settings
+
+    def start(tracks: TrainingData, place: Path) -> keras.Model | None:
+        has_checkpoint = order.resume and (place / CHECKPOINT_NAME).is_file()
+        return None if initial is None else start_from(initial, tracks, settings, resumes=has_checkpoint)
+
+    def watch(n_before: int) -> Callable[[Event], None]:
+        return counted(on_event, n_before, order.folds + 1)
+
+    judged = None
+    if order.folds:
+        judged = judge(
+            data,
+            settings,
+            materials.folds,
+            start=start,
+            run_dir=run_dir,
+            resume=order.resume,
+            watch=watch,
+            should_stop=should_stop,
+        )
+        if judged is None:
+            return None, None
+    result = train(
+        data,
+        settings,
+        initial=start(data, run_dir),
+        run_dir=run_dir,
+        resume=order.resume,
+        on_event=watch(order.folds),
+        should_stop=should_stop,
+    )
+    return judged, result
 
 
 def _parts_of(order: TrainingOrder, collection: Collection) -> Parts:

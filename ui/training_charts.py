@@ -43,8 +43,17 @@ def draw_curves(history: list[dict[str, Any]], key: str) -> None:
         _show(accuracy, f"{key}.accuracy")
 
 
-def draw_confusion(genres: list[str], confusion: list[list[int]], key: str) -> None:
-    """Which genre was answered for which."""
+def draw_confusion(
+    genres: list[str], confusion: list[list[int]], key: str, *, is_clickable: bool = False
+) -> tuple[str, str] | None:
+    """Which genre was answered for which; the cell that was clicked, as what it is and what was answered.
+
+    Args:
+        genres: In the order of rows and columns.
+        confusion: Tracks by what they are and what was answered.
+        key: Of the chart.
+        is_clickable: Whether a click shall be heard.
+    """
     import plotly.graph_objects as go
 
     shares = [[n / max(1, sum(row)) for n in row] for row in confusion]
@@ -67,7 +76,33 @@ def draw_confusion(genres: list[str], confusion: list[list[int]], key: str) -> N
     )
     figure.update_yaxes(autorange="reversed")
     figure.update_layout(height=max(_HEIGHT, 40 * len(genres) + 60))
-    _show(figure, key)
+    if not is_clickable:
+        _show(figure, key)
+        return None
+    # Streamlit hears no click on a heatmap: points that nobody sees lie over its cells.
+    cells = [(answer, genre, confusion[i][j]) for i, genre in enumerate(genres) for j, answer in enumerate(genres)]
+    figure.add_trace(
+        go.Scatter(
+            x=[answer for answer, _, _ in cells],
+            y=[genre for _, genre, _ in cells],
+            customdata=[n for _, _, n in cells],
+            mode="markers",
+            marker={"size": 30, "symbol": "square", "opacity": 0},
+            # Streamlit dims what was not chosen; here there is nothing to dim.
+            selected={"marker": {"opacity": 0}},
+            unselected={"marker": {"opacity": 0}},
+            showlegend=False,
+            hovertemplate="is %{y}, answered %{x}: %{customdata} tracks. Click to hear them<extra></extra>",
+        )
+    )
+    # Wherever in a cell the pointer is, its point is the nearest.
+    figure.update_traces(hoverinfo="skip", hovertemplate=None, selector={"type": "heatmap"})
+    figure.update_layout(clickmode="event+select", dragmode=False, hovermode="closest", hoverdistance=-1)
+    event: Any = st.plotly_chart(
+        figure, width="stretch", key=key, config=_CONFIG, on_select="rerun", selection_mode="points"
+    )
+    points = event["selection"]["points"]
+    return (points[0]["y"], points[0]["x"]) if points else None
 
 
 def draw_reliability(bins: list[list[float]], key: str) -> None:

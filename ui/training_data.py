@@ -104,9 +104,7 @@ def _ways_to_add() -> None:
 
 def _fetch() -> None:
     """A zip or archive from an address."""
-    st.caption(
-        "Of a zip or log-mel archive as under the tab before. A download that breaks off goes on where it ended."
-    )
+    st.caption("The address of a zip or log-mel archive. A download that breaks off goes on where it ended.")
     with st.form("train.fetch", border=False):
         url = st.text_input("Address", key="train.url", placeholder="https://example.org/music.zip")
         sha256 = st.text_input(

@@ -20,6 +20,7 @@ from ui.words import plain, table
 
 _MAX_PLAYERS = 8
 _SAVED = "train.saved"
+_CLICKED = "train.report.clicked"
 
 
 def draw_report(run: Run, report: dict[str, Any]) -> None:
@@ -35,8 +36,8 @@ def draw_report(run: Run, report: dict[str, Any]) -> None:
         st.caption(f"Kept: epoch {report['kept_epoch']} of {len(report['history'])}.")
     if scores:
         with tabs[1]:
-            draw_confusion(scores["genres"], scores["confusion"], "train.report.confusion")
-            _draw_mistakes(report)
+            clicked = draw_confusion(scores["genres"], scores["confusion"], "train.report.confusion", is_clickable=True)
+            _draw_cell(report, clicked)
         with tabs[2]:
             draw_genre_scores(scores["per_genre"], "train.report.genres")
             st.markdown(table(("genre", "tracks", "precision", "recall", "F1"), reports.genre_rows(scores)))
@@ -50,19 +51,24 @@ def draw_report(run: Run, report: dict[str, Any]) -> None:
         draw_log(run.events())
 
 
-def _draw_mistakes(report: dict[str, Any]) -> None:
+def _draw_cell(report: dict[str, Any], clicked: tuple[str, str] | None) -> None:
+    """The tracks of a cell, or all mistakes, with players; cells are chosen by a click or from the list."""
+    tracks = sorted(report["tracks"], key=lambda track: -track["confidence"])
     wrong = reports.mistakes(report)
-    if not wrong:
-        st.caption("No mistakes on these tracks.")
-        return
-    cells = sorted({(track["genre"], track["answer"]) for track in wrong})
+    cells = sorted({(track["genre"], track["answer"]) for track in tracks})
+    # A click is news once: afterwards the list may say otherwise.
+    if clicked is not None and clicked != st.session_state.get(_CLICKED) and clicked in cells:
+        st.session_state["train.report.cell"] = clicked
+    st.session_state[_CLICKED] = clicked
     chosen = st.selectbox(
-        "Hear the mistakes, the surest first",
+        "Hear the tracks of a cell, the surest first: click it, or choose it here",
         [None, *cells],
-        format_func=lambda cell: f"all {len(wrong)}" if cell is None else f"is {cell[0]}, answered {cell[1]}",
+        format_func=lambda cell: f"all {len(wrong)} mistakes" if cell is None else f"is {cell[0]}, answered {cell[1]}",
         key="train.report.cell",
     )
-    shown = [track for track in wrong if chosen is None or (track["genre"], track["answer"]) == chosen]
+    shown = wrong if chosen is None else [t for t in tracks if (t["genre"], t["answer"]) == chosen]
+    if not shown:
+        st.caption("No mistakes on these tracks.")
     for track in shown[:_MAX_PLAYERS]:
         words = f"{track['track_id']}: is {track['genre']}, answered {track['answer']} ({track['confidence']:.2f})"
         st.caption(plain(words))

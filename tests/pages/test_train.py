@@ -316,6 +316,9 @@ def test_a_report_is_read_and_its_model_saved(home: Path, models: Path) -> None:
     assert "3 of 4 unheard tracks right: 75 %" in text
     assert "Always saying a would score 50 %." in text
     assert "b1: is b, answered a (0.90)" in text
+    app.selectbox(key="train.report.cell").set_value(("b", "b")).run()
+    assert "b0: is b, answered b (0.90)" in read(app)
+    assert "b1: is b, answered a" not in read(app)
     app.text_input(key="train.save.name").set_value("my-model")
     app.text_area(key="train.save.notes").set_value("For *me*.")
     next(button for button in app.button if button.label == "Save").click().run()
