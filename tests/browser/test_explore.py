@@ -99,11 +99,13 @@ def test_cursor_and_zoom_go_through_all_views(explore) -> None:
     explore.get_by_role("button", name="Zoom in").click()
     explore.get_by_role("button", name="Play", exact=True).click()
     explore.wait_for_timeout(400)
-    seen = np.array(explore.evaluate(WATCH, [0, 20]))
-    assert seen[:, 2].all(), "the cursor misses a view"
-    # Zoomed to half: the window begins where the sound began.
-    late = np.abs(seen[:, 0] * SECONDS / 2 - seen[:, 1])
-    # A busy machine may hold up a frame now and then.
+    for _ in range(3):  # a machine busy with other work holds up frames
+        seen = np.array(explore.evaluate(WATCH, [0, 20]))
+        assert seen[:, 2].all(), "the cursor misses a view"
+        # Zoomed to half: the window begins where the sound began.
+        late = np.abs(seen[:, 0] * SECONDS / 2 - seen[:, 1])
+        if np.quantile(late, 0.9) < 0.05:
+            break
     assert np.quantile(late, 0.9) < 0.05
     assert len(np.unique(seen[:, 1])) > 10, "the sound stands still"
     assert explore.locator(".lane").count() == 4
@@ -188,8 +190,12 @@ def test_two_sounds_have_a_cursor_each_and_a_difference(without_sound) -> None:
     explore.locator(".play").first.click()
     explore.wait_for_timeout(400)
     for number, is_playing in ((0, True), (1, False)):
-        seen = np.array(explore.evaluate(WATCH, [number, 10]))
-        assert np.quantile(np.abs(seen[:, 0] * SECONDS - seen[:, 1]), 0.9) < 0.05
+        for _ in range(3):
+            seen = np.array(explore.evaluate(WATCH, [number, 10]))
+            late = np.quantile(np.abs(seen[:, 0] * SECONDS - seen[:, 1]), 0.9)
+            if late < 0.05:
+                break
+        assert late < 0.05
         assert (len(np.unique(seen[:, 1])) > 5) == is_playing
     explore.locator(".play").first.click()
     assert read_level(explore, difference, 440.0) > 10
