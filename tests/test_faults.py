@@ -351,7 +351,8 @@ while time.monotonic() < until:
         elif action == "rename" and bundle.name != "keep": shelf.rename(bundle, new_name())
         elif action == "delete" and bundle.name != "keep": shelf.throw_away(shelf.delete(bundle.path))
         elif action == "replace": replace(bundle)
-        elif action == "back" and shelf.deleted(): shelf.put_back(shelf.deleted()[0])
+        elif action == "back":
+            for gone in shelf.deleted()[:1]: shelf.put_back(gone)
         counts[action] = counts.get(action, 0) + 1
     except BundleError:
         counts["refused"] = counts.get("refused", 0) + 1
