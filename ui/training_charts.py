@@ -79,7 +79,18 @@ def draw_confusion(
     if not is_clickable:
         _show(figure, key)
         return None
-    # Streamlit hears no click on a heatmap: points that nobody sees lie over its cells.
+    _add_click_points(figure, genres, confusion)
+    event: Any = st.plotly_chart(
+        figure, width="stretch", key=key, config=_CONFIG, on_select="rerun", selection_mode="points"
+    )
+    points = event["selection"]["points"]
+    return (points[0]["y"], points[0]["x"]) if points else None
+
+
+def _add_click_points(figure: go.Figure, genres: list[str], confusion: list[list[int]]) -> None:
+    """Points that nobody sees over the cells of a heatmap, on which Streamlit hears no click."""
+    import plotly.graph_objects as go
+
     cells = [(answer, genre, confusion[i][j]) for i, genre in enumerate(genres) for j, answer in enumerate(genres)]
     figure.add_trace(
         go.Scatter(
@@ -98,11 +109,6 @@ def draw_confusion(
     # Wherever in a cell the pointer is, its point is the nearest.
     figure.update_traces(hoverinfo="skip", hovertemplate=None, selector={"type": "heatmap"})
     figure.update_layout(clickmode="event+select", dragmode=False, hovermode="closest", hoverdistance=-1)
-    event: Any = st.plotly_chart(
-        figure, width="stretch", key=key, config=_CONFIG, on_select="rerun", selection_mode="points"
-    )
-    points = event["selection"]["points"]
-    return (points[0]["y"], points[0]["x"]) if points else None
 
 
 def draw_reliability(bins: list[list[float]], key: str) -> None:
