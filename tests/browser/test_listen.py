@@ -280,9 +280,9 @@ def test_long_file_shows_its_progress_and_can_be_stopped(page, tmp_path: Path) -
     from playwright.sync_api import expect
 
     path = tmp_path / "long.wav"
-    path.write_bytes(wav_bytes(np.tile(noise(10.0, 8000), 360), 8000, "PCM_U8"))
+    path.write_bytes(wav_bytes(np.tile(noise(10.0, 8000), 1440), 8000, "PCM_U8"))
     upload(page, path)
-    expect(page.get_by_text(re.compile(r"^Listening: \d+:\d\d\.\d of 60:00\.0"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^Listening: \d+:\d\d\.\d of 240:00\.0"))).to_be_visible()
     page.locator('[data-testid="stMain"]').get_by_role("button", name="Stop", exact=True).click()
     expect(page.get_by_text("Record ten seconds of music")).to_be_visible()
     assert page.locator(".stage").count() == 0
