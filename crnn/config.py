@@ -7,6 +7,7 @@ round-trip through plain dicts (`to_dict`, `from_dict`) and travel in bundles.
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -93,11 +94,10 @@ class ModelConfig(_DictConfig):
 
     front_end: `square`, a stack of 3×3 convolution blocks, or `timbral`, filters as tall as
         timbres and as long as rhythms (Pons & Serra 2017), which can start from a teacher's,
-        or `timbral+square`, both, each with a GRU of its own and a part of the embedding.
+        or `timbral+stack`, these beside the stack of convolutions and GRUs of Choi et al. (2017),
+        which can start from a teacher's as well.
     gru_units: units of the GRU per direction.
     embedding_size: width of the penultimate layer.
-    square_gru_units, square_embedding_size: timbral+square: units of the square part's GRU, and
-        how much of the embedding is its own.
     channels: square: filters of each block, first to last.
     pools: square: `(time, frequency)` pooling after each block; the first block's frequency
         part is a stride of its convolution, which halves the cost of what follows.
@@ -105,6 +105,10 @@ class ModelConfig(_DictConfig):
     vertical_spans: timbral: heights in bands of the two sets of tall filters.
     vertical_filters, horizontal_filters, middle_filters: timbral: how many of each.
     horizontal_spans: timbral: lengths in frames of the three sets of long filters.
+    stack_bands: timbral+stack: bands that the stack reads, mixed from the input's.
+    stack_channels, stack_pools: timbral+stack: filters of each block, and its pooling in time and frequency.
+    stack_ranks: timbral+stack: rank of each block's convolution; 0 is a full one.
+    stack_gru_units: timbral+stack: units of both its GRUs.
     """
 
     front_end: str = "square"
@@ -119,13 +123,16 @@ class ModelConfig(_DictConfig):
     horizontal_spans: tuple[int, ...] = (49, 25, 13)
     horizontal_filters: int = 51
     middle_filters: int = 64
-    square_gru_units: int = 32
-    square_embedding_size: int = 96
+    stack_bands: int = 96
+    stack_channels: tuple[int, ...] = (64, 128, 128, 128)
+    stack_pools: tuple[int, ...] = (2, 3, 4, 4)
+    stack_ranks: tuple[int, ...] = (0, 40, 64, 0)
+    stack_gru_units: int = 32
 
     def __post_init__(self) -> None:
         # JSON knows no tuples.
         object.__setattr__(self, "pools", tuple((int(t), int(f)) for t, f in self.pools))
-        known = ("square", "timbral", "timbral+square")
+        known = ("square", "timbral", "timbral+stack")
         _require(self.front_end in known, f"front_end {self.front_end!r}: one of {', '.join(known)} is accepted")
         _require(1 <= len(self.channels) <= 8, f"channels {self.channels}: 1 to 8 blocks are accepted")
         _require(len(self.pools) == len(self.channels), "pools: as many as channels are needed")
@@ -133,16 +140,33 @@ class ModelConfig(_DictConfig):
         _require(all(1 <= p <= 16 for pool in self.pools for p in pool), f"pools {self.pools}: 1 to 16 each")
         _require(1 <= self.gru_units <= 1024, f"gru_units {self.gru_units}: 1 to 1024 is accepted")
         _require(1 <= self.embedding_size <= 2048, f"embedding_size {self.embedding_size}: 1 to 2048 is accepted")
-        _require(1 <= self.square_gru_units <= 1024, f"square_gru_units {self.square_gru_units}: 1 to 1024 is accepted")
-        if self.front_end == "timbral+square":
-            fits = 1 <= self.square_embedding_size < self.embedding_size
-            _require(fits, f"square_embedding_size {self.square_embedding_size}: less than embedding_size is needed")
+        if self.front_end == "timbral+stack":
+            self._check_stack()
         _require(0 <= self.dropout < 1, f"dropout {self.dropout}: 0 to below 1 is accepted")
         spans = (*self.vertical_spans, self.n_used_mels)
         _require(all(1 <= s <= self.n_used_mels <= 512 for s in spans), f"vertical_spans {self.vertical_spans}")
         _require(all(1 <= s <= 512 for s in self.horizontal_spans), f"horizontal_spans {self.horizontal_spans}")
         filters = (self.vertical_filters, self.horizontal_filters, self.middle_filters)
         _require(all(1 <= n <= 1024 for n in filters), f"filters {filters}: 1 to 1024 each")
+
+    @property
+    def timbral_embedding_size(self) -> int:
+        """How much of a `timbral+stack` network's embedding is the timbral half's."""
+        return self.embedding_size - 2 * (self.stack_gru_units + self.stack_channels[-1])
+
+    def _check_stack(self) -> None:
+        sizes = (self.stack_bands, self.stack_gru_units, *self.stack_channels)
+        _require(all(1 <= size <= 1024 for size in sizes), f"sizes of the stack {sizes}: 1 to 1024 each")
+        blocks = (self.stack_channels, self.stack_pools, self.stack_ranks)
+        _require(len({len(part) for part in blocks}) == 1, "stack_pools, stack_ranks: as many as channels are needed")
+        _require(all(1 <= pool <= 16 for pool in self.stack_pools), f"stack_pools {self.stack_pools}: 1 to 16 each")
+        _require(all(0 <= rank <= 1024 for rank in self.stack_ranks), f"stack_ranks {self.stack_ranks}: 0 to 1024 each")
+        _require(
+            math.prod(self.stack_pools) >= self.stack_bands,
+            f"stack_pools {self.stack_pools}: together they must leave one of the {self.stack_bands} bands",
+        )
+        least = self.embedding_size - self.timbral_embedding_size
+        _require(self.timbral_embedding_size > 0, f"embedding_size {self.embedding_size}: more than {least} is needed")
 
 
 @dataclass(frozen=True)

@@ -242,6 +242,44 @@ def _bidirectional(graph: _Graph, layer: Any, inputs: list[str]) -> str:
     return graph.add("Reshape", [batch_first, graph.constant(np.array([0, 0, -1], np.int64))])
 
 
+def _gru(graph: _Graph, layer: Any, inputs: list[str]) -> str:
+    kernel, recurrent, bias = layer.get_weights()
+    if layer.reset_after or layer.recurrent_activation.__name__ != "hard_sigmoid":
+        raise ValueError(f"no ONNX counterpart for the gates of {layer.name}")
+    time_first = graph.add("Transpose", inputs, perm=[1, 0, 2])
+    both_biases = np.concatenate([bias, np.zeros_like(bias)])
+    operands = [time_first, *(graph.constant(weights[None]) for weights in (kernel.T, recurrent.T, both_biases))]
+    out = graph.add(
+        "GRU",
+        operands,
+        hidden_size=layer.units,
+        linear_before_reset=0,
+        activations=["HardSigmoid", "Tanh"],
+        activation_alpha=[1.0 / 6.0],
+        activation_beta=[0.5],
+    )
+    one_direction = graph.add("Squeeze", [out, graph.constant(np.array([1], np.int64))])
+    if layer.return_sequences:
+        return graph.add("Transpose", [one_direction], perm=[1, 0, 2])
+    return graph.add("Gather", [one_direction, graph.constant(np.array(-1, np.int64))], axis=0)
+
+
+def _layer_normalization(graph: _Graph, layer: Any, inputs: list[str]) -> str:
+    if layer.scale or layer.center:
+        raise ValueError(f"no ONNX counterpart for the weights of {layer.name}")
+    axes = list(layer.axis)
+    centred = graph.add("Sub", [inputs[0], graph.add("ReduceMean", inputs, axes=axes)])
+    variance = graph.add("ReduceMean", [graph.add("Mul", [centred, centred])], axes=axes)
+    shifted = graph.add("Add", [variance, graph.constant(np.array(layer.epsilon))])
+    return graph.add("Div", [centred, graph.add("Sqrt", [shifted])])
+
+
+def _up_sampling1d(graph: _Graph, layer: Any, inputs: list[str]) -> str:
+    apart = graph.add("Unsqueeze", [inputs[0], graph.constant(np.array([2], np.int64))])
+    repeated = graph.add("Concat", [apart] * layer.size, axis=2)
+    return graph.add("Reshape", [repeated, graph.constant(np.array([0, -1, layer.output.shape[-1]], np.int64))])
+
+
 def _dense(graph: _Graph, layer: Any, inputs: list[str]) -> str:
     weights = layer.get_weights()
     out = graph.add("MatMul", [inputs[0], graph.constant(weights[0])])
@@ -289,6 +327,9 @@ _WRITERS: dict[str, Callable[[_Graph, Any, list[str]], str]] = {
     "Conv1D": _conv1d,
     "AveragePooling1D": _average_pooling1d,
     "Bidirectional": _bidirectional,
+    "GRU": _gru,
+    "LayerNormalization": _layer_normalization,
+    "UpSampling1D": _up_sampling1d,
     "GlobalAveragePooling1D": _reduce_over_time("ReduceMean"),
     "GlobalMaxPooling1D": _reduce_over_time("ReduceMax"),
     "Concatenate": lambda graph, layer, inputs: graph.add("Concat", inputs, axis=_channel_axis(layer)),

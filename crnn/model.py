@@ -17,6 +17,7 @@ from crnn.config import ModelConfig
 
 EMBEDDING = "embedding"
 FRAMES = "per_frame"
+STACK_STEPS = "stack_steps"
 # 10 / ln 10: dB of power over this are natural logarithms.
 DB_PER_NEPER = 10.0 / np.log(10.0)
 LOGITS = "logits"
@@ -34,44 +35,37 @@ def build_crnn(config: ModelConfig, n_mels: int, n_genres: int) -> keras.Model:
         Model from `(batch, n_frames, n_mels)` in dB to `(batch, n_genres)` logits.
     """
     inputs = keras.Input((None, n_mels), name="log_mel")
-    if config.front_end == "timbral+square":
-        size = config.square_embedding_size
-        timbral = _timbral_embedding(inputs, config, f"timbral_{EMBEDDING}", config.embedding_size - size)
-        square = _square_embedding(inputs, config, "square_", config.square_gru_units, size)
-        x = keras.layers.Concatenate(name=EMBEDDING)([timbral, square])
+    if config.front_end == "timbral+stack":
+        timbral = _timbral_embedding(inputs, config, f"timbral_{EMBEDDING}", config.timbral_embedding_size)
+        x = keras.layers.Concatenate(name=EMBEDDING)([timbral, *_stack_embedding(inputs, config)])
     elif config.front_end == "timbral":
         x = _timbral_embedding(inputs, config, EMBEDDING, config.embedding_size)
     else:
-        x = _square_embedding(inputs, config, "", config.gru_units, config.embedding_size)
+        x = _square_embedding(inputs, config)
     x = keras.layers.Dropout(config.dropout, name="embedding_dropout")(x)
     return keras.Model(inputs, keras.layers.Dense(n_genres, name=LOGITS)(x), name="crnn")
 
 
 def _timbral_embedding(inputs: keras.KerasTensor, config: ModelConfig, name: str, size: int) -> keras.KerasTensor:
     slower, pooled_frames = _timbral_front_end(inputs, config)
-    recurrent = _gru(slower, config.gru_units, "")
-    return _embedding([*pooled_frames, *_pool_over_time(recurrent, "gru")], config.dropout, "", name, size)
+    recurrent = _bidirectional_gru(slower, config.gru_units)
+    return _embedding([*pooled_frames, *_pool_over_time(recurrent, "gru")], config.dropout, name, size)
 
 
-def _square_embedding(
-    inputs: keras.KerasTensor, config: ModelConfig, prefix: str, gru_units: int, size: int
-) -> keras.KerasTensor:
-    frames = _square_front_end(inputs, config, prefix)
-    pooled = _pool_over_time(_gru(frames, gru_units, prefix), f"{prefix}gru")
-    if prefix:  # beside another front end it keeps what it hears at each moment, too
-        pooled = [*_pool_over_time(frames, f"{prefix}frames"), *pooled]
-    return _embedding(pooled, config.dropout, prefix, f"{prefix}{EMBEDDING}", size)
+def _square_embedding(inputs: keras.KerasTensor, config: ModelConfig) -> keras.KerasTensor:
+    recurrent = _bidirectional_gru(_square_front_end(inputs, config), config.gru_units)
+    return _embedding(_pool_over_time(recurrent, "gru"), config.dropout, EMBEDDING, config.embedding_size)
 
 
-def _gru(frames: keras.KerasTensor, units: int, prefix: str) -> keras.KerasTensor:
-    gru = keras.layers.GRU(units, return_sequences=True, name=f"{prefix}gru")
-    return keras.layers.Bidirectional(gru, name=f"{prefix}bidirectional")(frames)
+def _bidirectional_gru(frames: keras.KerasTensor, units: int) -> keras.KerasTensor:
+    gru = keras.layers.GRU(units, return_sequences=True, name="gru")
+    return keras.layers.Bidirectional(gru, name="bidirectional")(frames)
 
 
-def _embedding(pooled: list[keras.KerasTensor], dropout: float, prefix: str, name: str, size: int) -> keras.KerasTensor:
-    x = keras.layers.Concatenate(name=f"{prefix}pooled")(pooled)
-    x = keras.layers.BatchNormalization(name=f"{prefix}pooled_norm")(x)
-    x = keras.layers.Dropout(dropout, name=f"{prefix}pooled_dropout")(x)
+def _embedding(pooled: list[keras.KerasTensor], dropout: float, name: str, size: int) -> keras.KerasTensor:
+    x = keras.layers.Concatenate(name="pooled")(pooled)
+    x = keras.layers.BatchNormalization(name="pooled_norm")(x)
+    x = keras.layers.Dropout(dropout, name="pooled_dropout")(x)
     return keras.layers.Dense(size, activation="relu", name=name)(x)
 
 
@@ -82,21 +76,55 @@ def _pool_over_time(x: keras.KerasTensor, name: str) -> list[keras.KerasTensor]:
     ]
 
 
-def _square_front_end(inputs: keras.KerasTensor, config: ModelConfig, prefix: str) -> keras.KerasTensor:
+def _square_front_end(inputs: keras.KerasTensor, config: ModelConfig) -> keras.KerasTensor:
     """Blocks of 3×3 convolutions; features per slower frame, which the GRU reads."""
     n_mels = inputs.shape[-1]
     mean, variance = np.full(n_mels, -40.0), np.full(n_mels, 400.0)
-    x = keras.layers.Normalization(axis=-1, mean=mean, variance=variance, name=f"{prefix}norm")(inputs)
-    x = keras.layers.Reshape((-1, n_mels, 1), name=f"{prefix}as_picture")(x)
+    x = keras.layers.Normalization(axis=-1, mean=mean, variance=variance, name="norm")(inputs)
+    x = keras.layers.Reshape((-1, n_mels, 1), name="as_picture")(x)
     for i, (filters, pool) in enumerate(zip(config.channels, config.pools, strict=True), start=1):
         strides = (1, pool[1]) if i == 1 else (1, 1)
-        x = keras.layers.Conv2D(filters, 3, strides=strides, padding="same", use_bias=False, name=f"{prefix}conv{i}")(x)
-        x = keras.layers.BatchNormalization(momentum=0.9, name=f"{prefix}batch_norm{i}")(x)
-        x = keras.layers.ReLU(name=f"{prefix}relu{i}")(x)
+        x = keras.layers.Conv2D(filters, 3, strides=strides, padding="same", use_bias=False, name=f"conv{i}")(x)
+        x = keras.layers.BatchNormalization(momentum=0.9, name=f"batch_norm{i}")(x)
+        x = keras.layers.ReLU(name=f"relu{i}")(x)
         if (rest := (pool[0] // strides[0], pool[1] // strides[1])) != (1, 1):
-            x = keras.layers.MaxPooling2D(rest, padding="same", name=f"{prefix}pool{i}")(x)
-        x = keras.layers.SpatialDropout2D(config.dropout / 3, name=f"{prefix}conv_dropout{i}")(x)
-    return keras.layers.Reshape((-1, x.shape[2] * x.shape[3]), name=f"{prefix}{FRAMES}")(x)
+            x = keras.layers.MaxPooling2D(rest, padding="same", name=f"pool{i}")(x)
+        x = keras.layers.SpatialDropout2D(config.dropout / 3, name=f"conv_dropout{i}")(x)
+    return keras.layers.Reshape((-1, x.shape[2] * x.shape[3]), name=FRAMES)(x)
+
+
+def _stack_embedding(inputs: keras.KerasTensor, config: ModelConfig) -> list[keras.KerasTensor]:
+    """What the tagger of Choi et al. (2017) hears: a stack of 3×3 convolutions and two GRUs.
+
+    It reads fewer bands at twice the frame rate, interpolated, as a picture of mean 0 and deviation 1.
+    Convolutions of a rank are a product of one along time and one along frequency. The maximum
+    comes before the ELU, which is the same and less to do.
+    """
+    x = keras.layers.Dense(config.stack_bands, activation="relu", name="stack_bands")(inputs)
+    x = keras.layers.LayerNormalization(axis=(1, 2), center=False, scale=False, name="stack_standardised")(x)
+    # Twice the mean of two neighbours, after each frame was doubled: linear interpolation at ¼ and ¾.
+    x = keras.layers.UpSampling1D(2, name="stack_doubled")(x)
+    for i in (1, 2):
+        x = keras.layers.AveragePooling1D(2, strides=1, padding="valid", name=f"stack_interpolated{i}")(x)
+    x = keras.layers.Reshape((-1, config.stack_bands, 1), name="stack_as_picture")(x)
+    for i, (filters, pool, rank) in enumerate(
+        zip(config.stack_channels, config.stack_pools, config.stack_ranks, strict=True), start=1
+    ):
+        shape: tuple[int, int] = (3, 3)
+        if rank:
+            x = keras.layers.Conv2D(rank, (3, 1), padding="same", use_bias=False, name=f"stack_conv{i}_time")(x)
+            shape = (1, 3)
+        x = keras.layers.Conv2D(filters, shape, padding="same", name=f"stack_conv{i}")(x)
+        x = keras.layers.BatchNormalization(momentum=0.97, name=f"stack_batch_norm{i}")(x)
+        x = keras.layers.MaxPooling2D(pool, padding="same", name=f"stack_pool{i}")(x)
+        x = keras.layers.ELU(name=f"stack_elu{i}")(x)
+    steps = keras.layers.Reshape((-1, x.shape[2] * x.shape[3]), name=STACK_STEPS)(x)
+    # The tagger's gates: piecewise linear, and the reset before the recurrent product.
+    gates = {"recurrent_activation": "hard_sigmoid", "reset_after": False}
+    states = keras.layers.GRU(config.stack_gru_units, return_sequences=True, name="stack_gru1", **gates)(steps)
+    last = keras.layers.GRU(config.stack_gru_units, name="stack_gru2", **gates)(states)
+    mean_state = keras.layers.GlobalAveragePooling1D(name="stack_gru1_mean")(states)
+    return [mean_state, last, *_pool_over_time(steps, STACK_STEPS)]
 
 
 def _timbral_front_end(
@@ -186,9 +214,7 @@ class PooledFilters(keras.layers.Layer):  # type: ignore[misc]  # Keras has no t
         return super().get_config() | {name: getattr(self, name) for name in names}
 
 
-def set_normalization(
-    model: keras.Model, mean: npt.ArrayLike, variance: npt.ArrayLike, *, only: str | None = None
-) -> keras.Model:
+def set_normalization(model: keras.Model, mean: npt.ArrayLike, variance: npt.ArrayLike) -> keras.Model:
     """`model` rebuilt so that its first layers subtract `mean` and divide by the deviation.
 
     Such a layer bakes its statistics in as constants, which is what both export and
@@ -198,7 +224,6 @@ def set_normalization(
         model: A CRNN made by `build_crnn`.
         mean: dB per mel band, shape `(n_mels,)`, of the training split alone.
         variance: dB² per mel band, shape `(n_mels,)`.
-        only: Name of the one layer to renew, where two front ends have one each.
     """
     n_mels = model.input_shape[-1]
     fixed = (
@@ -207,7 +232,7 @@ def set_normalization(
     )
 
     def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
-        if isinstance(layer, keras.layers.Normalization) and only in (None, layer.name):
+        if isinstance(layer, keras.layers.Normalization):
             return keras.layers.Normalization(axis=-1, mean=fixed[0], variance=fixed[1], name=layer.name)
         return layer.__class__.from_config(layer.get_config())
 

@@ -28,6 +28,8 @@ def unrolled(model: keras.Model, n_frames: int) -> keras.Model:
         if isinstance(layer, keras.layers.Bidirectional):
             config["layer"]["config"]["unroll"] = True
             config.pop("backward_layer", None)
+        elif isinstance(layer, keras.layers.GRU):
+            config["unroll"] = True
         return layer.__class__.from_config(config)
 
     fixed = keras.Input((n_frames, model.input_shape[-1]), name="log_mel")

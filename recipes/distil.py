@@ -2,8 +2,8 @@
 
 Its timbral half starts from MSD_musicnn's own kernels (`crnn.teachers.transplant`). On audio
 it is held to that teacher's features per frame, penultimate layer and tags; on the archive,
-whose sound is not here, to the published tags alone. The square half learns from nothing what
-the CRNN of Choi et al. hears in six seconds: its convolutions, its recurrent states, its tags.
+whose sound is not here, to the published tags alone. Its stack starts from the CRNN of Choi et al.
+and learns what that hears in six seconds: its convolutions, its recurrent states, its tags.
 Both hear bad sound as well, and are held to what the teachers heard in the good.
 """
 
@@ -23,9 +23,9 @@ import tensorflow as tf
 from crnn import augment, features
 from crnn.archive import to_db
 from crnn.config import FeatureConfig, ModelConfig
-from crnn.model import DB_PER_NEPER, EMBEDDING, FRAMES, build_crnn, set_normalization
+from crnn.model import DB_PER_NEPER, EMBEDDING, FRAMES, STACK_STEPS, build_crnn, set_normalization
 from crnn.teachers import choi, musicnn, transplant
-from recipes.targets import PIECE_SECONDS, Targets
+from recipes.targets import PIECE_SECONDS, Targets, Teachers
 
 FloatArray = npt.NDArray[np.float32]
 Batch = tuple[FloatArray, ...]
@@ -33,7 +33,7 @@ OnStep = Callable[[int, FloatArray], None]
 
 N_TAGS = 50
 _FROM_AUDIO, _FROM_ARCHIVE = 40, 24
-_SQUARE_BATCH = 48
+_STACK_BATCH = 32
 _LEAST_RATE = 0.02
 _BATCHES_AHEAD = 3
 _MOMENTUM = 0.97
@@ -66,6 +66,7 @@ class Leg:
 
     whole_weight: timbral half: weight of the second teacher's tags in the loss.
     bad_share: share of the windows that are heard through bad sound.
+    seed: of the windows drawn; another leg of the same seed would hear the same ones again.
     """
 
     steps: int
@@ -74,6 +75,7 @@ class Leg:
     whole_weight: float = 0.0
     bad_share: float = 0.0
     warmup_steps: int = 50
+    seed: int = 1
 
     def rate(self, step: int) -> float:
         """Learning rate of a step."""
@@ -81,13 +83,14 @@ class Leg:
         return self.learning_rate * min(1.0, (step + 1) / self.warmup_steps) * max(_LEAST_RATE, cosine)
 
 
-def new_student(teacher: keras.Model, config: FeatureConfig, model_config: ModelConfig) -> keras.Model:
-    """A CRNN of two front ends, the timbral one with the teacher's kernels."""
+def new_student(teachers: Teachers, config: FeatureConfig, model_config: ModelConfig) -> keras.Model:
+    """A CRNN of two front ends, each with its teacher's kernels."""
     student = build_crnn(model_config, config.n_mels, N_TAGS)
-    transplant.transplant(student, teacher, config)
+    transplant.transplant(student, teachers.windows, config)
+    transplant.transplant_stack(student, teachers.whole, config)
     offset = transplant.band_offset_db() + _OFFSET_DB
     variance = np.full(config.n_mels, DB_PER_NEPER**2)
-    return set_normalization(student, np.full(config.n_mels, offset), variance, only="norm")
+    return set_normalization(student, np.full(config.n_mels, offset), variance)
 
 
 class TimbralDistillation:
@@ -100,10 +103,8 @@ class TimbralDistillation:
         audio: Sequence[Source],
         archive: TaggedWindows,
         config: FeatureConfig,
-        *,
-        seed: int = 1,
     ) -> None:
-        self.audio, self.archive, self.config, self.seed = audio, archive, config, seed
+        self.audio, self.archive, self.config = audio, archive, config
         norm = keras.layers.BatchNormalization(name="tag_norm", epsilon=1e-3)
         tags = keras.layers.Dense(N_TAGS, name="tags")
         whole_tags = keras.layers.Dense(N_TAGS, name="whole_tags")
@@ -129,7 +130,7 @@ class TimbralDistillation:
             weights = (1.0, 0.5, 1.0, 1.0, 1.0, leg.whole_weight)
             return sum(weight * part for weight, part in zip(weights, parts, strict=True)), parts
 
-        _learn(self.network, leg, lambda step: self._batch(step, leg.bad_share), losses, on_step)
+        _learn(self.network, leg, lambda step: self._batch(step, leg), losses, on_step)
 
     def _losses(self, outputs: list[Any], targets: tuple[Any, ...]) -> list[Any]:
         frames, penultimate, tags, whole_tags = outputs
@@ -146,13 +147,13 @@ class TimbralDistillation:
             _divergence(whole, whole_tags),
         ]
 
-    def _batch(self, step: int, bad_share: float) -> Batch:
-        rng = np.random.default_rng([self.seed, step])
+    def _batch(self, step: int, leg: Leg) -> Batch:
+        rng = np.random.default_rng([leg.seed, step])
         windows, taught, wholes = [], [], []
         for source in _drawn(self.audio, _FROM_AUDIO, rng):
             window = rng.integers(len(source.piece))
             piece, start = source.piece[window], source.start[window]
-            is_bad = rng.random() < bad_share
+            is_bad = rng.random() < leg.bad_share
             heard = source.log_mel[piece, rng.integers(1, source.log_mel.shape[1]) if is_bad else 0]
             windows.append(_window(heard[start : start + self.config.n_frames], self.config, rng, vary=not is_bad))
             names = ("frame_mean", "frame_deviation", "penultimate", "tag_posterior")
@@ -161,7 +162,7 @@ class TimbralDistillation:
         from_archive = rng.integers(0, len(self.archive.log_mel), _FROM_ARCHIVE)
         for window in self.archive.log_mel[from_archive]:
             decibels = to_db(window)
-            if rng.random() < 0.5 * bad_share:
+            if rng.random() < 0.5 * leg.bad_share:
                 decibels = augment.limit_band(decibels - decibels.max(), self.config, rng)
             windows.append(varied(decibels, self.config, rng))
         return (
@@ -172,8 +173,11 @@ class TimbralDistillation:
         )
 
 
-class SquareDistillation:
-    """Trains the square half of a student to hear what the second teacher hears in three of its steps, 6 s."""
+class StackDistillation:
+    """Trains the stack of a student to hear in six seconds what its teacher hears in three of its steps.
+
+    The stack starts from the teacher's kernels; the tags are read by the teacher's own last layer.
+    """
 
     N_STEPS = 3
 
@@ -183,30 +187,29 @@ class SquareDistillation:
         teacher: keras.Model,
         audio: Sequence[Source],
         config: FeatureConfig,
-        *,
-        seed: int = 1,
     ) -> None:
-        self.config, self.seed = config, seed
-        embedding, frames = (student.get_layer(f"square_{name}").output for name in (EMBEDDING, FRAMES))
-        chunk = choi.chunk_features(teacher, self.N_STEPS)
-        self._sizes = [32, 32, N_TAGS]
-        answers = [keras.layers.Dense(sum(self._sizes))(embedding), keras.layers.Dense(choi.STEP_SIZE)(frames)]
-        self.network = keras.Model(student.inputs, answers)
+        self.config = config
+        tags = keras.layers.Dense(N_TAGS, name="stack_tags")
+        states, last = student.get_layer("stack_gru1_mean").output, student.get_layer("stack_gru2").output
+        chunk = keras.layers.Concatenate()([states, last, tags(last)])
+        self.network = keras.Model(student.inputs, [chunk, student.get_layer(STACK_STEPS).output])
+        tags.set_weights(teacher.get_layer("output").get_weights())
         _set_momentum(self.network)
-        for layer in self.network.layers:
-            if isinstance(layer, (keras.layers.Dropout, keras.layers.SpatialDropout2D)):
-                layer.rate = 0.0  # targets are plenty
+        # The first block is the largest picture, and fits as it is: without a gradient there a step takes half as long.
+        for name in ("stack_bands", "stack_conv1", "stack_batch_norm1"):
+            student.get_layer(name).trainable = False
+        self._sizes = [states.shape[-1], last.shape[-1], N_TAGS]
         # The first and last step hear the padding.
         self._firsts = np.arange(1, choi.N_STEPS - self.N_STEPS)
         middle_seconds = (PIECE_SECONDS - choi.N_FRAMES * choi.HOP_LENGTH / choi.SAMPLE_RATE) / 2
         # A segment is 0.14 s shorter than three steps.
         seconds = middle_seconds + choi.step_seconds(self._firsts) + 0.07
         self._starts = np.round(seconds * config.frame_rate_hz).astype(np.int64)
-        self.audio = [(source, self._chunks(chunk, source.targets.steps)) for source in audio]
+        of_chunk = choi.chunk_features(teacher, self.N_STEPS)
+        self.audio = [(source, self._chunks(of_chunk, source.targets.steps)) for source in audio]
         of_chunks = np.concatenate([chunks.reshape(-1, sum(self._sizes)) for _, chunks in self.audio])
-        of_steps = _joined(audio, "steps")[:, 1:-1].reshape(-1, choi.STEP_SIZE)
-        self._chunk_scale = of_chunks.mean(axis=0), of_chunks.std(axis=0) + 0.02
-        self._step_scale = of_steps.mean(axis=0), of_steps.std(axis=0) + 0.05
+        self._chunk_scale = of_chunks.std(axis=0) + 0.02
+        self._step_scale = _joined(audio, "steps")[:, 1:-1].reshape(-1, choi.STEP_SIZE).std(axis=0) + 0.05
 
     def _chunks(self, chunk: keras.Model, steps: FloatArray) -> FloatArray:
         cut = np.stack([steps[:, first : first + self.N_STEPS] for first in self._firsts], axis=1)
@@ -215,35 +218,33 @@ class SquareDistillation:
 
     def run(self, leg: Leg, on_step: OnStep = lambda step, losses: None) -> None:
         """Train for one leg; `on_step` gets the two parts of the loss: chunks and steps."""
-        _learn(self.network, leg, lambda step: self._batch(step, leg.bad_share), self._losses, on_step)
+        _learn(self.network, leg, lambda step: self._batch(step, leg), self._losses, on_step)
 
     def _losses(self, outputs: list[Any], targets: tuple[Any, ...]) -> tuple[Any, list[Any]]:
         chunk, steps = outputs
         # The last state is what the teacher's tags are read from.
         weights = np.repeat([1.0, 1.5, 1.0], self._sizes) / np.repeat(self._sizes, self._sizes) / 3.5
-        square = tf.minimum(tf.square(chunk - targets[0]), _MOST_SQUARE)
+        square = tf.minimum(tf.square((chunk - targets[0]) / self._chunk_scale), _MOST_SQUARE)
         of_chunk = tf.reduce_mean(tf.reduce_sum(square * weights.astype(np.float32), -1))
-        of_steps = _square_error(steps[:, : self.N_STEPS], targets[1], 1.0)
+        of_steps = _square_error(steps, targets[1], self._step_scale)
         return of_chunk + of_steps, [of_chunk, of_steps]
 
-    def _batch(self, step: int, bad_share: float) -> Batch:
-        rng = np.random.default_rng([self.seed, step])
+    def _batch(self, step: int, leg: Leg) -> Batch:
+        rng = np.random.default_rng([leg.seed, step])
         segments, of_chunks, of_steps = [], [], []
         shares = np.array([source.share for source, _ in self.audio])
-        for index in rng.choice(len(self.audio), _SQUARE_BATCH, p=shares / shares.sum()):
+        for index in rng.choice(len(self.audio), _STACK_BATCH, p=shares / shares.sum()):
             source, chunks = self.audio[index]
             targets = source.targets
             piece, place = rng.integers(len(targets.log_mel)), rng.integers(len(self._firsts))
-            n_kinds = targets.log_mel.shape[1]
-            kind = rng.integers(1, n_kinds) if n_kinds > 1 and rng.random() < bad_share else 0
+            kind = rng.integers(1, targets.log_mel.shape[1]) if rng.random() < leg.bad_share else 0
             start = self._starts[place] + rng.integers(-3, 4)
             heard = targets.log_mel[piece, kind, start : start + self.config.n_frames]
             vary = kind == 0 or bool(rng.random() < 0.3)
             segments.append(_window(heard, self.config, rng, vary=vary))
             first = self._firsts[place]
-            of_chunks.append((chunks[piece, place] - self._chunk_scale[0]) / self._chunk_scale[1])
-            taught = targets.steps[piece, first : first + self.N_STEPS]
-            of_steps.append((taught - self._step_scale[0]) / self._step_scale[1])
+            of_chunks.append(chunks[piece, place])
+            of_steps.append(targets.steps[piece, first : first + self.N_STEPS])
         return np.stack(segments), np.stack(of_chunks), np.stack(of_steps)
 
 

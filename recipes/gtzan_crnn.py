@@ -19,6 +19,7 @@ import itertools
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -35,7 +36,8 @@ from crnn.features import log_mel
 from crnn.orders import TrainingSettings
 from crnn.rejection import fit_rejection
 from crnn.teachers import choi, musicnn
-from crnn.training import LabelledTracks, TrainingData, TrainResult
+from crnn.tracks import Track
+from crnn.training import NO_TRACKS, LabelledTracks, TrainingData, TrainResult
 from recipes import distil, targets
 from recipes.bad_sound import degrade
 from recipes.distil import Leg, Source
@@ -43,15 +45,7 @@ from recipes.targets import Targets, Teachers
 
 WINDOWS = FeatureConfig(segment_seconds=3.0, segment_hop_seconds=3.0)
 SEGMENTS = FeatureConfig(segment_seconds=6.0, segment_hop_seconds=6.0)
-NETWORK = ModelConfig(
-    front_end="timbral+square",
-    gru_units=48,
-    embedding_size=296,
-    square_embedding_size=96,
-    square_gru_units=32,
-    channels=(24, 64, 128, 128),
-    pools=((2, 2), (3, 4), (4, 4), (2, 4)),
-)
+NETWORK = ModelConfig(front_end="timbral+stack", gru_units=48, embedding_size=520)
 # The first leg was broken off early, the second teacher joined for the third, bad sound for the last.
 TIMBRAL_LEGS = (
     Leg(250, 1500),
@@ -59,10 +53,9 @@ TIMBRAL_LEGS = (
     Leg(650, 650, learning_rate=8e-4, whole_weight=0.5),
     Leg(900, 900, learning_rate=6e-4, bad_share=0.45),
 )
-SQUARE_LEGS = (
-    Leg(1200, 1200, learning_rate=2e-3, bad_share=0.45, warmup_steps=100),
-    Leg(2500, 2500, learning_rate=1.5e-3, bad_share=0.45, warmup_steps=100),
-    Leg(1500, 1500, learning_rate=1.2e-3, bad_share=0.45, warmup_steps=100),
+STACK_LEGS = (
+    Leg(1000, 1000, learning_rate=7e-4, bad_share=0.4, warmup_steps=100),
+    Leg(1500, 1500, learning_rate=8e-4, bad_share=0.4, warmup_steps=100, seed=2),
 )
 VARIATIONS = AugmentConfig(
     tempo=0.1,
@@ -75,7 +68,7 @@ VARIATIONS = AugmentConfig(
     frequency_masks=0,
     mixup_alpha=0.0,
 )
-DISCRIMINANT_WEIGHT = 0.3
+DISCRIMINANT_WEIGHT = 0.6
 N_CROPS = 8
 N_MUSIC_PIECES = 1200
 N_PLAYED = 40
@@ -128,16 +121,16 @@ def _distil(heard: dict[str, Targets], data: Path, teachers: Teachers) -> keras.
         shares = {"gtzan": gtzan, "emotify": emotify}
         return [Source(heard[name], shares.get(name, rest * n / max(1, n_of_rest))) for name, n in n_windows.items()]
 
-    student = distil.new_student(teachers.windows, WINDOWS, NETWORK)
-    of_archive, windows = _archive_targets(data, teachers)
+    student = distil.new_student(teachers, WINDOWS, NETWORK)
+    windows = _archive_windows(data, teachers)
     # GTZAN's train tracks more often than their number: they are what the head will read.
     timbral = distil.TimbralDistillation(student, teachers.windows, sources(0.34, 0.16, 0.5), windows, WINDOWS)
     for leg in TIMBRAL_LEGS:
         timbral.run(leg, _report)
-    everything = [*sources(0.17, 0.10, 0.43), Source(of_archive, 0.30)]
-    square = distil.SquareDistillation(student, teachers.whole, everything, SEGMENTS)
-    for leg in SQUARE_LEGS:
-        square.run(leg, _report)
+    # The stack knows music already: it hears GTZAN's tracks no more often than others, lest it learn them by heart.
+    stack = distil.StackDistillation(student, teachers.whole, sources(0.15, 0.15, 0.70), SEGMENTS)
+    for leg in STACK_LEGS:
+        stack.run(leg, _report)
     return student
 
 
@@ -168,8 +161,8 @@ def _lossless(data: Path, path: Path) -> Path:
     return reference if reference.is_file() else path
 
 
-def _archive_targets(data: Path, teachers: Teachers) -> tuple[Targets, distil.TaggedWindows]:
-    """The train tracks, of which the archive alone is here: the second teacher's answers, and published tags."""
+def _archive_windows(data: Path, teachers: Teachers) -> distil.TaggedWindows:
+    """Windows of the train tracks, of which the archive alone is here, with published tags."""
     archive = read_archive(data / "gtzan-logmel.npz")
     with np.load(data / "gtzan-logmel.npz", allow_pickle=False) as stored:
         column_seconds = stored["frame_index"] * 512 / WINDOWS.sample_rate
@@ -179,33 +172,17 @@ def _archive_targets(data: Path, teachers: Teachers) -> tuple[Targets, distil.Ta
     log_mels = [archive.log_mel[i] for i in learnt]
     pictures = [choi.from_archive(to_db(log_mel), column_seconds, WINDOWS) for log_mel in log_mels]
     answers = [teachers.whole.predict_on_batch(np.stack(pictures[i : i + 8])) for i in range(0, len(pictures), 8)]
-    whole_posterior, steps = (
-        np.concatenate([np.asarray(answer[name]) for answer in answers]) for name in ("logits", "steps")
+    whole_posterior = targets.sigmoid(np.concatenate([np.asarray(answer["logits"]) for answer in answers]))
+    return distil.archive_windows(
+        log_mels, column_seconds, [taggrams[archive.track_ids[i]] for i in learnt], whole_posterior, WINDOWS
     )
-    nothing = np.zeros((0, 1), np.float32)
-    of_archive = Targets(
-        log_mel=np.stack(log_mels)[:, None],
-        piece=np.zeros(0, np.int64),
-        start=np.zeros(0, np.int64),
-        frame_mean=nothing,
-        frame_deviation=nothing,
-        penultimate=nothing,
-        tag_posterior=nothing,
-        whole_posterior=targets.sigmoid(whole_posterior),
-        steps=steps,
-    )
-    windows = distil.archive_windows(
-        log_mels,
-        column_seconds,
-        [taggrams[archive.track_ids[i]] for i in learnt],
-        of_archive.whole_posterior,
-        WINDOWS,
-    )
-    return of_archive, windows
 
 
 def fit_and_publish(body: keras.Model, heard: npt.NDArray[np.uint8], data: Path, out: Path) -> publishing.Bundle:
-    """Fit the genre head on the train tracks, calibrate over folds of all, save the bundle.
+    """Judge the genre head across the two parts, fit it on both, calibrate, save the bundle.
+
+    Train and validation tracks have no artist in common. A head of each part is judged on the other;
+    the head that is shipped has learnt both, and has no score of its own.
 
     Args:
         body: The distilled CRNN.
@@ -220,54 +197,50 @@ def fit_and_publish(body: keras.Model, heard: npt.NDArray[np.uint8], data: Path,
     labels = np.array([genres.index(genre) for genre in archive.genres])
     everything = LabelledTracks(archive.track_ids, tuple(archive.log_mel), labels)
     embedded = linear_head.embed_tracks(body, everything, SEGMENTS, VARIATIONS, n_crops=N_CROPS, seed=SEED)
-    train = np.flatnonzero(np.array(archive.splits) == "train")
-    valid = np.flatnonzero(np.array(archive.splits) == "valid")
-    fold_of = {
-        track.track_id: fold
-        for fold, tracks in enumerate(fold_tracks(dataset.tracks, linear_head.N_FOLDS, seed=SEED))
-        for track in tracks
-    }
-    folds = np.array([fold_of[name] for name in archive.track_ids])
+    is_valid = np.array(archive.splits) == "valid"
+    train, valid = np.flatnonzero(~is_valid), np.flatnonzero(is_valid)
     # Variations make the head no better on bad sound, which the body has learnt, and worse on good.
     plain = linear_head.Embedded(embedded.plain, [track[:0] for track in embedded.varied])
-    of_train = _subset(plain, train)
-    # Folds share artists and would choose too weak a penalty; the validation tracks do not.
-    strength, loss_of = linear_head.choose_strength_on(
-        of_train,
-        labels[train],
-        [plain.plain[i] for i in valid],
-        labels[valid],
-        discriminant_weight=DISCRIMINANT_WEIGHT,
-    )
-    losses = {str(tried): loss for tried, loss in loss_of.items()}
-    head = linear_head.fit_linear_head(
-        of_train, labels[train], len(genres), strength=strength, discriminant_weight=DISCRIMINANT_WEIGHT
-    )
-    logits = linear_head.out_of_fold_logits(
-        plain, labels, folds, len(genres), strength=strength, discriminant_weight=DISCRIMINANT_WEIGHT
-    )
-    fitted = cross_fitting.cross_fit(logits, labels, folds, genres)
-    valid_logits = head.logits([plain.plain[i] for i in valid])
-    on_valid = cross_fitting.cross_fit(valid_logits, labels[valid], folds[valid], genres).to_dict() | {"part": "valid"}
+    parts = (NETWORK.timbral_embedding_size, NETWORK.embedding_size - NETWORK.timbral_embedding_size)
+    form = {"discriminant_weight": DISCRIMINANT_WEIGHT, "parts": parts}
+    # Random folds share artists and would choose too weak a penalty.
+    halves = is_valid.astype(np.int64)
+    strength, loss_of = linear_head.choose_strength(plain, labels, halves, len(genres), **form)
+    logits = linear_head.out_of_fold_logits(plain, labels, halves, len(genres), strength=strength, **form)
+    head = linear_head.fit_linear_head(plain, labels, len(genres), strength=strength, **form)
+    folds = _folds(dataset.tracks, archive.track_ids)
+    crossed = cross_fitting.cross_fit(logits, labels, folds, genres).to_dict() | {
+        "part": "crossed",
+        "strength": strength,
+        "losses": {str(tried): loss for tried, loss in loss_of.items()},
+    }
+    on_valid = cross_fitting.cross_fit([logits[i] for i in valid], labels[valid], folds[valid], genres)
     facts = publishing.Provenance(
-        data={"name": "GTZAN, log-mel archive", "n_tracks": len(train), "fingerprint": dataset.fingerprint},
+        data={"name": "GTZAN, log-mel archive", "n_tracks": len(labels), "fingerprint": dataset.fingerprint},
         split={"name": "fault-filtered", "n_train": len(train), "n_valid": len(valid)},
         notes=_NOTES,
     )
     return publishing.publish(
         TrainResult(linear_head.attach(body, head), [], 0, stopped=False),
         out,
-        TrainingData(genres, _part(everything, train), _part(everything, valid)),
+        TrainingData(genres, everything, NO_TRACKS),
         TrainingSettings(features=SEGMENTS, model=NETWORK, augment=VARIATIONS),
         facts,
-        calibration=cross_fitting.calibrate(valid_logits, labels[valid]),
+        calibration=cross_fitting.calibrate(logits, labels),
         rejection=_rejection(body, embedded, train, heard),
-        further_scores={
-            "valid": on_valid,
-            "folds": fitted.to_dict() | {"strength": strength, "losses": losses},
-        },
+        further_scores={"valid": on_valid.to_dict() | {"part": "valid"}, "crossed": crossed},
         replace=True,
     )
+
+
+def _folds(tracks: Sequence[Track], track_ids: tuple[str, ...]) -> npt.NDArray[np.int64]:
+    """Fold of each track, for figures of thresholds; replicas are in one."""
+    of_track = {
+        track.track_id: fold
+        for fold, members in enumerate(fold_tracks(tracks, linear_head.N_FOLDS, seed=SEED))
+        for track in members
+    }
+    return np.array([of_track[name] for name in track_ids])
 
 
 def _round_to_half(body: keras.Model) -> None:
@@ -377,16 +350,6 @@ _SENTENCES = (
     "One, two, three, four, five, six, seven, eight, nine, ten. Please leave your name and your number after the tone, "
     "and somebody will call you back as soon as the office is open again. Thank you, and goodbye.",
 )
-
-
-def _subset(embedded: linear_head.Embedded, rows: npt.NDArray[np.int64]) -> linear_head.Embedded:
-    return linear_head.Embedded([embedded.plain[i] for i in rows], [embedded.varied[i] for i in rows])
-
-
-def _part(tracks: LabelledTracks, rows: npt.NDArray[np.int64]) -> LabelledTracks:
-    return LabelledTracks(
-        tuple(tracks.track_ids[i] for i in rows), tuple(tracks.log_mels[i] for i in rows), tracks.labels[rows]
-    )
 
 
 if __name__ == "__main__":

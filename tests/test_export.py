@@ -25,12 +25,13 @@ TIMBRAL = ModelConfig(
 )
 BOTH = dataclasses.replace(
     TIMBRAL,
-    front_end="timbral+square",
-    embedding_size=11,
-    square_embedding_size=4,
-    square_gru_units=3,
-    channels=(4, 6),
-    pools=((2, 2), (3, 4)),
+    front_end="timbral+stack",
+    embedding_size=21,
+    stack_bands=6,
+    stack_channels=(4, 6),
+    stack_pools=(2, 3),
+    stack_ranks=(0, 2),
+    stack_gru_units=3,
 )
 
 
@@ -46,7 +47,7 @@ def model(request):
     return built
 
 
-@pytest.mark.parametrize("n_frames", [1, 7, 24, 61])
+@pytest.mark.parametrize("n_frames", [2, 7, 24, 61])
 @pytest.mark.parametrize("n_segments", [1, 5])
 def test_onnx_answers_as_keras_does_for_any_length_and_batch(model, tmp_path, n_frames, n_segments):
     segments = np.random.default_rng(1).uniform(-80, 0, (n_segments, n_frames, 16)).astype(np.float32)

@@ -68,10 +68,21 @@ def test_out_of_fold_logits_know_nothing_of_their_own_fold(rng):
 
 def test_strength_is_the_one_of_the_lowest_loss(rng):
     learnt, labels = _embedded(rng, 60)
-    other, other_labels = _embedded(rng, 60)
-    strength, losses = linear_head.choose_strength_on(learnt, labels, other.plain, other_labels)
+    strength, losses = linear_head.choose_strength(learnt, labels, np.arange(60) % 4, 3)
     assert set(losses) == set(linear_head.STRENGTHS)
     assert losses[strength] == min(losses.values())
+
+
+def test_parts_of_an_embedding_are_read_apart(rng):
+    learnt, labels = _embedded(rng, 90)
+    head = linear_head.fit_linear_head(learnt, labels, 3, strength=0.1, parts=(2, 4))
+    first = linear_head.Embedded([t[:, :2] for t in learnt.plain], [t[:, :2] for t in learnt.varied])
+    alone = linear_head.fit_linear_head(first, labels, 3, strength=0.1)
+    np.testing.assert_allclose(head.weights[:2], alone.weights, atol=1e-6)
+    other, other_labels = _embedded(rng, 60)
+    assert (track_posteriors(head.logits(other.plain)).argmax(axis=1) == other_labels).mean() > 0.8
+    with pytest.raises(ValueError, match="embedding of 6"):
+        linear_head.fit_linear_head(learnt, labels, 3, strength=0.1, parts=(2, 3))
 
 
 def test_attached_head_answers_as_fitted(rng):

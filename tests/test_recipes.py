@@ -59,14 +59,14 @@ def test_each_half_of_a_student_learns_without_the_other(heard):
     from recipes import distil, gtzan_crnn
 
     teachers, found, _ = heard
-    student = distil.new_student(teachers.windows, gtzan_crnn.WINDOWS, gtzan_crnn.NETWORK)
+    student = distil.new_student(teachers, gtzan_crnn.WINDOWS, gtzan_crnn.NETWORK)
     windows = distil.TaggedWindows(found.log_mel[:, 0, :72], found.whole_posterior, found.whole_posterior)
     sources = [distil.Source(found, 1.0)]
     halves = {
         "timbral_embedding": distil.TimbralDistillation(
             student, teachers.windows, sources, windows, gtzan_crnn.WINDOWS
         ),
-        "square_embedding": distil.SquareDistillation(student, teachers.whole, sources, gtzan_crnn.SEGMENTS),
+        "stack_conv2": distil.StackDistillation(student, teachers.whole, sources, gtzan_crnn.SEGMENTS),
     }
     for name, half in halves.items():
         before = {layer: student.get_layer(layer).get_weights()[0] for layer in halves}

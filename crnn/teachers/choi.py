@@ -23,15 +23,17 @@ HOP_LENGTH: Final = 256
 N_MELS: Final = 96
 N_FRAMES: Final = 1366
 """29.12 s, the one length that the network takes."""
+DEPTH_DB: Final = 80.0
+"""What lies further below the loudest cell is cut; dB of the power squared."""
 N_STEPS: Final = 15
 STEP_SIZE: Final = 128
 CHOI_TAGS: Final = TAGS["MSD"]
 """The same fifty tags as musicnn's, in the same order."""
 
 _EPSILON: Final = 1e-6
-_PADDING_FRAMES: Final = 37
+PADDING_FRAMES: Final = 37
 _FRAMES_PER_STEP: Final = 96
-_BLOCKS: Final = ((64, 2), (128, 3), (128, 4), (128, 4))
+BLOCKS: Final = ((64, 2), (128, 3), (128, 4), (128, 4))
 """Filters and pool size of each convolution block."""
 
 
@@ -57,7 +59,7 @@ def log_mel(samples: npt.NDArray[np.float32], sample_rate: int) -> npt.NDArray[n
     start = max(0, (len(samples) - length) // 2)
     samples = librosa.util.fix_length(samples[start : start + length], size=length)
     mel = librosa.feature.melspectrogram(y=samples, sr=SAMPLE_RATE, n_fft=N_FFT, hop_length=HOP_LENGTH, n_mels=N_MELS)
-    return standardise(librosa.power_to_db(mel**2, top_db=80.0).T)
+    return standardise(librosa.power_to_db(mel**2, top_db=DEPTH_DB).T)
 
 
 def from_archive(
@@ -76,15 +78,20 @@ def from_archive(
     Returns:
         As `log_mel`.
     """
-    ours_hz = features.mel_frequencies(config)
-    theirs_hz = features.mel_to_hz(np.linspace(0, float(features.hz_to_mel(SAMPLE_RATE / 2)), N_MELS + 2))[1:-1]
-    bands = _weights(np.interp(theirs_hz, ours_hz, np.arange(config.n_mels)), config.n_mels)
+    bands = band_weights(config)
     end_seconds = float(column_seconds[-1])
     seconds = np.arange(N_FRAMES) * HOP_LENGTH / SAMPLE_RATE + (end_seconds - N_FRAMES * HOP_LENGTH / SAMPLE_RATE) / 2
     columns = _weights(np.interp(seconds, column_seconds, np.arange(len(decibels))), len(decibels))
     # dB of power squared are twice the dB.
     picture = columns @ (2.0 * decibels) @ bands.T
-    return standardise(np.maximum(picture, picture.max() - 80.0).astype(np.float32))
+    return standardise(np.maximum(picture, picture.max() - DEPTH_DB).astype(np.float32))
+
+
+def band_weights(config: FeatureConfig) -> npt.NDArray[np.float32]:
+    """Matrix `(96, config.n_mels)` that interpolates the network's bands between those of this project's log-mel."""
+    ours_hz = features.mel_frequencies(config)
+    theirs_hz = features.mel_to_hz(np.linspace(0, float(features.hz_to_mel(SAMPLE_RATE / 2)), N_MELS + 2))[1:-1]
+    return _weights(np.interp(theirs_hz, ours_hz, np.arange(config.n_mels)), config.n_mels)
 
 
 def _weights(positions: npt.NDArray[np.float64], n_values: int) -> npt.NDArray[np.float32]:
@@ -141,7 +148,7 @@ def _convert(layer: keras.layers.Layer, arrays: dict[str, npt.NDArray[np.float32
 
 def step_seconds(step: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """When a step begins, in seconds of the 29.12 s that the network sees; step 0 begins in the padding."""
-    columns = np.asarray(step) * _FRAMES_PER_STEP - _PADDING_FRAMES
+    columns = np.asarray(step) * _FRAMES_PER_STEP - PADDING_FRAMES
     return np.asarray(columns * HOP_LENGTH / SAMPLE_RATE, np.float64)
 
 
@@ -182,12 +189,12 @@ def _hard_sigmoid(x: Any) -> Any:
 def _build_choi() -> keras.Model:
     """The architecture; layers bear the names of the weights file."""
     inputs = keras.layers.Input((N_FRAMES, N_MELS), name="log_mel")
-    x = keras.layers.ZeroPadding1D(_PADDING_FRAMES, name="pad_time")(inputs)
+    x = keras.layers.ZeroPadding1D(PADDING_FRAMES, name="pad_time")(inputs)
     x = keras.layers.Permute((2, 1), name="mels_first")(x)
     # Its own quirk: one mean and variance per COLUMN of time, not per mel.
     x = keras.layers.BatchNormalization(epsilon=_EPSILON, name="bn0")(x)
     x = keras.ops.expand_dims(x, -1)
-    for index, (n_filters, pool) in enumerate(_BLOCKS, start=1):
+    for index, (n_filters, pool) in enumerate(BLOCKS, start=1):
         x = keras.layers.Conv2D(n_filters, 3, padding="same", name=f"conv{index}")(x)
         x = keras.layers.BatchNormalization(epsilon=_EPSILON, name=f"bn{index}")(x)
         x = keras.layers.ELU(name=f"elu{index}")(x)

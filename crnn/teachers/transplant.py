@@ -1,8 +1,10 @@
-"""A student's timbral front end that starts from the weights of MSD_musicnn.
+"""A student that starts from the weights of its teachers: a timbral front end, and a stack.
 
-The teacher reads 96 mels to 8 kHz at 62.5 frames a second, the student 128 to 11 kHz at
+MSD_musicnn reads 96 mels to 8 kHz at 62.5 frames a second, the student 128 to 11 kHz at
 24. Each kernel is carried over so that it answers on the student's grid as it would on
 the student's picture interpolated to the teacher's: the transpose of linear interpolation.
+The stack interpolates its picture to (nearly) the grid of the CRNN of Choi et al., whose
+kernels then fit as they are, or as the products of lower rank that come closest.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import numpy.typing as npt
 
 from crnn import features
 from crnn.config import FeatureConfig
-from crnn.teachers import musicnn
+from crnn.teachers import choi, musicnn
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -59,6 +61,67 @@ def transplant(student: keras.Model, teacher: keras.Model, config: FeatureConfig
     per_band = [np.repeat(values, config.n_mels) for values in _in_nepers(taught["batch_normalization"])]
     _set_norm(student.get_layer("input_norm"), per_band, positive=False)
     _set_dense(student, taught)
+
+
+def transplant_stack(student: keras.Model, teacher: keras.Model, config: FeatureConfig) -> None:
+    """Give the stack of a student the kernels, norms and recurrent layers of the CRNN of Choi et al.
+
+    Args:
+        student: Made by `crnn.model.build_crnn` with the teacher's number of bands, channels and units.
+        teacher: From `crnn.teachers.choi.load_choi`.
+        config: The student's features.
+    """
+    # dB of power squared, 80 dB deep: 40 dB of ours.
+    bands = choi.band_weights(config)
+    student.get_layer("stack_bands").set_weights([bands.T, np.full(len(bands), 0.5 * choi.DEPTH_DB, np.float32)])
+    scale, shift = _mean_affine(teacher.get_layer("bn0"))
+    for index in range(1, len(choi.BLOCKS) + 1):
+        kernel, bias = teacher.get_layer(f"conv{index}").get_weights()
+        if index == 1:
+            kernel, bias = scale * kernel, bias + shift * kernel.sum(axis=(0, 1, 2))
+        over_time_first = kernel.transpose(1, 0, 2, 3)
+        layer = student.get_layer(f"stack_conv{index}")
+        if layer.kernel_size == (3, 3):
+            layer.set_weights([over_time_first, bias])
+        else:
+            along_time = student.get_layer(f"stack_conv{index}_time")
+            of_time, of_frequency = _factors(over_time_first, along_time.filters)
+            along_time.set_weights([of_time])
+            layer.set_weights([of_frequency, bias])
+        norm = student.get_layer(f"stack_batch_norm{index}")
+        norm.set_weights(teacher.get_layer(f"bn{index}").get_weights())
+        norm.epsilon = teacher.get_layer(f"bn{index}").epsilon
+    for index in (1, 2):
+        student.get_layer(f"stack_gru{index}").set_weights(
+            _with_keras_3_gates(*teacher.get_layer(f"gru{index}").get_weights())
+        )
+
+
+def _mean_affine(norm: keras.layers.BatchNormalization) -> tuple[float, float]:
+    """Scale and shift of a norm per column, averaged over the columns that are not padding."""
+    sound = slice(choi.PADDING_FRAMES, choi.PADDING_FRAMES + choi.N_FRAMES)
+    gamma, beta, mean, variance = (values[sound].astype(np.float64) for values in norm.get_weights())
+    scales = gamma / np.sqrt(variance + norm.epsilon)
+    return float(scales.mean()), float((beta - mean * scales).mean())
+
+
+def _factors(kernel: npt.NDArray[np.float32], rank: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """The convolutions along time, then frequency, whose product is closest to `(3, 3, n_in, n_out)`."""
+    n_time, n_frequency, n_in, n_out = kernel.shape
+    matrix = kernel.transpose(0, 2, 1, 3).reshape(n_time * n_in, n_frequency * n_out).astype(np.float64)
+    left, values, right = np.linalg.svd(matrix, full_matrices=False)
+    root = np.sqrt(values[:rank])
+    of_time = (left[:, :rank] * root).reshape(n_time, 1, n_in, rank)
+    of_frequency = (root[:, None] * right[:rank]).reshape(rank, n_frequency, n_out).transpose(1, 0, 2)[None]
+    return of_time.astype(np.float32), of_frequency.astype(np.float32)
+
+
+def _with_keras_3_gates(*weights: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+    """Weights of a GRU whose gates have the slope 0.2, for Keras 3's slope of 1/6."""
+    n_gates = 2 * weights[1].shape[0]
+    scale = np.ones(weights[0].shape[-1], np.float32)
+    scale[:n_gates] = 0.2 * 6.0
+    return [values * scale for values in weights]
 
 
 def band_offset_db() -> float:

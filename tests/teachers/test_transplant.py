@@ -1,4 +1,4 @@
-"""The student that starts from the teacher answers much like it before any training."""
+"""The student that starts from its teachers answers much like them before any training."""
 
 import os
 from pathlib import Path
@@ -12,16 +12,17 @@ from crnn.config import FeatureConfig, ModelConfig
 from crnn.paths import data_dir
 
 WHEEL = Path(os.environ.get("GENRESCOPE_MUSICNN", ""))
+CHOI = data_dir() / "teachers" / "choi-crnn-msd.h5"
 REFERENCE = data_dir() / "gtzan-reference"
 CONFIG = FeatureConfig(segment_seconds=3.0, segment_hop_seconds=3.0)
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not WHEEL.is_file(), reason="needs musicnn's wheel (GENRESCOPE_MUSICNN)"),
     pytest.mark.skipif(not REFERENCE.is_dir(), reason="needs gtzan-reference (GENRESCOPE_DATA)"),
 ]
 
 
+@pytest.mark.skipif(not WHEEL.is_file(), reason="needs musicnn's wheel (GENRESCOPE_MUSICNN)")
 def test_features_of_an_untrained_student_follow_the_teachers():
     import keras
 
@@ -46,3 +47,33 @@ def test_features_of_an_untrained_student_follow_the_teachers():
         np.corrcoef(a[:, i], b[:, i])[0, 1] for i in range(408) if a[:, i].std() > 1e-6 and b[:, i].std() > 0.02
     ]
     assert np.mean(followed) > 0.5
+
+
+@pytest.mark.skipif(not CHOI.is_file(), reason="needs the tagger's weights (GENRESCOPE_DATA)")
+@pytest.mark.parametrize("ranks", [(0, 0, 0, 0), (0, 40, 64, 0)])
+def test_steps_of_an_untrained_stack_follow_the_teachers(ranks):
+    import keras
+
+    from crnn.model import STACK_STEPS, build_crnn
+    from crnn.teachers import choi, transplant
+
+    teacher = choi.load_choi(CHOI)
+    config = FeatureConfig(segment_seconds=6.0, segment_hop_seconds=6.0)
+    network = ModelConfig(front_end="timbral+stack", gru_units=4, embedding_size=340, stack_ranks=ranks)
+    student = build_crnn(network, config.n_mels, 10)
+    transplant.transplant_stack(student, teacher, config)
+    tapped = keras.Model(student.inputs, student.get_layer(STACK_STEPS).output)
+    ours, theirs = [], []
+    for path in sorted(REFERENCE.glob("*.flac")):
+        samples = load_clip(path, config.sample_rate).samples
+        steps = teacher.predict_on_batch(choi.log_mel(samples, config.sample_rate)[None])["steps"][0]
+        middle_seconds = (len(samples) / config.sample_rate - choi.N_FRAMES * choi.HOP_LENGTH / choi.SAMPLE_RATE) / 2
+        frames = features.log_mel(samples, config)
+        for first in (1, 4, 7, 10):
+            start = round((middle_seconds + float(choi.step_seconds(first)) + 0.07) * config.frame_rate_hz)
+            segment = features.rereference(frames[start : start + config.n_frames], config)
+            ours.append(tapped.predict_on_batch(segment[None])[0])
+            theirs.append(steps[first : first + 3])
+    a, b = np.concatenate(ours), np.concatenate(theirs)
+    followed = [np.corrcoef(a[:, i], b[:, i])[0, 1] for i in range(choi.STEP_SIZE) if b[:, i].std() > 1e-3]
+    assert np.mean(followed) > 0.55
