@@ -127,6 +127,7 @@ class Decoder:
                     self._check_claims(opened)
                     return opened, open_with is _open_soundfile
                 opened.close()
+        check_was_read(self._file, self._name)
         found = "holds no sound that can be read" if found_no_sound else _UNKNOWN
         raise UndecodableAudioError(f"{called(self._name)} {found}. Give audio: {ACCEPTED_FORMATS}.")
 
@@ -169,19 +170,37 @@ def open_file(source: Source, name: str) -> BinaryIO:
     file = io.BytesIO(source) if isinstance(source, bytes) else _open_path(source, name)
     try:
         head = file.read(4096)
+        check_was_read(file, name)
         if not head:
             raise EmptyAudioError(f"{called(name)} is empty (0 bytes). Choose a file that plays in a music player.")
         other = containers.describe_non_audio(head)
         if other:
             raise UndecodableAudioError(f"{called(name)} is {other}. Give audio: {ACCEPTED_FORMATS}.")
         file.seek(0)
-    except OSError as err:
-        file.close()
-        raise UndecodableAudioError(f"{called(name)} cannot be read: {err.strerror or err}.") from err
     except BaseException:
         file.close()
         raise
     return file
+
+
+class _WatchedFile(io.FileIO):
+    """A file that ends where the disk fails, and remembers why: decoders lose what is raised in their callbacks."""
+
+    fault: OSError | None = None
+
+    def readinto(self, buffer: Any, /) -> int:
+        try:
+            return super().readinto(buffer)
+        except OSError as err:
+            self.fault = err
+            return 0
+
+    def readall(self) -> bytes:
+        try:
+            return super().readall()
+        except OSError as err:
+            self.fault = err
+            return b""
 
 
 class _NamelessFile(io.BufferedReader):
@@ -192,11 +211,26 @@ class _NamelessFile(io.BufferedReader):
         raise AttributeError("name")
 
 
+def check_was_read(file: BinaryIO, name: str) -> None:
+    """Refuse a file whose end is that of the disk's patience: an unplugged stick, a share that went away.
+
+    Args:
+        file: From `open_file`.
+        name: What to call it in messages.
+
+    Raises:
+        UndecodableAudioError: Reading it failed.
+    """
+    fault = getattr(getattr(file, "raw", None), "fault", None)
+    if fault is not None:
+        raise UndecodableAudioError(f"{called(name)} cannot be read: {fault.strerror or fault}.") from fault
+
+
 def _open_path(source: Path | str, name: str) -> BinaryIO:
     try:
         mode = os.stat(source).st_mode
         if stat.S_ISREG(mode):
-            return _NamelessFile(io.FileIO(source))
+            return _NamelessFile(_WatchedFile(source))
     except (OSError, ValueError) as err:  # ValueError: a NUL in the name
         reason = getattr(err, "strerror", None) or err
         raise UndecodableAudioError(f"{called(name)} cannot be opened: {reason}.") from err

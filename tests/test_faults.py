@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import shutil
@@ -14,18 +16,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from sounds import RATE, noise, sine, wav_bytes
 from tiny_bundle import tiny_bundle
 from training_runs import order_for, small_data_set, wait_until
 from unprivileged import ROOT, run_unprivileged
 
-from crnn import collecting, limits, runs, shelf
-from crnn.audio import AudioStream, load_clip
+from crnn import collecting, decoding, limits, runs, shelf
+from crnn.audio import AudioStream, find_audio_files, load_clip
 from crnn.bundle import Bundle, list_bundles, load_bundle, save_bundle
 from crnn.cache import FeatureCache
+from crnn.commands.answering import Answerer, answered
 from crnn.config import FeatureConfig
 from crnn.dataset import scan
-from crnn.errors import BundleError, DatasetError, DiskFullError
+from crnn.errors import BundleError, DatasetError, DiskFullError, UndecodableAudioError
 from crnn.inference import Classifier
 
 SONG = wav_bytes(sine(440.0, 3.0), RATE, "PCM_16")
@@ -295,6 +299,54 @@ def test_a_file_cut_while_it_is_read_says_so(tmp_path: Path) -> None:
             assert len(block)
             os.truncate(path, 600_000)
         assert stream.notes[0].startswith("The file is damaged or cut short")
+
+
+@pytest.mark.parametrize("kind", ["WAV", "MP3", "FLAC", "OGG"])
+@pytest.mark.parametrize("n_good_reads", [0, 1, 2, 10])
+def test_a_disk_that_fails_in_mid_file_is_named(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd, kind: str, n_good_reads: int
+) -> None:
+    """As when a stick is pulled out: neither “empty” nor an answer of the half that was read."""
+
+    class FailingDisk(io.FileIO):
+        n_reads = 0
+
+        def readinto(self, buffer, /):
+            self.n_reads += 1
+            if self.n_reads > n_good_reads:
+                raise OSError(errno.EIO, "Input/output error")
+            return super().readinto(buffer)
+
+    class File(decoding._WatchedFile, FailingDisk):
+        pass
+
+    out = io.BytesIO()
+    soundfile.write(out, noise(20.0), RATE, format=kind)
+    (tmp_path / "song").write_bytes(out.getvalue())
+    monkeypatch.setattr(decoding, "_WatchedFile", File)
+    with pytest.raises(UndecodableAudioError, match=r"^“song” cannot be read: Input/output error\.$"):
+        Classifier(bundle).classify_file(tmp_path / "song")
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.skipif(
+    not os.path.exists("/proc/self/mem"), reason="needs a file of Linux that cannot be read at its start"
+)
+def test_a_file_that_the_system_will_not_read_is_named() -> None:
+    with pytest.raises(UndecodableAudioError, match=r"“mem” cannot be read: Input/output error"):
+        load_clip(Path("/proc/self/mem"), RATE)
+
+
+def test_files_deleted_after_they_were_found_cost_only_their_own_rows(bundle: Bundle, tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.wav").write_bytes(SONG)
+    files = find_audio_files([tmp_path])
+    rows = answered(Answerer(bundle.path, False), files, n_jobs=1)
+    first = next(rows)
+    files[1].unlink()
+    second, third = rows
+    assert [row["verdict"] for row in (first, third)] == ["genre", "genre"]
+    assert second["error"]["message"] == "“1.wav” cannot be opened: No such file or directory."
 
 
 def test_a_model_deleted_before_it_is_opened_is_a_sentence(bundle: Bundle) -> None:
