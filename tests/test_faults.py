@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -136,6 +137,36 @@ def test_a_full_cache_costs_no_features(small_disk: Path, tmp_path: Path) -> Non
     expected, _ = FeatureCache(tmp_path / "cache", FeatureConfig()).load(tracks, n_jobs=1)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def classify(bundle: Bundle, *arguments: str | Path, stdout: int | IO[bytes] = subprocess.PIPE):
+    """The ended process of the command; what it said on stderr is text."""
+    command = [sys.executable, "-m", "crnn", "classify", *arguments, "--format", "json", "--model", str(bundle.path)]
+    return subprocess.run(command, cwd=ROOT, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False)
+
+
+NO_ROOM = "error: the output could not be written to its end: No space left on device.\n"
+
+
+def test_answers_that_found_no_room_are_taken_up_later(bundle: Bundle, tmp_path: Path, small_disk: Path) -> None:
+    for number in range(8):
+        (tmp_path / f"{number}.wav").write_bytes(wav_bytes(sine(100.0 + number, 60.0), RATE, "PCM_16"))
+    ballast = fill(small_disk, leave=12_000)
+    first = classify(bundle, tmp_path, "--out", small_disk / "rows")
+    assert (first.returncode, first.stderr) == (1, NO_ROOM)
+    ballast.unlink()
+    second = classify(bundle, tmp_path, "--out", small_disk / "rows", "--resume")
+    assert (second.returncode, second.stderr) == (0, "")
+    rows = [json.loads(line) for line in (small_disk / "rows").read_text().splitlines()]
+    assert [Path(row["file"]).name for row in rows] == [f"{number}.wav" for number in range(8)]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full to write to")
+def test_a_full_disk_under_stdout_is_a_sentence(bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "song.wav").write_bytes(SONG)
+    with open("/dev/full", "wb") as full:
+        done = classify(bundle, tmp_path / "song.wav", stdout=full)
+    assert (done.returncode, done.stderr) == (1, NO_ROOM)
 
 
 @pytest.mark.slow
