@@ -410,6 +410,45 @@ def test_a_changed_byte_in_any_file_but_the_card_is_refused(bundle: Bundle, tmp_
     assert load_bundle(tmp_path / "full") == full
 
 
+# Clocks that jump
+
+
+def test_a_run_is_the_newest_though_the_clock_was_set_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENRESCOPE_HOME", str(tmp_path))
+    assert runs._new_folder().name.startswith("20")
+    before = runs.runs_dir() / "29990101-120000"
+    before.mkdir(parents=True)
+    (before / "order.json").write_text("{}")
+    for _ in range(11):
+        started = runs.Run(runs._new_folder())
+        (started.folder / "order.json").write_text("{}")
+        assert runs.current_run() == started
+    assert len(runs.list_runs()) == 12
+
+
+def test_models_are_packed_before_1980_by_the_clock(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy_files = shelf._copy_files
+
+    def copy_long_ago(bundle: Bundle, draft: Path) -> None:
+        copy_files(bundle, draft)
+        for path in draft.iterdir():
+            os.utime(path, (3600.0, 3600.0))
+
+    monkeypatch.setattr(shelf, "_copy_files", copy_long_ago)
+    assert shelf.pack(bundle).startswith(b"PK")
+
+
+def test_a_model_deleted_in_the_future_can_be_put_back(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert bundle.path is not None
+    monkeypatch.setenv("GENRESCOPE_MODELS", str(bundle.path.parent))
+    for now in (4 * 10**18, 10**18):
+        monkeypatch.setattr(shelf.time, "time_ns", lambda now=now: now)
+        shelf.delete(bundle.path)
+        (gone,) = shelf.deleted()
+        shelf.put_back(gone)
+        assert load_bundle(bundle.path) == bundle
+
+
 # Two servers
 
 JUGGLE = """
