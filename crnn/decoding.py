@@ -9,6 +9,8 @@ manifest would have it open other files, or the network.
 
 from __future__ import annotations
 
+import ctypes
+import functools
 import io
 import logging
 import os
@@ -26,6 +28,7 @@ from crnn.errors import EmptyAudioError, UndecodableAudioError
 
 if TYPE_CHECKING:
     import av
+    from av.container import InputContainer
 
 FloatArray = npt.NDArray[np.float32]
 Source = Path | str | bytes
@@ -37,6 +40,8 @@ MIN_RATE_HZ, MAX_RATE_HZ = 1000, 768_000
 # Small enough that damage in a block costs little, large enough to read fast.
 _SAMPLES_PER_READ = 1 << 17
 _MAX_BAD_PACKETS = 50
+# At once. The table of a film's pieces takes some 100 MB for a whole day.
+_MAX_FFMPEG_BYTES = 200 * 2**20
 _AV_FORMATS = (
     "mov,matroska,webm,asf,caf,aac,ac3,eac3,amr,amrnb,amrwb,aiff,au,avi,dsf,flac,flv,mp3,mpeg,mpegts,ogg,wav,w64,"
     "ape,tta,wv"
@@ -259,10 +264,56 @@ def _open_soundfile(file: BinaryIO) -> _Opened:
     return _Opened(sound.samplerate, sound.channels, blocks(), sound.close)
 
 
-def _open_av(file: BinaryIO) -> _Opened:
+def declared_seconds(file: BinaryIO) -> float:
+    """How long a file says that it is; 0 where it says nothing.
+
+    Args:
+        file: From `open_file`.
+    """
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(file) as sound:
+            return float(sound.frames / sound.samplerate)
+    except (soundfile.SoundFileError, ZeroDivisionError):
+        file.seek(0)
     import av
 
-    container = av.open(file, mode="r", options={"format_whitelist": _AV_FORMATS, "protocol_whitelist": "none"})
+    try:
+        with _open_container(file) as container:
+            return float(container.duration or 0) / float(av.time_base)
+    except (av.FFmpegError, OSError, ValueError):
+        return 0.0
+
+
+def _open_container(file: BinaryIO) -> InputContainer:
+    import av
+
+    _bound_ffmpeg()
+    return av.open(file, mode="r", options={"format_whitelist": _AV_FORMATS, "protocol_whitelist": "none"})
+
+
+@functools.cache
+def _bound_ffmpeg() -> None:
+    """Let no header talk FFmpeg into much memory: a list in an AVI may claim 2 GB, which are then filled with zeros.
+
+    PyAV does not offer FFmpeg's limit, so it is set in the library that PyAV brought along; another one is left alone.
+    """
+    import av
+
+    package = Path(av.__file__).parent
+    for path in (*package.parent.glob("av.libs/*avutil*"), *package.glob(".dylibs/*avutil*")):
+        try:
+            limit = ctypes.CDLL(str(path)).av_max_alloc
+        except (OSError, AttributeError) as err:
+            _log.info("FFmpeg goes without a limit of memory: %s", err)
+        else:
+            limit.argtypes, limit.restype = [ctypes.c_size_t], None
+            limit(_MAX_FFMPEG_BYTES)
+
+
+def _open_av(file: BinaryIO) -> _Opened:
+    container = _open_container(file)
     if not container.streams.audio:
         container.close()
         raise _NoSoundInsideError
