@@ -14,7 +14,9 @@ import tempfile
 import time
 import zipfile
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -245,8 +247,30 @@ def _checked_names(infos: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
     return wanted
 
 
+def _names_other_files(message: Any) -> bool:
+    """Whether some tensor in a message of ONNX, however deep, lies in another file."""
+    if getattr(message, "external_data", None):
+        return True
+    inside = [
+        part
+        for field, value in message.ListFields()
+        if field.message_type
+        for part in (value if isinstance(value, Iterable) else [value])
+    ]
+    return any(_names_other_files(part) for part in inside)
+
+
 def _check_it_serves(bundle: Bundle) -> None:
     """Open the network and the map of the training tracks as the app will."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        network = onnx.load_from_string(bundle.file(ONNX_NAME).read_bytes())
+    except DecodeError as err:
+        raise BundleError(f"{ONNX_NAME} cannot be read: {err}.") from err
+    if _names_other_files(network):
+        raise BundleError(f"{ONNX_NAME} was refused: it would read other files of this machine.")
     config = bundle.feature_config
     segment = np.full((1, config.n_frames, config.n_mels), config.db_floor, dtype=np.float32)
     Classifier(bundle, n_threads=1).run(segment)

@@ -7,12 +7,14 @@ import stat
 import zipfile
 
 import numpy as np
+import onnx
 import pytest
 from tiny_bundle import tiny_bundle
 
 from crnn import shelf
-from crnn.bundle import EMBEDDINGS_NAME, JSON_NAME, ONNX_NAME, list_bundles, load_bundle
+from crnn.bundle import EMBEDDINGS_NAME, JSON_NAME, ONNX_NAME, list_bundles, load_bundle, save_bundle
 from crnn.errors import BundleError
+from crnn.inference import Classifier
 
 
 @pytest.fixture
@@ -131,7 +133,6 @@ def test_what_is_no_zip_is_said(models, data):
 
 def test_a_pickle_in_the_map_is_refused(tiny, models):
     """The digest finds damage, not forgery: a forged bundle must not get its pickle opened."""
-    from crnn.bundle import save_bundle
 
     def write_files(draft):
         (draft / ONNX_NAME).write_bytes(tiny.file(ONNX_NAME).read_bytes())
@@ -140,3 +141,32 @@ def test_a_pickle_in_the_map_is_refused(tiny, models):
     forged = save_bundle(tiny, models / "forged", write_files)
     with pytest.raises(BundleError, match="cannot be read"):
         shelf.import_zip(shelf.pack(forged), "new")
+
+
+def with_weights_elsewhere(bundle, in_subgraph):
+    """Its network, whose weights lie in a file of the folder that the app is run from."""
+    network = onnx.load_from_string(bundle.file(ONNX_NAME).read_bytes())
+    weights = network.graph.initializer[0]
+    n_bytes = 4 * int(np.prod(weights.dims))
+    weights.ClearField("raw_data")
+    weights.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in (("location", "secret.bin"), ("offset", "0"), ("length", str(n_bytes))):
+        weights.external_data.add(key=key, value=value)
+    if in_subgraph:
+        branch = onnx.helper.make_graph([], "branch", [], [], [weights])
+        network.graph.node.append(onnx.helper.make_node("If", [], [], then_branch=branch, else_branch=branch))
+        del network.graph.initializer[0]
+    return network.SerializeToString(), n_bytes
+
+
+@pytest.mark.parametrize("in_subgraph", [False, True])
+def test_a_network_that_reads_other_files_is_refused(tiny, models, tmp_path, monkeypatch, in_subgraph):
+    network, n_bytes = with_weights_elsewhere(tiny, in_subgraph)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "secret.bin").write_bytes(bytes(n_bytes))
+    forged = save_bundle(tiny, models / "forged", lambda draft: (draft / ONNX_NAME).write_bytes(network))
+    with pytest.raises(BundleError, match="would read other files"):
+        shelf.import_zip(shelf.pack(forged), "new")
+    # Nor does one that somebody copied there.
+    with pytest.raises(BundleError, match="cannot be opened"):
+        Classifier(forged)
