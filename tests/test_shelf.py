@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import stat
+import sys
 import zipfile
 
 import numpy as np
@@ -15,6 +16,8 @@ from crnn import shelf
 from crnn.bundle import EMBEDDINGS_NAME, JSON_NAME, ONNX_NAME, list_bundles, load_bundle, save_bundle
 from crnn.errors import BundleError
 from crnn.inference import Classifier
+
+resource = pytest.importorskip("resource")
 
 
 @pytest.fixture
@@ -170,3 +173,31 @@ def test_a_network_that_reads_other_files_is_refused(tiny, models, tmp_path, mon
     # Nor does one that somebody copied there.
     with pytest.raises(BundleError, match="cannot be opened"):
         Classifier(forged)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux alone")
+def test_a_network_that_asks_for_gigabytes_is_refused(tiny, models):
+    """Twelve of them, in a zip of a kilobyte."""
+    network = onnx.load_from_string(tiny.file(ONNX_NAME).read_bytes())
+    graph = network.graph
+    graph.initializer.append(onnx.numpy_helper.from_array(np.array([3 * 2**30], np.int64), "how_many"))
+    graph.node.insert(0, onnx.helper.make_node("ConstantOfShape", ["how_many"], ["many"]))
+    graph.node.insert(1, onnx.helper.make_node("ReduceSum", ["many"], ["none"], keepdims=0))
+    last = graph.node[-1]
+    graph.node.append(onnx.helper.make_node("Add", ["before", "none"], [last.output[0]]))
+    last.output[0] = "before"
+    forged = save_bundle(
+        tiny, models / "forged", lambda draft: (draft / ONNX_NAME).write_bytes(network.SerializeToString())
+    )
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    with pytest.raises(BundleError, match="(“forged” cannot be opened|takes more than 1 GiB of memory)"):
+        shelf.import_zip(shelf.pack(forged), "new")
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss - before < 1.5 * 2**20
+
+
+def test_a_network_that_ends_its_process_is_refused(tiny, models, monkeypatch):
+    packed = shelf.pack(tiny)
+    monkeypatch.setattr(shelf.sys, "executable", "false")
+    with pytest.raises(BundleError, match="ended the process in which it was tried out"):
+        shelf.import_zip(packed, "new")
+    assert list_bundles(models) == ([tiny], {})
