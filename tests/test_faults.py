@@ -495,6 +495,7 @@ def test_servers_on_one_shelf_do_not_damage_it(tmp_path: Path) -> None:
     outputs = [server.communicate(timeout=120)[0] for server in servers]
     assert [server.returncode for server in servers] == [0, 0, 0]
     counts = [json.loads(out) for out in outputs]
+    print(*counts, sep="\n")
     assert sum(sum(n for action, n in each.items() if action != "refused") for each in counts) > 50
     bundles, faults = list_bundles(models)
     assert faults == {}
