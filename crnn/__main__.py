@@ -7,6 +7,8 @@ failed, 2 wrong use.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import errno
 import logging
 import os
 import sys
@@ -29,6 +31,10 @@ A DATASET is a folder of genre/track files, a folder with tracks.csv
 (file,genre[,artist][,title][,split]), a zip of either, a log-mel archive (.npz),
 or the word demo (synthesized on the spot).
 """
+
+
+# A full disk, and one whose owner has used up his share.
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -54,7 +60,9 @@ def main(arguments: list[str] | None = None) -> int:
         level=logging.INFO if options.verbose else logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s"
     )
     try:
-        return int(options.run(options))
+        status = int(options.run(options))
+        sys.stdout.flush()
+        return status
     except CrnnError as err:
         print(f"error: {err}", file=sys.stderr)
         return 1
@@ -65,6 +73,13 @@ def main(arguments: list[str] | None = None) -> int:
         # The reader (head, say) has seen enough.
         sys.stderr.close()
         return 0
+    except OSError as err:
+        if err.errno not in _FULL:
+            raise
+        print(f"error: the output could not be written to its end: {err.strerror}.", file=sys.stderr)
+        with contextlib.suppress(OSError):  # what it still holds finds no room at the end either
+            sys.stdout.close()
+        return 1
 
 
 def _silence_decoders() -> None:

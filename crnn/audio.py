@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn import containers
-from crnn.decoding import ACCEPTED_FORMATS, MAX_CHANNELS, Decoder, Source, called, open_file
+from crnn.decoding import ACCEPTED_FORMATS, MAX_CHANNELS, Decoder, Source, called, check_was_read, open_file
 from crnn.errors import ClipTooLongError, ClipTooShortError, EmptyAudioError, UndecodableAudioError
 from crnn.limits import MAX_CLIP_SECONDS, MIN_CLIP_SECONDS
 
@@ -199,6 +199,7 @@ class AudioStream:
         self._check_content()
 
     def _check_content(self) -> None:
+        check_was_read(self._file, self.name)
         if not self._cleaner.n_frames:
             raise EmptyAudioError(f"{called(self.name)} holds no sound. Choose a file that plays in a music player.")
         if self._cleaner.is_mostly_invalid:

@@ -25,7 +25,8 @@ from crnn.dataset import (
     protection_of,
     split_notes,
 )
-from crnn.errors import CrnnError, DatasetError
+from crnn.decoding import declared_seconds, open_file
+from crnn.errors import AudioError, CrnnError, DatasetError
 from crnn.unpacking import listed
 
 # One genre with three times the tracks of another is heard in the answers.
@@ -158,17 +159,9 @@ def _seconds(track: Track, collection: Collection, lengths: dict[int, list[float
 
 
 def _declared_seconds(path: Path) -> float:
-    import av
-    import soundfile
-
     try:
-        info = soundfile.info(str(path))
-        return float(info.frames / info.samplerate)
-    except (soundfile.LibsndfileError, OSError):
-        pass
-    try:
-        with av.open(str(path)) as container:
-            return float(container.duration or 0) / float(av.time_base)
-    except (av.FFmpegError, OSError, ValueError):
+        with open_file(path, path.name) as file:
+            return declared_seconds(file)
+    except AudioError:
         # Whether it can be decoded at all is found, and told, when it is.
         return 0.0

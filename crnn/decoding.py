@@ -9,6 +9,8 @@ manifest would have it open other files, or the network.
 
 from __future__ import annotations
 
+import ctypes
+import functools
 import io
 import logging
 import os
@@ -26,6 +28,7 @@ from crnn.errors import EmptyAudioError, UndecodableAudioError
 
 if TYPE_CHECKING:
     import av
+    from av.container import InputContainer
 
 FloatArray = npt.NDArray[np.float32]
 Source = Path | str | bytes
@@ -37,6 +40,8 @@ MIN_RATE_HZ, MAX_RATE_HZ = 1000, 768_000
 # Small enough that damage in a block costs little, large enough to read fast.
 _SAMPLES_PER_READ = 1 << 17
 _MAX_BAD_PACKETS = 50
+# At once. The table of a film's pieces takes some 100 MB for a whole day.
+_MAX_FFMPEG_BYTES = 200 * 2**20
 _AV_FORMATS = (
     "mov,matroska,webm,asf,caf,aac,ac3,eac3,amr,amrnb,amrwb,aiff,au,avi,dsf,flac,flv,mp3,mpeg,mpegts,ogg,wav,w64,"
     "ape,tta,wv"
@@ -127,6 +132,7 @@ class Decoder:
                     self._check_claims(opened)
                     return opened, open_with is _open_soundfile
                 opened.close()
+        check_was_read(self._file, self._name)
         found = "holds no sound that can be read" if found_no_sound else _UNKNOWN
         raise UndecodableAudioError(f"{called(self._name)} {found}. Give audio: {ACCEPTED_FORMATS}.")
 
@@ -169,19 +175,37 @@ def open_file(source: Source, name: str) -> BinaryIO:
     file = io.BytesIO(source) if isinstance(source, bytes) else _open_path(source, name)
     try:
         head = file.read(4096)
+        check_was_read(file, name)
         if not head:
             raise EmptyAudioError(f"{called(name)} is empty (0 bytes). Choose a file that plays in a music player.")
         other = containers.describe_non_audio(head)
         if other:
             raise UndecodableAudioError(f"{called(name)} is {other}. Give audio: {ACCEPTED_FORMATS}.")
         file.seek(0)
-    except OSError as err:
-        file.close()
-        raise UndecodableAudioError(f"{called(name)} cannot be read: {err.strerror or err}.") from err
     except BaseException:
         file.close()
         raise
     return file
+
+
+class _WatchedFile(io.FileIO):
+    """A file that ends where the disk fails, and remembers why: decoders lose what is raised in their callbacks."""
+
+    fault: OSError | None = None
+
+    def readinto(self, buffer: Any, /) -> int:
+        try:
+            return super().readinto(buffer)
+        except OSError as err:
+            self.fault = err
+            return 0
+
+    def readall(self) -> bytes:
+        try:
+            return super().readall()
+        except OSError as err:
+            self.fault = err
+            return b""
 
 
 class _NamelessFile(io.BufferedReader):
@@ -192,11 +216,26 @@ class _NamelessFile(io.BufferedReader):
         raise AttributeError("name")
 
 
+def check_was_read(file: BinaryIO, name: str) -> None:
+    """Refuse a file whose end is that of the disk's patience: an unplugged stick, a share that went away.
+
+    Args:
+        file: From `open_file`.
+        name: What to call it in messages.
+
+    Raises:
+        UndecodableAudioError: Reading it failed.
+    """
+    fault = getattr(getattr(file, "raw", None), "fault", None)
+    if fault is not None:
+        raise UndecodableAudioError(f"{called(name)} cannot be read: {fault.strerror or fault}.") from fault
+
+
 def _open_path(source: Path | str, name: str) -> BinaryIO:
     try:
         mode = os.stat(source).st_mode
         if stat.S_ISREG(mode):
-            return _NamelessFile(io.FileIO(source))
+            return _NamelessFile(_WatchedFile(source))
     except (OSError, ValueError) as err:  # ValueError: a NUL in the name
         reason = getattr(err, "strerror", None) or err
         raise UndecodableAudioError(f"{called(name)} cannot be opened: {reason}.") from err
@@ -225,10 +264,56 @@ def _open_soundfile(file: BinaryIO) -> _Opened:
     return _Opened(sound.samplerate, sound.channels, blocks(), sound.close)
 
 
-def _open_av(file: BinaryIO) -> _Opened:
+def declared_seconds(file: BinaryIO) -> float:
+    """How long a file says that it is; 0 where it says nothing.
+
+    Args:
+        file: From `open_file`.
+    """
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(file) as sound:
+            return float(sound.frames / sound.samplerate)
+    except (soundfile.SoundFileError, ZeroDivisionError):
+        file.seek(0)
     import av
 
-    container = av.open(file, mode="r", options={"format_whitelist": _AV_FORMATS, "protocol_whitelist": "none"})
+    try:
+        with _open_container(file) as container:
+            return float(container.duration or 0) / float(av.time_base)
+    except (av.FFmpegError, OSError, ValueError):
+        return 0.0
+
+
+def _open_container(file: BinaryIO) -> InputContainer:
+    import av
+
+    _bound_ffmpeg()
+    return av.open(file, mode="r", options={"format_whitelist": _AV_FORMATS, "protocol_whitelist": "none"})
+
+
+@functools.cache
+def _bound_ffmpeg() -> None:
+    """Let no header talk FFmpeg into much memory: a list in an AVI may claim 2 GB, which are then filled with zeros.
+
+    PyAV does not offer FFmpeg's limit, so it is set in the library that PyAV brought along; another one is left alone.
+    """
+    import av
+
+    package = Path(av.__file__).parent
+    for path in (*package.parent.glob("av.libs/*avutil*"), *package.glob(".dylibs/*avutil*")):
+        try:
+            limit = ctypes.CDLL(str(path)).av_max_alloc
+        except (OSError, AttributeError) as err:
+            _log.info("FFmpeg goes without a limit of memory: %s", err)
+        else:
+            limit.argtypes, limit.restype = [ctypes.c_size_t], None
+            limit(_MAX_FFMPEG_BYTES)
+
+
+def _open_av(file: BinaryIO) -> _Opened:
+    container = _open_container(file)
     if not container.streams.audio:
         container.close()
         raise _NoSoundInsideError

@@ -309,6 +309,8 @@ def _open_session(bundle: Bundle, n_threads: int) -> onnxruntime.InferenceSessio
     options.intra_op_num_threads = n_threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    # A network may keep its weights in other files: of its own folder, not of the one that the app is run from.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(bundle.path))
     try:
         session = onnxruntime.InferenceSession(
             bundle.file(ONNX_NAME).read_bytes(), options, providers=["CPUExecutionProvider"]

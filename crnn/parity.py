@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import keras
 import numpy as np
 import numpy.typing as npt
 
 from crnn import features
 from crnn.audio import load_clip
-from crnn.bundle import KERAS_NAME, Bundle
+from crnn.bundle import Bundle
 from crnn.config import FeatureConfig
 from crnn.errors import BundleError
 from crnn.examples import example, example_names
 from crnn.export import MAX_POSTERIOR_DIFFERENCE
 from crnn.inference import Classifier, softmax
+from crnn.keras_file import open_keras
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -77,7 +77,7 @@ def check_keras(bundle: Bundle, recordings: Sequence[Path] = ()) -> tuple[float,
         BundleError: The bundle has no Keras model, or the answers differ.
     """
     segments = music_segments(bundle.feature_config, recordings)
-    model = keras.saving.load_model(bundle.file(KERAS_NAME), compile=False, safe_mode=True)
+    model = open_keras(bundle)
     logits = np.concatenate(
         [np.asarray(model.predict_on_batch(segments[i : i + 4])) for i in range(0, len(segments), 4)]
     )

@@ -40,6 +40,8 @@ _ORDER_NAME, _STATUS_NAME, _EVENTS_NAME = "order.json", "status.json", "events.j
 _RESERVE_NAME, _RESERVE_BYTES = ".reserve", 1 << 16
 _FLAGS: tuple[Flag, ...] = ("stop", "pause", "closed")
 _ENDED: tuple[State, ...] = ("done", "stopped", "failed")
+# Of a run's name, the part that is its moment.
+_STAMP_LENGTH = len("20260101-000000")
 _REPOSITORY = Path(__file__).resolve().parent.parent
 # From the birth of the process to its lock: the time that Python takes to start on a busy machine.
 _START_SECONDS = 60.0
@@ -172,7 +174,12 @@ def list_runs() -> list[Run]:
     """Every run, newest first."""
     folder = runs_dir()
     found = [Run(path) for path in folder.iterdir() if (path / _ORDER_NAME).is_file()] if folder.is_dir() else []
-    return sorted(found, key=lambda run: run.run_id, reverse=True)
+    return sorted(found, key=_age, reverse=True)
+
+
+def _age(run: Run) -> tuple[str, int, str]:
+    # The second of the start, and its number among those of that second: -10 comes after -2.
+    return run.run_id[:_STAMP_LENGTH], len(run.run_id), run.run_id
 
 
 def active_run() -> Run | None:
@@ -281,6 +288,8 @@ def _sole_starter() -> Iterator[None]:
 
 def _new_folder() -> Path:
     now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    # A clock that was set back must not make this run older than those before it: the page shows the newest.
+    now = max([now, *(run.run_id[:_STAMP_LENGTH] for run in list_runs()[:1])])
     for number in range(1, 1000):
         folder = runs_dir() / (now if number == 1 else f"{now}-{number}")
         with contextlib.suppress(FileExistsError):

@@ -14,7 +14,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from crnn.bundle import KERAS_NAME, Bundle
+from crnn.bundle import Bundle
+from crnn.keras_file import open_keras
 from crnn.parity import check_answers, music_segments
 
 FloatArray = npt.NDArray[np.float32]
@@ -56,7 +57,7 @@ def write_tflite(bundle: Bundle, path: Path, recordings: Sequence[Path] = ()) ->
     import tensorflow as tf
 
     config = bundle.feature_config
-    model = keras.saving.load_model(bundle.file(KERAS_NAME), compile=False, safe_mode=True)
+    model = open_keras(bundle)
     segments = music_segments(config, recordings)
     content = tf.lite.TFLiteConverter.from_keras_model(unrolled(model, config.n_frames)).convert()
     difference = check_answers(bundle, segments, _answers(content, segments), "TensorFlow Lite")

@@ -12,8 +12,9 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from crnn.bundle import KERAS_NAME, Bundle
+from crnn.bundle import Bundle
 from crnn.config import ModelConfig
+from crnn.keras_file import open_keras
 from crnn.linear_head import N_FOLDS, attach, choose_strength, embed_tracks, fit_linear_head
 from crnn.model import with_new_head
 from crnn.orders import TrainingSettings
@@ -40,9 +41,9 @@ def start_from(bundle: Bundle, data: TrainingData, settings: TrainingSettings, *
         resumes: A checkpoint will bring all weights: then the head's do not matter.
 
     Raises:
-        BundleError: It has no Keras file.
+        BundleError: It has no Keras file, or a bad one.
     """
-    model = keras.saving.load_model(bundle.file(KERAS_NAME), compile=False, safe_mode=True)
+    model = open_keras(bundle)
     if bundle.genres == data.genres:
         return model
     if resumes:

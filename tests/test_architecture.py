@@ -31,7 +31,10 @@ SERVING = (
 DEAR = {"tensorflow", "keras", "librosa", "sklearn", "numba", "pandas", "streamlit", "matplotlib", "tf2onnx"}
 # The only modules that may touch the training framework, by their first names below crnn.
 KERAS_MODULES = set(
-    "export folding linear_head model parity publishing replicas teachers tflite training transfer workshop".split()
+    (
+        "export folding keras_file linear_head model parity publishing replicas teachers tflite training transfer "
+        "workshop"
+    ).split()
 )
 
 

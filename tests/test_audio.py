@@ -17,6 +17,7 @@ from sounds import RATE, FloatArray, chirp, noise, sine, wav_bytes
 
 from crnn import audio
 from crnn.audio import AudioStream, load_clip, load_part
+from crnn.decoding import declared_seconds, open_file
 from crnn.errors import (
     AudioError,
     ClipTooLongError,
@@ -333,22 +334,36 @@ def test_a_name_with_a_line_break_stays_on_one_line() -> None:
     str(caught.value).encode()
 
 
-@pytest.mark.parametrize(
-    "playlist",
-    # The byte 1 keeps them from passing for text.
-    [
-        b"#EXTM3U\n#\x01\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nsecret.flac\n#EXT-X-ENDLIST\n",
-        b"ffconcat version 1.0\nfile secret.flac\n#\x01\n",
-    ],
-    ids=["hls", "concat"],
-)
-def test_a_playlist_opens_no_other_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, playlist: bytes) -> None:
+# The byte 1 keeps them from passing for text.
+PLAYLISTS = {
+    "hls": b"#EXTM3U\n#\x01\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nsecret.flac\n#EXT-X-ENDLIST\n",
+    "concat": b"ffconcat version 1.0\nfile secret.flac\n#\x01\n",
+}
+
+
+@pytest.mark.parametrize("kind", ["hls", "concat"])
+def test_a_playlist_opens_no_other_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    playlist = PLAYLISTS[kind]
     monkeypatch.chdir(tmp_path)
     Path("secret.flac").write_bytes(wav_bytes(sine(440.0), subtype="PCM_16", kind="FLAC"))
     Path("song.m3u8").write_bytes(playlist)
     for source in (Path("song.m3u8"), playlist):
         with pytest.raises(UndecodableAudioError, match="cannot be decoded"):
             load_clip(source, RATE)
+
+
+@pytest.mark.parametrize("kind", ["hls", "concat"])
+def test_the_check_of_a_data_set_opens_no_other_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """It asks each file how long it is: a playlist must not have it look about on the disk, or in the network."""
+    monkeypatch.chdir(tmp_path)
+    Path("secret.flac").write_bytes(wav_bytes(sine(440.0, 5.0), subtype="PCM_16", kind="FLAC"))
+    Path("song.mp3").write_bytes(PLAYLISTS[kind])
+    with open_file(Path("song.mp3"), "song.mp3") as file:
+        assert declared_seconds(file) == 0
+    with open_file(Path("secret.flac"), "secret.flac") as file:
+        assert declared_seconds(file) == 5
 
 
 def test_a_film_without_sound(ffmpeg: str, tmp_path: Path) -> None:
@@ -465,6 +480,32 @@ with AudioStream(sys.argv[1], 22050) as stream:
 grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
 print(stream.duration_seconds, grown / (1 if sys.platform == "darwin" else 1024) / 1024 ** (sys.platform == "darwin"))
 """
+
+
+CLAIM_SCRIPT = """
+import resource, sys
+from crnn.audio import load_clip
+from crnn.errors import UndecodableAudioError
+def load(path):
+    try:
+        load_clip(path, 22050)
+    except UndecodableAudioError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
+before = load(sys.argv[1])
+print(load(sys.argv[2]) - before)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs the resource module")
+def test_a_header_that_claims_gigabytes_gets_no_memory(tmp_path: Path) -> None:
+    """A list in an AVI says that it is 2 GB long, and FFmpeg would fill as much with zeros."""
+    claims = struct.pack("<4sI4s4sI", b"LIST", 2**31 - 8, b"INFO", b"ISFT", 2**31 - 100)
+    (tmp_path / "harmless.avi").write_bytes(b"RIFF" + struct.pack("<I", 200) + b"AVI " + bytes(200))
+    (tmp_path / "claims.avi").write_bytes(b"RIFF" + struct.pack("<I", 2**31) + b"AVI " + claims + bytes(200))
+    command = [sys.executable, "-c", CLAIM_SCRIPT, str(tmp_path / "harmless.avi"), str(tmp_path / "claims.avi")]
+    root = Path(__file__).parents[1]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=root, timeout=120)
+    assert float(done.stdout) < 50
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import shutil
@@ -11,21 +13,24 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
+import soundfile
 from sounds import RATE, noise, sine, wav_bytes
 from tiny_bundle import tiny_bundle
 from training_runs import order_for, small_data_set, wait_until
 from unprivileged import ROOT, run_unprivileged
 
-from crnn import collecting, limits, runs, shelf
-from crnn.audio import AudioStream, load_clip
+from crnn import collecting, decoding, limits, runs, shelf
+from crnn.audio import AudioStream, find_audio_files, load_clip
 from crnn.bundle import Bundle, list_bundles, load_bundle, save_bundle
 from crnn.cache import FeatureCache
+from crnn.commands.answering import Answerer, answered
 from crnn.config import FeatureConfig
 from crnn.dataset import scan
-from crnn.errors import BundleError, DatasetError, DiskFullError
+from crnn.errors import BundleError, DatasetError, DiskFullError, UndecodableAudioError
 from crnn.inference import Classifier
 
 SONG = wav_bytes(sine(440.0, 3.0), RATE, "PCM_16")
@@ -132,6 +137,36 @@ def test_a_full_cache_costs_no_features(small_disk: Path, tmp_path: Path) -> Non
     expected, _ = FeatureCache(tmp_path / "cache", FeatureConfig()).load(tracks, n_jobs=1)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def classify(bundle: Bundle, *arguments: str | Path, stdout: int | IO[bytes] = subprocess.PIPE):
+    """The ended process of the command; what it said on stderr is text."""
+    command = [sys.executable, "-m", "crnn", "classify", *arguments, "--format", "json", "--model", str(bundle.path)]
+    return subprocess.run(command, cwd=ROOT, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False)
+
+
+NO_ROOM = "error: the output could not be written to its end: No space left on device.\n"
+
+
+def test_answers_that_found_no_room_are_taken_up_later(bundle: Bundle, tmp_path: Path, small_disk: Path) -> None:
+    for number in range(8):
+        (tmp_path / f"{number}.wav").write_bytes(wav_bytes(sine(100.0 + number, 60.0), RATE, "PCM_16"))
+    ballast = fill(small_disk, leave=12_000)
+    first = classify(bundle, tmp_path, "--out", small_disk / "rows")
+    assert (first.returncode, first.stderr) == (1, NO_ROOM)
+    ballast.unlink()
+    second = classify(bundle, tmp_path, "--out", small_disk / "rows", "--resume")
+    assert (second.returncode, second.stderr) == (0, "")
+    rows = [json.loads(line) for line in (small_disk / "rows").read_text().splitlines()]
+    assert [Path(row["file"]).name for row in rows] == [f"{number}.wav" for number in range(8)]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full to write to")
+def test_a_full_disk_under_stdout_is_a_sentence(bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "song.wav").write_bytes(SONG)
+    with open("/dev/full", "wb") as full:
+        done = classify(bundle, tmp_path / "song.wav", stdout=full)
+    assert (done.returncode, done.stderr) == (1, NO_ROOM)
 
 
 @pytest.mark.slow
@@ -297,6 +332,54 @@ def test_a_file_cut_while_it_is_read_says_so(tmp_path: Path) -> None:
         assert stream.notes[0].startswith("The file is damaged or cut short")
 
 
+@pytest.mark.parametrize("kind", ["WAV", "MP3", "FLAC", "OGG"])
+@pytest.mark.parametrize("n_good_reads", [0, 1, 2, 10])
+def test_a_disk_that_fails_in_mid_file_is_named(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd, kind: str, n_good_reads: int
+) -> None:
+    """As when a stick is pulled out: neither “empty” nor an answer of the half that was read."""
+
+    class FailingDisk(io.FileIO):
+        n_reads = 0
+
+        def readinto(self, buffer, /):
+            self.n_reads += 1
+            if self.n_reads > n_good_reads:
+                raise OSError(errno.EIO, "Input/output error")
+            return super().readinto(buffer)
+
+    class File(decoding._WatchedFile, FailingDisk):
+        pass
+
+    out = io.BytesIO()
+    soundfile.write(out, noise(20.0), RATE, format=kind)
+    (tmp_path / "song").write_bytes(out.getvalue())
+    monkeypatch.setattr(decoding, "_WatchedFile", File)
+    with pytest.raises(UndecodableAudioError, match=r"^“song” cannot be read: Input/output error\.$"):
+        Classifier(bundle).classify_file(tmp_path / "song")
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.skipif(
+    not os.path.exists("/proc/self/mem"), reason="needs a file of Linux that cannot be read at its start"
+)
+def test_a_file_that_the_system_will_not_read_is_named() -> None:
+    with pytest.raises(UndecodableAudioError, match=r"“mem” cannot be read: Input/output error"):
+        load_clip(Path("/proc/self/mem"), RATE)
+
+
+def test_files_deleted_after_they_were_found_cost_only_their_own_rows(bundle: Bundle, tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.wav").write_bytes(SONG)
+    files = find_audio_files([tmp_path])
+    rows = answered(Answerer(bundle.path, False), files, n_jobs=1)
+    first = next(rows)
+    files[1].unlink()
+    second, third = rows
+    assert [row["verdict"] for row in (first, third)] == ["genre", "genre"]
+    assert second["error"]["message"] == "“1.wav” cannot be opened: No such file or directory."
+
+
 def test_a_model_deleted_before_it_is_opened_is_a_sentence(bundle: Bundle) -> None:
     assert bundle.path is not None
     shutil.rmtree(bundle.path)
@@ -325,6 +408,45 @@ def test_a_changed_byte_in_any_file_but_the_card_is_refused(bundle: Bundle, tmp_
             load_bundle(tmp_path / "full")
     (tmp_path / "full" / name).write_bytes(content)
     assert load_bundle(tmp_path / "full") == full
+
+
+# Clocks that jump
+
+
+def test_a_run_is_the_newest_though_the_clock_was_set_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENRESCOPE_HOME", str(tmp_path))
+    assert runs._new_folder().name.startswith("20")
+    before = runs.runs_dir() / "29990101-120000"
+    before.mkdir(parents=True)
+    (before / "order.json").write_text("{}")
+    for _ in range(11):
+        started = runs.Run(runs._new_folder())
+        (started.folder / "order.json").write_text("{}")
+        assert runs.current_run() == started
+    assert len(runs.list_runs()) == 12
+
+
+def test_models_are_packed_before_1980_by_the_clock(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy_files = shelf._copy_files
+
+    def copy_long_ago(bundle: Bundle, draft: Path) -> None:
+        copy_files(bundle, draft)
+        for path in draft.iterdir():
+            os.utime(path, (3600.0, 3600.0))
+
+    monkeypatch.setattr(shelf, "_copy_files", copy_long_ago)
+    assert shelf.pack(bundle).startswith(b"PK")
+
+
+def test_a_model_deleted_in_the_future_can_be_put_back(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert bundle.path is not None
+    monkeypatch.setenv("GENRESCOPE_MODELS", str(bundle.path.parent))
+    for now in (4 * 10**18, 10**18):
+        monkeypatch.setattr(shelf.time, "time_ns", lambda now=now: now)
+        shelf.delete(bundle.path)
+        (gone,) = shelf.deleted()
+        shelf.put_back(gone)
+        assert load_bundle(bundle.path) == bundle
 
 
 # Two servers
@@ -373,6 +495,7 @@ def test_servers_on_one_shelf_do_not_damage_it(tmp_path: Path) -> None:
     outputs = [server.communicate(timeout=120)[0] for server in servers]
     assert [server.returncode for server in servers] == [0, 0, 0]
     counts = [json.loads(out) for out in outputs]
+    print(*counts, sep="\n")
     assert sum(sum(n for action, n in each.items() if action != "refused") for each in counts) > 50
     bundles, faults = list_bundles(models)
     assert faults == {}

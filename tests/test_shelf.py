@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import io
 import stat
+import sys
 import zipfile
 
 import numpy as np
+import onnx
 import pytest
 from tiny_bundle import tiny_bundle
 
 from crnn import shelf
-from crnn.bundle import EMBEDDINGS_NAME, JSON_NAME, ONNX_NAME, list_bundles, load_bundle
+from crnn.bundle import EMBEDDINGS_NAME, JSON_NAME, ONNX_NAME, list_bundles, load_bundle, save_bundle
 from crnn.errors import BundleError
+from crnn.inference import Classifier
+
+resource = pytest.importorskip("resource")
 
 
 @pytest.fixture
@@ -131,7 +136,6 @@ def test_what_is_no_zip_is_said(models, data):
 
 def test_a_pickle_in_the_map_is_refused(tiny, models):
     """The digest finds damage, not forgery: a forged bundle must not get its pickle opened."""
-    from crnn.bundle import save_bundle
 
     def write_files(draft):
         (draft / ONNX_NAME).write_bytes(tiny.file(ONNX_NAME).read_bytes())
@@ -140,3 +144,60 @@ def test_a_pickle_in_the_map_is_refused(tiny, models):
     forged = save_bundle(tiny, models / "forged", write_files)
     with pytest.raises(BundleError, match="cannot be read"):
         shelf.import_zip(shelf.pack(forged), "new")
+
+
+def with_weights_elsewhere(bundle, in_subgraph):
+    """Its network, whose weights lie in a file of the folder that the app is run from."""
+    network = onnx.load_from_string(bundle.file(ONNX_NAME).read_bytes())
+    weights = network.graph.initializer[0]
+    n_bytes = 4 * int(np.prod(weights.dims))
+    weights.ClearField("raw_data")
+    weights.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in (("location", "secret.bin"), ("offset", "0"), ("length", str(n_bytes))):
+        weights.external_data.add(key=key, value=value)
+    if in_subgraph:
+        branch = onnx.helper.make_graph([], "branch", [], [], [weights])
+        network.graph.node.append(onnx.helper.make_node("If", [], [], then_branch=branch, else_branch=branch))
+        del network.graph.initializer[0]
+    return network.SerializeToString(), n_bytes
+
+
+@pytest.mark.parametrize("in_subgraph", [False, True])
+def test_a_network_that_reads_other_files_is_refused(tiny, models, tmp_path, monkeypatch, in_subgraph):
+    network, n_bytes = with_weights_elsewhere(tiny, in_subgraph)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "secret.bin").write_bytes(bytes(n_bytes))
+    forged = save_bundle(tiny, models / "forged", lambda draft: (draft / ONNX_NAME).write_bytes(network))
+    with pytest.raises(BundleError, match="would read other files"):
+        shelf.import_zip(shelf.pack(forged), "new")
+    # Nor does one that somebody copied there.
+    with pytest.raises(BundleError, match="cannot be opened"):
+        Classifier(forged)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux alone")
+def test_a_network_that_asks_for_gigabytes_is_refused(tiny, models):
+    """Twelve of them, in a zip of a kilobyte."""
+    network = onnx.load_from_string(tiny.file(ONNX_NAME).read_bytes())
+    graph = network.graph
+    graph.initializer.append(onnx.numpy_helper.from_array(np.array([3 * 2**30], np.int64), "how_many"))
+    graph.node.insert(0, onnx.helper.make_node("ConstantOfShape", ["how_many"], ["many"]))
+    graph.node.insert(1, onnx.helper.make_node("ReduceSum", ["many"], ["none"], keepdims=0))
+    last = graph.node[-1]
+    graph.node.append(onnx.helper.make_node("Add", ["before", "none"], [last.output[0]]))
+    last.output[0] = "before"
+    forged = save_bundle(
+        tiny, models / "forged", lambda draft: (draft / ONNX_NAME).write_bytes(network.SerializeToString())
+    )
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    with pytest.raises(BundleError, match="(“forged” cannot be opened|takes more than 1 GiB of memory)"):
+        shelf.import_zip(shelf.pack(forged), "new")
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss - before < 1.5 * 2**20
+
+
+def test_a_network_that_ends_its_process_is_refused(tiny, models, monkeypatch):
+    packed = shelf.pack(tiny)
+    monkeypatch.setattr(shelf.sys, "executable", "false")
+    with pytest.raises(BundleError, match="ended the process in which it was tried out"):
+        shelf.import_zip(packed, "new")
+    assert list_bundles(models) == ([tiny], {})

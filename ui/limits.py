@@ -9,6 +9,7 @@ from typing import TypeVar
 import streamlit as st
 
 from crnn.limits import (
+    MAX_BUNDLE_BYTES,
     MAX_CLIP_SECONDS,
     MAX_FILES_AT_ONCE,
     MAX_TRACK_SECONDS,
@@ -51,6 +52,11 @@ def of_data_sets(folder: Path) -> str:
         f"Up to {max_upload_mb()} MB, {MAX_UNPACKED_BYTES >> 30} GiB unpacked, {MAX_TRACKS} tracks. "
         f"{free_bytes(folder) / 2**30:.0f} GiB of disk are free."
     )
+
+
+def of_models() -> str:
+    """What may be given as a model."""
+    return f"Up to {min(max_upload_mb(), MAX_BUNDLE_BYTES >> 20)} MB, {MAX_BUNDLE_BYTES >> 20} MB unpacked."
 
 
 def as_many_as_fit(files: Sequence[_T]) -> tuple[Sequence[_T], str]:

@@ -18,7 +18,7 @@ from crnn import shelf
 from crnn.bundle import ONNX_NAME, Bundle
 from crnn.card import model_card
 from crnn.errors import CrnnError
-from ui import state
+from ui import limits, state
 from ui.state import Model
 from ui.words import plain
 
@@ -201,7 +201,10 @@ def _exported(bundle: Bundle, kind: str) -> bytes:
 def draw_import() -> None:
     """The way in for models from elsewhere."""
     with st.expander("Import a model", icon=":material/upload:"):
-        st.caption("A zip that was exported here or on another machine. It is checked, and holds no code.")
+        st.caption(
+            "A zip that was exported here or on another machine. It is checked, and holds no code. "
+            f"{limits.of_models()}"
+        )
         st.file_uploader("Zip of a model", key="models.import", on_change=_take_import, label_visibility="collapsed")
 
 

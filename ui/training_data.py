@@ -12,13 +12,13 @@ from crnn import collecting, download
 from crnn.dataset import DEMO_NAME
 from crnn.errors import CrnnError
 from ui import limits
+from ui.locality import is_local
 from ui.words import plain
 
 _FOLDERS = "train.folders"
 _CHOSEN = "train.chosen"
 _SOURCES = "train.sources"
 _REDRAW_SECONDS = 0.2
-_LOCAL_ADDRESSES = {"localhost", "127.0.0.1", "::1"}
 
 FORMATS = (
     "A folder for each genre with its tracks in it, or a `tracks.csv` with the columns `file,genre` "
@@ -78,8 +78,8 @@ def _add(source: str) -> None:
 def _ways_to_add() -> None:
     names = ["Clips, genre by genre", "A zip or log-mel archive"]
     # Whoever uses the page from elsewhere must not look about on this machine, or in its network.
-    is_local = st.get_option("server.address") in _LOCAL_ADDRESSES
-    if is_local:
+    offers_folders = is_local()
+    if offers_folders:
         names += ["A folder of this machine", "From an address"]
     clips, upload, *local = st.tabs(names)
     with clips:
@@ -91,7 +91,7 @@ def _ways_to_add() -> None:
         )
         st.file_uploader("Zip or archive", key="train.upload", on_change=_take_upload, label_visibility="collapsed")
         _draw_fault("train.upload.fault")
-    if is_local:
+    if offers_folders:
         with local[1]:
             _fetch()
         with local[0]:

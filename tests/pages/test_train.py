@@ -181,16 +181,25 @@ def test_a_folder_that_is_not_there_is_said(page: AppTest) -> None:
     assert "There is no folder /no/such/folder on this machine." in read(page)
 
 
+def folder_boxes(app: AppTest) -> set[str | None]:
+    return {box.key for box in app.text_input} & {"train.folder", "train.url"}
+
+
 def test_no_folder_of_the_machine_is_offered_to_a_network(home: Path) -> None:
     import streamlit as st
 
     kept = st.get_option("server.address")
     try:
         st.config.set_option("server.address", "0.0.0.0")
-        app = open_page()
-        assert not [box for box in app.text_input if box.key in {"train.folder", "train.url"}]
+        assert not folder_boxes(open_page())
     finally:
         st.config.set_option("server.address", kept)
+
+
+def test_nor_behind_a_proxy_that_was_told_of(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert folder_boxes(page) == {"train.folder", "train.url"}
+    monkeypatch.setenv("GENRESCOPE_LOCAL", "no")
+    assert not folder_boxes(open_page())
 
 
 def test_zip_upload_becomes_a_data_set(page: AppTest) -> None:
