@@ -15,6 +15,8 @@ from crnn.bundle import Rejection
 # Music wrongly refused annoys more than noise wrongly named: the share of training
 # music that the threshold may refuse.
 MUSIC_REFUSED = 0.005
+# scikit-learn's `C` per standardised dimension. Weaker penalties know the kinds of noise they were shown, and no others.
+STRENGTH = 0.1
 
 
 def fit_rejection(
@@ -22,6 +24,7 @@ def fit_rejection(
     other: list[npt.NDArray[np.float32]],
     *,
     seed: int = 0,
+    strength: float = STRENGTH,
     music_refused: float = MUSIC_REFUSED,
 ) -> Rejection:
     """The rejection that separates music from other sound.
@@ -30,6 +33,7 @@ def fit_rejection(
         music: Per track the embeddings of its segments, `(n_segments, embedding_size)`.
         other: The same of sounds that are no music.
         seed: Of the solver.
+        strength: Inverse of the L2 penalty.
         music_refused: Share of the music tracks that the threshold lets go.
 
     Returns:
@@ -41,7 +45,7 @@ def fit_rejection(
     inputs = np.concatenate([*music, *other]).astype(np.float64)
     is_music = np.repeat([1, 0], [sum(map(len, music)), sum(map(len, other))])
     scale = inputs.std(axis=0) + 1e-6
-    fitted = LogisticRegression(C=1.0, class_weight="balanced", max_iter=1000, random_state=seed)
+    fitted = LogisticRegression(C=strength, class_weight="balanced", max_iter=1000, random_state=seed)
     fitted.fit(inputs / scale, is_music)
     weights, bias = fitted.coef_[0] / scale, float(fitted.intercept_[0])
     of_music = [float((1 / (1 + np.exp(-(track @ weights + bias)))).mean()) for track in music]
