@@ -15,7 +15,7 @@ from crnn.bundle import Rejection
 # Music wrongly refused annoys more than noise wrongly named: the share of training
 # music that the threshold may refuse.
 MUSIC_REFUSED = 0.005
-# scikit-learn's `C` per standardised dimension. Weaker penalties know the kinds of noise they were shown, and no others.
+# scikit-learn's `C` per standardised dimension. Weaker penalties learn by heart the kinds of noise they are shown.
 STRENGTH = 0.1
 
 
