@@ -1,0 +1,68 @@
+"""Is a track the same track from its sound and from the log-mel archive? Valid tracks of GTZAN, paired.
+
+    python -m bench.agreement [--model NAME|DIR]
+
+Each track whose audio is at hand is answered from the audio, as `classify` does, and from the archive, as
+`evaluate` does. Prints how many get the same top genre, how many are right either way, and the median total
+variation between the two posteriors, then JSON. Needs GENRESCOPE_DATA with gtzan-audio and gtzan-logmel.npz.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+
+import numpy as np
+
+from crnn import paths
+from crnn.archive import read_archive
+from crnn.audio import load_clip
+from crnn.commands.common import DEFAULT_MODEL, find_bundle
+from crnn.evaluation import track_posteriors
+from crnn.inference import Classifier
+from crnn.training import plain_segments
+
+
+def main() -> int:
+    """Print the figures, then JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default=DEFAULT_MODEL)
+    classifier = Classifier(find_bundle(parser.parse_args().model))
+    folder = paths.data_dir() / "gtzan-audio"
+    if not folder.is_dir():
+        print("needs gtzan-audio in GENRESCOPE_DATA", file=sys.stderr)
+        return 2
+    archive = read_archive(paths.data_dir() / "gtzan-logmel.npz")
+    log_mels = dict(zip(archive.track_ids, archive.log_mel, strict=True))
+    genres, config = classifier.bundle.genres, classifier.config
+    with (folder / "tracks.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == "valid"]
+    heard, stored, truth = [], [], []
+    for row in rows:
+        path = folder / row["file"]
+        answer = classifier.classify(load_clip(path, config.sample_rate))
+        heard.append([dict(answer.ranked())[genre] for genre in genres])
+        logits, _ = classifier.run(plain_segments(log_mels[path.stem], config))
+        stored.append(track_posteriors([logits], classifier.bundle.calibration.temperature)[0])
+        truth.append(genres.index(row["genre"]))
+    audio, mel = np.array(heard), np.array(stored)
+    found = {
+        "n": len(rows),
+        "same_genre": int((audio.argmax(axis=1) == mel.argmax(axis=1)).sum()),
+        "right_from_audio": int((audio.argmax(axis=1) == truth).sum()),
+        "right_from_archive": int((mel.argmax(axis=1) == truth).sum()),
+        "median_total_variation": float(np.median(0.5 * np.abs(audio - mel).sum(axis=1))),
+    }
+    print(
+        f"{found['same_genre']} of {found['n']} tracks get the same genre; right from audio "
+        f"{found['right_from_audio']}, from the archive {found['right_from_archive']}; "
+        f"median total variation {found['median_total_variation']:.3f}"
+    )
+    print(json.dumps(found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
