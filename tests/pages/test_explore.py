@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import dataclasses
 import io
 import json
 import re
@@ -17,6 +18,8 @@ import soundfile
 from sounds import clicks, noise, sine, wav_bytes
 from streamlit.testing.v1 import AppTest
 
+from crnn import spectra
+from crnn.grids import Grid, ViewSettings
 from ui import exploring
 from ui.state import Sound
 
@@ -114,6 +117,24 @@ def test_quick_views_and_settings_are_drawn(opened: AppTest) -> None:
     (linear, *_) = players(opened)[0]["pictures"]
     assert linear["rows"] < before
     assert linear["rowHz"][-1] <= 1600
+
+
+def test_harmonic_and_percussive_part_are_separated_once(opened: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    n_separations = 0
+
+    def parts(samples: np.ndarray, rate: int, settings: ViewSettings) -> tuple[Grid, Grid]:
+        nonlocal n_separations
+        n_separations += 1
+        grid = spectra.logarithmic(samples, rate, settings)
+        return grid, dataclasses.replace(grid, values=grid.values[::-1])
+
+    monkeypatch.setattr(spectra, "parts", parts)
+    choose(opened, "explore.views", ["harmonic", "percussive"])
+    assert not opened.exception
+    assert titles(opened) == ["Harmonic part", "Percussive part"]
+    first, second = players(opened)[0]["pictures"]
+    assert first["cells"] != second["cells"]
+    assert n_separations == 1
 
 
 def test_no_view_says_so(opened: AppTest) -> None:
