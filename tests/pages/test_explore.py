@@ -246,8 +246,27 @@ def test_variations_of_training_are_seen_and_heard(opened: AppTest, name: str, w
     before, after = player["pictures"]
     assert before["cells"] != after["cells"]
     assert any(words in caption.value for caption in opened.main.caption)
+    (heard,) = [control for control in opened.button_group if control.label == "Hear"]
+    heard.set_value("as it is").run()
+    (original,) = players(opened)
+    assert original["title"] == "song.wav, as it is"
+    assert original["url"] != player["url"]
     opened.button(key="explore.roll").click().run()
     assert players(opened)[0]["pictures"][1]["cells"] != after["cells"]
+
+
+def test_the_amount_of_a_shift_is_the_one_that_is_drawn(opened: AppTest) -> None:
+    choose(opened, "explore.part", "What training hears")
+    choose(opened, "explore.variation", "higher or lower")
+    before, after = (cells_of(picture) for picture in players(opened)[0]["pictures"])
+    words = players(opened)[0]["pictures"][1]["about"]
+    semitones, direction = re.match(r"([\d.]+) semitones (up|down),", words).groups()
+    assert 0 < float(semitones) <= 1.5
+    rows = np.arange(before.shape[1])
+    centre_before, centre_after = (
+        (rows * cells.max(axis=0) ** 4.0).sum() / (cells.max(axis=0) ** 4.0).sum() for cells in (before, after)
+    )
+    assert (centre_after > centre_before) == (direction == "up")
 
 
 def test_mixup_is_seen_heard_and_called_a_reconstruction(explore: AppTest) -> None:
