@@ -302,15 +302,18 @@ def test_clips_are_gathered_genre_by_genre(page: AppTest) -> None:
     assert "4 tracks, 2 genres" in read(page)
 
 
-def test_clips_without_a_genre_or_sound_are_refused(page: AppTest) -> None:
+def test_clips_wait_for_their_genre_and_need_sound(page: AppTest) -> None:
     uploader = next(u for u in page.file_uploader if u.key.startswith("train.clips"))
     uploader.set_value([("song.wav", SONG, "audio/wav")]).run()
     assert "Give the genre a name" in read(page)
+    assert collecting.n_clips(collecting.own_dir()) == {}
+    page.text_input(key="train.genre").set_value("choro").run()
+    assert collecting.n_clips(collecting.own_dir()) == {"choro": 1}
     page.text_input(key="train.genre").set_value("../../etc").run()
     uploader = next(u for u in page.file_uploader if u.key.startswith("train.clips"))
     uploader.set_value([("song.wav", b"just text", "audio/wav")]).run()
     assert "song.wav" in read(page)
-    assert collecting.n_clips(collecting.own_dir()) == {}
+    assert collecting.n_clips(collecting.own_dir()) == {"choro": 1}
 
 
 def test_busy_lock_is_told(page: AppTest, home: Path) -> None:
@@ -370,6 +373,8 @@ def test_a_report_is_read_and_its_model_saved(home: Path, models: Path) -> None:
     assert "3 of 4 unheard tracks right: 75 %" in text
     assert "Always saying a would score 50 %." in text
     assert "b1: is b, answered a (0.90)" in text
+    assert "Macro F1 0.73" in text
+    assert app.selectbox(key="train.report.cell").options[0] == "all 1 mistakes"
     app.selectbox(key="train.report.cell").set_value(("b", "b")).run()
     assert "b0: is b, answered b (0.90)" in read(app)
     assert "b1: is b, answered a" not in read(app)
