@@ -204,6 +204,13 @@ def test_what_if_shows_the_answer_before_and_after(explore: AppTest) -> None:
     ]
     bass = [{bar["name"]: bar["share"] for bar in shares}["bass"] for shares in bars]
     assert bass[1] < bass[0]
+    (gone,) = players(explore)
+    (heard,) = [control for control in explore.button_group if control.label == "Hear"]
+    heard.set_value("as it is").run()
+    assert not explore.exception
+    (original,) = players(explore)
+    assert original["url"] != gone["url"]
+    assert original["pictures"][0]["cells"] == gone["pictures"][0]["cells"]
 
 
 def test_rectangle_is_asked_for_before_it_is_muted(opened: AppTest) -> None:
