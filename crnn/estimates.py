@@ -19,18 +19,20 @@ _FEATURE_SECONDS = 0.15
 _MAX_CORES = 8
 
 
-def measured_pace(settings: TrainingSettings, runs: Iterable[Run]) -> float | None:
+def measured_pace(settings: TrainingSettings, runs: Iterable[Run], init: str | None = None) -> float | None:
     """Crops a second that an earlier run with such a network learnt, if there was one.
 
     Args:
         settings: What is to be trained.
         runs: Earlier runs, newest first.
+        init: The model to start from, whose network it then is, whatever the settings say.
     """
     for run in runs:
         try:
-            same_network = run.order().settings.model == settings.model
+            order = run.order()
         except CrnnError:
             continue
+        same_network = order.init == init and (init is not None or order.settings.model == settings.model)
         paces = _paces(run) if same_network else []
         if paces:
             return median(paces)

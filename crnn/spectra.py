@@ -121,21 +121,22 @@ def constant_q(samples: FloatArray, rate: int, settings: ViewSettings) -> Grid:
 
 def harmonic(samples: FloatArray, rate: int, settings: ViewSettings) -> Grid:
     """Level of what holds on through time (median filter, Fitzgerald 2010)."""
-    return _log_rows(_separated(samples, settings)[0], rate, settings)
+    return parts(samples, rate, settings)[0]
 
 
 def percussive(samples: FloatArray, rate: int, settings: ViewSettings) -> Grid:
     """Level of what is short and wide in frequency (median filter, Fitzgerald 2010)."""
-    return _log_rows(_separated(samples, settings)[1], rate, settings)
+    return parts(samples, rate, settings)[1]
 
 
-def _separated(samples: FloatArray, settings: ViewSettings) -> tuple[FloatArray, FloatArray]:
-    """Power of the harmonic and of the percussive part, each `(n_frames, n_bins)`."""
+def parts(samples: FloatArray, rate: int, settings: ViewSettings) -> tuple[Grid, Grid]:
+    """The harmonic and the percussive part, as `harmonic` and `percussive` give them, in one separation."""
     import librosa
 
     power = _power(samples, settings)
     harmonic, percussive = librosa.decompose.hpss(np.sqrt(power.T), mask=True)
-    return power * np.square(harmonic.T), power * np.square(percussive.T)
+    first, second = (_log_rows(power * np.square(mask.T), rate, settings) for mask in (harmonic, percussive))
+    return first, second
 
 
 def shape(samples: FloatArray, rate: int, settings: ViewSettings) -> Grid:

@@ -15,7 +15,22 @@ from crnn import envelopes, spectra
 from crnn.config import FeatureConfig
 from crnn.grids import Curve, FloatArray, Grid, Lines, View, ViewSettings
 
-__all__ = ["VIEWS", "Curve", "Grid", "Lines", "View", "ViewKind", "ViewSettings", "compute", "warm_up"]
+__all__ = [
+    "VIEWS",
+    "Curve",
+    "Grid",
+    "Lines",
+    "View",
+    "ViewKind",
+    "ViewSettings",
+    "compute",
+    "compute_with_siblings",
+    "siblings",
+    "warm_up",
+]
+
+# Views that fall out of one costly separation.
+_PARTS = ("harmonic", "percussive")
 
 Compute = Callable[[FloatArray, int, ViewSettings], View]
 
@@ -29,6 +44,22 @@ def compute(name: str, samples: FloatArray, sample_rate: int, settings: ViewSett
     if name not in VIEWS:
         raise ValueError(f"view {name!r}: {', '.join(VIEWS)} are known")
     return VIEWS[name].compute(samples, sample_rate, settings)
+
+
+def siblings(name: str) -> tuple[str, ...]:
+    """The views that one computation gives together with `name`, itself among them."""
+    return _PARTS if name in _PARTS else (name,)
+
+
+def compute_with_siblings(name: str, samples: FloatArray, sample_rate: int, settings: ViewSettings) -> dict[str, View]:
+    """The views of `siblings(name)` by name, for hardly more than the price of one.
+
+    Raises:
+        ValueError: There is no such view.
+    """
+    if name in _PARTS:
+        return dict(zip(_PARTS, spectra.parts(samples, sample_rate, settings), strict=True))
+    return {name: compute(name, samples, sample_rate, settings)}
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import streamlit as st
 
-from crnn import runs
 from crnn.errors import CrnnError
 from ui import chrome, state, training_check, training_data, training_options, training_report, training_run
 from ui.words import plain
@@ -44,8 +41,5 @@ except CrnnError as err:
     st.stop()
 found = training_check.draw_check(found)
 models, _ = state.find_models()
-order = training_options.choose_options(found, models)
-if order is not None:
-    wanted = dataclasses.replace(order, datasets=sources)
-    training_run.attempt(lambda: runs.start_run(wanted))
+training_options.draw_options(found, sources, models)
 training_run.draw_earlier()

@@ -112,6 +112,10 @@ def test_tone_is_harmonic_and_clicks_are_percussive() -> None:
     high = harmonic.rows > 4000
     assert np.median(harmonic.values[:, tone]) > np.median(percussive.values[:, tone]) + 20
     assert percussive.values[:, high].max() > harmonic.values[:, high].max() + 10
+    together = views.compute_with_siblings("percussive", both, RATE, settings)
+    assert tuple(together) == views.siblings("percussive") == views.siblings("harmonic")
+    np.testing.assert_array_equal(together["harmonic"].values, harmonic.values)
+    np.testing.assert_array_equal(together["percussive"].values, percussive.values)
 
 
 def test_centroid_of_a_tone_is_its_frequency() -> None:

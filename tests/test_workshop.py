@@ -181,4 +181,9 @@ def test_time_is_judged_by_earlier_runs_of_the_same_network(home):
     longer = dataclasses.replace(SETTINGS, train=dataclasses.replace(SETTINGS.train, epochs=14))
     assert training_seconds(30, longer, pace) - training_seconds(30, SETTINGS, pace) == pytest.approx(30.0)
     assert measured_pace(preset("quick"), [run]) is None
+    assert measured_pace(SETTINGS, [run], "gtzan-crnn") is None
+    begun = dataclasses.replace(order_for(home), init="gtzan-crnn")
+    (folder / "order.json").write_text(json.dumps(begun.to_dict()))
+    assert measured_pace(preset("quick"), [run], "gtzan-crnn") == pytest.approx(10.0)
+    assert measured_pace(SETTINGS, [run]) is None
     assert training_seconds(30, preset("best"), None) > training_seconds(30, preset("quick"), None) > 0

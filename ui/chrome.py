@@ -9,6 +9,7 @@ import streamlit as st
 
 from crnn.audio import ACCEPTED_FORMATS
 from ui import limits
+from ui.drawer import closing_drawer
 from ui.words import plain
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
@@ -46,6 +47,7 @@ def page_setup(title: str, promise: str = PROMISE) -> None:
         for path, label in _pages():
             st.page_link(path, label=label)
         st.caption(promise)
+        closing_drawer()
 
 
 def _pages() -> list[tuple[str, str]]:

@@ -158,7 +158,6 @@ def _look_at(sound: Sound, span: tuple[float, float] | None) -> None:
     st.session_state[_SPAN] = (sound.digest, span) if span else None
 
 
-@st.cache_data(max_entries=20, show_spinner=False)
 def view_panel(
     digest: str,
     name: str,
@@ -179,9 +178,31 @@ def view_panel(
         settings: How the view is computed.
         stops: Colours from low to high, `#rrggbb`.
     """
-    kind = views.VIEWS[name]
-    found = views.compute(name, _samples, sample_rate, settings)
-    return panel(found, title=kind.title, about=kind.about, stops=stops, start_seconds=span[0])
+    return _panels(
+        digest, views.siblings(name), sample_rate=sample_rate, span=span, settings=settings, stops=stops,
+        _samples=_samples,
+    )[name]  # fmt: skip
+
+
+@st.cache_data(max_entries=20, show_spinner=False)
+def _panels(
+    digest: str,
+    names: tuple[str, ...],
+    *,
+    sample_rate: int,
+    span: tuple[float, float],
+    settings: views.ViewSettings,
+    stops: tuple[str, ...],
+    _samples: npt.NDArray[np.float32],
+) -> dict[str, Panel]:
+    """Panels of views that are computed together. What is kept is as wide as a screen, however long the sound."""
+    found = views.compute_with_siblings(names[0], _samples, sample_rate, settings)
+    return {
+        name: panel(
+            view, title=views.VIEWS[name].title, about=views.VIEWS[name].about, stops=stops, start_seconds=span[0]
+        )
+        for name, view in found.items()
+    }
 
 
 @st.fragment

@@ -72,7 +72,12 @@ def draw_pair(sound: Sound, model: Model) -> None:
         AudioError: The other sound cannot be used.
     """
     others = {other.name or "recording": other for other in sounds() if other.digest != sound.digest}
-    name = st.selectbox("Compare with", [*others, *example_names()], key="explore.other")
+    name = st.selectbox(
+        "Compare with",
+        [*others, *example_names()],
+        key="explore.other",
+        help="Files that were uploaded together stand first.",
+    )
     config = model.bundle.feature_config
     first = clip_of(sound, config.sample_rate)
     second = clip_of(others[name], config.sample_rate) if name in others else example(name, config.sample_rate)
@@ -84,7 +89,7 @@ def draw_pair(sound: Sound, model: Model) -> None:
         key=f"explore.pair.difference.{sound.digest}",
         seconds=min(first.duration_seconds, second.duration_seconds),
         title="as far as both reach",
-        panels=(_difference(first, second, model),),
+        panels=(_difference(first, second, (sound.name or "recording", name), model),),
         save_name="difference",
         is_docked=False,
     )
@@ -105,7 +110,7 @@ def _draw_one(clip: Clip, title: str, longest: float, model: Model) -> None:
     )
 
 
-def _difference(first: Clip, second: Clip, model: Model) -> Panel:
+def _difference(first: Clip, second: Clip, names: tuple[str, str], model: Model) -> Panel:
     """First less second, cell by cell from the start of both, as far as both reach."""
     config = model.bundle.feature_config
     settings = views.ViewSettings(config.n_fft, config.hop_length, config.n_mels, config.fmin, config.fmax)
@@ -119,7 +124,7 @@ def _difference(first: Clip, second: Clip, model: Model) -> Panel:
     found = panel(
         difference,
         title="Difference",
-        about="Orange where the left one is louder, blue where the right one is, each below its own loudest cell.",
+        about=f"Orange where {names[0]} is louder, blue where {names[1]} is, each below its own loudest cell.",
         stops=(AGAINST_COLOR, "#202020", FOR_COLOR),
     )
     return found | {"peaks": False}

@@ -50,7 +50,14 @@ def draw_reasons(sound: Sound, model: Model, prediction: Prediction) -> None:
         start = 0.0
         if clip.duration_seconds > longest:
             start = st.slider(
-                "From, seconds", 0.0, clip.duration_seconds - longest, 0.0, 1.0, key="explore.why_start", width=320
+                "From, seconds",
+                0.0,
+                clip.duration_seconds - longest,
+                0.0,
+                1.0,
+                "%.0f",
+                key="explore.why_start",
+                width=320,
             )
         parts = ("the sound", "what spoke for it", "the rest")
         heard = st.segmented_control("Hear", parts, default=parts[0], key="explore.why_heard") or parts[0]
@@ -181,11 +188,15 @@ def draw_what_ifs(sound: Sound, model: Model, prediction: Prediction) -> None:
                 ("if", sound.digest, model.fingerprint, choice, rectangle),
                 lambda: _ask_again(clip, model, choice, rectangle),
             )
+    sides = ("with that gone", "as it is")
+    heard = sides[0]
+    if after is not None:
+        heard = st.segmented_control("Hear", sides, default=heard, key="explore.what_if_heard") or heard
     listening_view(
         key=key,
         seconds=clip.duration_seconds,
         title=sound.name or "recording",
-        url=serve(wav_bytes(Clip(changed, config.sample_rate)), "explore.if"),
+        url=serve(wav_bytes(Clip(changed if heard == sides[0] else clip.samples, config.sample_rate)), "explore.if"),
         panels=(mel_panel(changed, config, _WHAT_IF_WORDS[choice], "The mel spectrogram of what is left."),),
         can_select=choice == "without a rectangle",
     )

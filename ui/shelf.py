@@ -61,12 +61,13 @@ def _row(bundle: Bundle) -> dict[str, str | float | None]:
     size = sum(bundle.file(name).stat().st_size for name in bundle.files)
     return {
         "Name": bundle.name,
-        "Genres": ", ".join(bundle.genres),
         "Score": scores.get("accuracy"),
         "On": f"{scores['n_tracks']} {scores['part']} tracks" if scores else "not scored",
         "Data": str(bundle.data.get("name", "not stated")),
         "Made": bundle.created[:10],
         "Size": size / 2**20,
+        # Last, as it may be wider than the rest together.
+        "Genres": ", ".join(bundle.genres),
     }
 
 

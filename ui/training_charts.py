@@ -37,6 +37,10 @@ def draw_curves(history: list[dict[str, Any]], key: str) -> None:
     _add_line(accuracy, at, [e["valid_accuracy"] for e in checked], "validation", color=_VALID_COLOR, dash="dash")
     accuracy.update_yaxes(range=[0, 1])
     accuracy.update_layout(showlegend=False)
+    # The axis is as long as the training will be: it stays where it is as epochs come in.
+    last = max([2, *at, *epochs, *(e.get("epochs", 0) for e in history)])
+    for figure in (loss, accuracy):
+        figure.update_xaxes(range=[0.8, last + 0.2], dtick=1 if last <= 20 else None, tickformat="d")
     with left:
         _show(loss, f"{key}.loss")
     with right:
@@ -128,8 +132,9 @@ def draw_reliability(bins: list[list[float]], key: str) -> None:
             hovertemplate="says %{x:.2f}, right in %{y:.2f} of %{customdata} tracks<extra></extra>",
         )
     )
-    figure.update_xaxes(range=[0, 1])
-    figure.update_yaxes(range=[0, 1])
+    # Points at the ends are whole only with room beside them.
+    figure.update_xaxes(range=[-0.02, 1.02])
+    figure.update_yaxes(range=[-0.04, 1.04])
     _show(figure, key)
 
 

@@ -178,7 +178,7 @@ def _add_clips() -> None:
     left, right = st.columns([1, 2], gap="medium")
     counts = collecting.n_clips(collecting.own_dir())
     with left:
-        st.text_input("Genre", key="train.genre", placeholder="bossa nova")
+        st.text_input("Genre", key="train.genre", placeholder="bossa nova", on_change=_take_waiting)
         if counts:
             st.caption("  \n".join(plain(f"{genre}: {n} clips") for genre, n in counts.items()))
     with right:
@@ -197,6 +197,15 @@ def _given() -> int:
     return int(st.session_state.get("train.given", 0))
 
 
+def _take_waiting() -> None:
+    """Clips that were given before their genre was named: the name is what they waited for."""
+    if st.session_state["train.genre"].strip():
+        if st.session_state.get(f"train.clips.{_given()}"):
+            _take_clips()
+        if st.session_state.get(f"train.recording.{_given()}") is not None:
+            _take_recording()
+
+
 def _take_clips() -> None:
     taken, surplus = limits.as_many_as_fit(st.session_state[f"train.clips.{_given()}"] or [])
     _keep([(upload.name, upload.getvalue()) for upload in taken], surplus)
@@ -209,6 +218,9 @@ def _take_recording() -> None:
 
 
 def _keep(clips: list[tuple[str, bytes]], surplus: str = "") -> None:
+    if not st.session_state.get("train.genre", "").strip():
+        st.session_state["train.clips.fault"] = "Give the genre a name: what you gave waits for it."
+        return
     faults = []
     for name, data in clips:
         try:

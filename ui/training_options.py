@@ -7,13 +7,16 @@ import os
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
+from crnn import runs
 from crnn.checking import Check, protection
 from crnn.config import AugmentConfig, TrainConfig
 from crnn.estimates import measured_pace, training_seconds
 from crnn.orders import PRESETS, TrainingOrder, TrainingSettings, for_transfer, preset
-from crnn.runs import list_runs
+from ui import training_run
 from ui.state import Model
+from ui.training_variation import draw_variation
 from ui.words import duration, plain
 
 SCRATCH = "scratch"
@@ -29,21 +32,25 @@ _SPLIT_WORDS = {
     "random": "by track, at random",
 }
 _STRENGTHS = {"off": 0.0, "gentle": 0.5, "usual": 1.0, "strong": 1.5}
+# Networks as the presets of these names have them.
+_SIZES = {"small": "quick", "middle": "standard", "large": "best"}
 _MAX_RENAMED = 40
 
 
-def choose_options(found: Check, models: list[Model]) -> TrainingOrder | None:
-    """Draw the options; the order once “Start training” was pressed.
+@st.fragment
+def draw_options(found: Check, sources: tuple[str, ...], models: list[Model]) -> None:
+    """Draw the options and what they will come to, and start the training; a fragment, as each change tells anew.
 
     Args:
         found: What is to be learnt from.
+        sources: The data sets, as orders name them.
         models: What training may start from.
     """
     name = st.segmented_control("Preset", PRESETS, default="quick", format_func=str.capitalize, key="train.preset")
     base = preset(name or "quick")
     st.caption(_PRESET_WORDS[name or "quick"])
     bodies = [model.bundle.name for model in models if model.bundle.is_trainable]
-    with st.form("train.form"):
+    with st.container(border=True):
         init = _choose_start(bodies, found)
         epochs = st.number_input(
             "Epochs",
@@ -54,32 +61,38 @@ def choose_options(found: Check, models: list[Model]) -> TrainingOrder | None:
             help="How often every track is heard. More helps until the validation curve turns up.",
         )
         with st.expander("More options"):
-            settings = _more_options(base, name or "quick", int(epochs))
+            settings = _more_options(base, name or "quick", int(epochs), is_scratch=init is None)
+            draw_variation(found.collection, settings.augment)
             split, n_folds = _choose_split(found)
             names = _choose_genres(found)
-        is_pressed = st.form_submit_button(
-            "Start training", type="primary", icon=":material/play_arrow:", disabled=bool(found.obstacle)
+        if init is not None:
+            settings = for_transfer(settings)
+        _draw_plan(found, settings, init, split, n_folds)
+        is_pressed = st.button(
+            "Start training",
+            type="primary",
+            icon=":material/play_arrow:",
+            disabled=bool(found.obstacle),
+            key="train.start",
         )
-    if init != SCRATCH:
-        settings = for_transfer(settings)
-    _draw_plan(found, settings, split, n_folds)
-    if not is_pressed:
-        return None
-    return TrainingOrder(
-        datasets=(),
-        out=Path("model"),
-        settings=settings,
-        init=None if init == SCRATCH else init,
-        split=split,
-        folds=n_folds,
-        genres=names,
-        n_jobs=os.cpu_count() or 1,
-    )
+    if is_pressed:
+        order = TrainingOrder(
+            datasets=sources,
+            out=Path("model"),
+            settings=settings,
+            init=init,
+            split=split,
+            folds=n_folds,
+            genres=names,
+            n_jobs=os.cpu_count() or 1,
+        )
+        training_run.attempt(lambda: runs.start_run(order))
 
 
-def _choose_start(bodies: list[str], found: Check) -> str:
+def _choose_start(bodies: list[str], found: Check) -> str | None:
+    """Name of the model to start from; None for scratch."""
     is_small = min((facts.n_tracks for facts in found.genres), default=0) < 100
-    return str(
+    chosen = str(
         st.radio(
             "Start from",
             [*bodies, SCRATCH],
@@ -90,11 +103,21 @@ def _choose_start(bodies: list[str], found: Check) -> str:
             "Its features and network are taken over from it, whatever the preset.",
         )
     )
+    return None if chosen == SCRATCH else chosen
 
 
-def _more_options(base: TrainingSettings, name: str, epochs: int) -> TrainingSettings:
+def _more_options(base: TrainingSettings, name: str, epochs: int, *, is_scratch: bool) -> TrainingSettings:
     """Settings as chosen; keys carry the preset's name, so that another preset brings its own values."""
     train, left, right = base.train, *st.columns(2, gap="medium")
+    size = left.select_slider(
+        "Size of the network",
+        list(_SIZES),
+        next(size for size, known in _SIZES.items() if known == name),
+        disabled=not is_scratch,
+        key=f"train.size.{name}",
+        help="A larger one learns finer differences, from more tracks and in more time. "
+        "Training that starts from a model keeps that model's network.",
+    )
     batch = left.number_input(
         "Tracks in a step", 1, 1024, train.batch_size, key=f"train.batch.{name}", help="Fewer takes less memory."
     )
@@ -118,17 +141,7 @@ def _more_options(base: TrainingSettings, name: str, epochs: int) -> TrainingSet
     seed = right.number_input(
         "Seed", 0, 2**31, 0, key="train.seed", help="The same seed on the same data gives the same model."
     )
-    strength = left.select_slider(
-        "Variation of the sound",
-        list(_STRENGTHS),
-        "usual",
-        key="train.augment",
-        help="Tempo, pitch, equalisation, noise and masks change at random, so that the model learns music, "
-        "not recordings.",
-    )
-    mixup = right.toggle(
-        "Mix two tracks now and then", value=True, key="train.mixup", help="Makes confidence more honest."
-    )
+    augment = _choose_augmentation(left, right)
     balance = right.toggle(
         "Every genre equally often", value=True, key="train.balance", help="Also where one has fewer tracks."
     )
@@ -141,7 +154,22 @@ def _more_options(base: TrainingSettings, name: str, epochs: int) -> TrainingSet
         seed=int(seed),
         balance_genres=balance,
     )
-    return dataclasses.replace(base, train=chosen, augment=_augmentation(_STRENGTHS[strength], mixup=mixup))
+    return dataclasses.replace(base, model=preset(_SIZES[size]).model, train=chosen, augment=augment)
+
+
+def _choose_augmentation(left: DeltaGenerator, right: DeltaGenerator) -> AugmentConfig:
+    strength = left.select_slider(
+        "Variation of the sound",
+        list(_STRENGTHS),
+        "usual",
+        key="train.augment",
+        help="Tempo, pitch, equalisation, noise and masks change at random, so that the model learns music, "
+        "not recordings.",
+    )
+    mixup = right.toggle(
+        "Mix two tracks now and then", value=True, key="train.mixup", help="Makes confidence more honest."
+    )
+    return _augmentation(_STRENGTHS[strength], mixup=mixup)
 
 
 def _augmentation(strength: float, *, mixup: bool) -> AugmentConfig:
@@ -189,19 +217,21 @@ def _choose_genres(found: Check) -> dict[str, str | None]:
     names: dict[str, str | None] = {}
     for number, facts in enumerate(found.genres):
         key = f"train.name.{facts.genre}"
-        name = columns[number % 3].text_input(facts.genre, facts.genre, key=key, label_visibility="collapsed").strip()
+        name = columns[number % 3].text_input(
+            facts.genre, facts.genre, key=key, placeholder=f"{facts.genre} is left out", label_visibility="collapsed"
+        ).strip()  # fmt: skip
         if name != facts.genre:
             names[facts.genre] = name or None
     return names
 
 
-def _draw_plan(found: Check, settings: TrainingSettings, split: str | None, n_folds: int) -> None:
+def _draw_plan(found: Check, settings: TrainingSettings, init: str | None, split: str | None, n_folds: int) -> None:
     """What the split guards against and how long it will take, before the start."""
     config: TrainConfig = settings.train
     if found.obstacle:
         return
     sentences = protection(found.collection, split, config.seed, n_folds)
-    pace = measured_pace(settings, list_runs())
+    pace = measured_pace(settings, runs.list_runs(), init)
     seconds = training_seconds(sum(facts.n_tracks for facts in found.genres), settings, pace) * (n_folds + 1)
     basis = "by the pace of an earlier one" if pace else "roughly: the first one here will tell better"
     st.caption(plain(" ".join(sentences)))

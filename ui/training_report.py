@@ -21,6 +21,8 @@ from ui.words import plain, table
 _MAX_PLAYERS = 8
 _SAVED = "train.saved"
 _CLICKED = "train.report.clicked"
+# A choice of its own: Streamlit shows None as nothing chosen.
+_ALL = ("", "")
 
 
 def draw_report(run: Run, report: dict[str, Any]) -> None:
@@ -39,6 +41,7 @@ def draw_report(run: Run, report: dict[str, Any]) -> None:
             clicked = draw_confusion(scores["genres"], scores["confusion"], "train.report.confusion", is_clickable=True)
             _draw_cell(report, clicked)
         with tabs[2]:
+            st.caption(f"Macro F1 {scores['macro_f1']:.2f}: the mean over genres, whatever their number of tracks.")
             draw_genre_scores(scores["per_genre"], "train.report.genres")
             st.markdown(table(("genre", "tracks", "precision", "recall", "F1"), reports.genre_rows(scores)))
         with tabs[3]:
@@ -62,11 +65,11 @@ def _draw_cell(report: dict[str, Any], clicked: tuple[str, str] | None) -> None:
     st.session_state[_CLICKED] = clicked
     chosen = st.selectbox(
         "Hear the tracks of a cell, the surest first: click it, or choose it here",
-        [None, *cells],
-        format_func=lambda cell: f"all {len(wrong)} mistakes" if cell is None else f"is {cell[0]}, answered {cell[1]}",
+        [_ALL, *cells],
+        format_func=lambda cell: f"all {len(wrong)} mistakes" if cell == _ALL else f"is {cell[0]}, answered {cell[1]}",
         key="train.report.cell",
     )
-    shown = wrong if chosen is None else [t for t in tracks if (t["genre"], t["answer"]) == chosen]
+    shown = wrong if chosen in {None, _ALL} else [t for t in tracks if (t["genre"], t["answer"]) == chosen]
     if not shown:
         st.caption("No mistakes on these tracks.")
     for track in shown[:_MAX_PLAYERS]:
@@ -79,7 +82,13 @@ def _draw_cell(report: dict[str, Any], clicked: tuple[str, str] | None) -> None:
 
 def _draw_save(run: Run, report: dict[str, Any]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        with st.popover("Save as a model", icon=":material/save:"), st.form("train.save", border=False):
+        saved = st.session_state.get(_SAVED)
+        # Another key each time: a popover that stayed open would lie over the news.
+        key = f"train.save.{saved[1] if saved else ''}"
+        with (
+            st.popover("Save as a model", icon=":material/save:", key=key),
+            st.form("train.save", border=False),
+        ):
             name = st.text_input("Name", key="train.save.name", placeholder="my-genres")
             notes = st.text_area("Notes", key="train.save.notes", placeholder="What it is for, what it was made of")
             if st.form_submit_button("Save", type="primary"):
@@ -88,7 +97,6 @@ def _draw_save(run: Run, report: dict[str, Any]) -> None:
         document = json.dumps(report, indent=1, ensure_ascii=False).encode("utf-8", "replace")
         st.download_button("Report, HTML", reports.to_html(report), "report.html", "text/html", on_click="ignore")
         st.download_button("Report, JSON", document, "report.json", "application/json", on_click="ignore")
-    saved = st.session_state.get(_SAVED)
     if saved and saved[0] == run.run_id:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.success(plain(f"Saved as {saved[1]}."))
@@ -104,3 +112,4 @@ def _save(run: Run, name: str, notes: str) -> None:
         st.error(plain(str(err)))
         return
     st.session_state[_SAVED] = (run.run_id, name)
+    st.rerun()

@@ -42,6 +42,17 @@ def _tempo(segment: FloatArray, config: FeatureConfig, rng: np.random.Generator)
     return augment.stretched_crop(segment, len(segment), _AMOUNTS.tempo, rng)
 
 
+def _amount(name: str, seed: int) -> str:
+    """By how much the dice vary pitch or tempo, as the beginning of a line; empty for the rest."""
+    # Both are what the generator gives first.
+    drawn = float(np.random.default_rng(seed).uniform(-1, 1))
+    if name == "higher or lower":
+        return f"{abs(drawn) * _AMOUNTS.pitch_semitones:.1f} semitones {'up' if drawn > 0 else 'down'}, "
+    if name == "faster or slower":
+        return f"at {np.exp(drawn * np.log1p(_AMOUNTS.tempo)):.2f} times the tempo, "
+    return ""
+
+
 def _equalise(segment: FloatArray, config: FeatureConfig, rng: np.random.Generator) -> FloatArray:
     return segment + augment.random_equaliser(_AMOUNTS.equaliser_db, config, rng)
 
@@ -112,17 +123,48 @@ def draw_variations(sound: Sound, model: Model) -> None:
     with st.spinner("Making it heard"):
         source = others[other].digest if other in others else other
         found: _Variation = kept(("vary", sound.digest, config, name, source, seed), work)
+    title, names = sound.name or "recording", (name.capitalize(), f"{_amount(name, seed)}as training would show it.")
+    _show(found, samples, config, title=title, names=names, key=f"explore.vary.{sound.digest}")
+
+
+def _show(
+    found: _Variation, samples: FloatArray, config: FeatureConfig, *, title: str, names: tuple[str, str], key: str
+) -> None:
+    """Both log-mels, and the sound before or after: at the same moment, to hear what has changed."""
+    after, before = "varied", "as it is"
+    heard = st.segmented_control("Hear", (after, before), default=after, key=f"{key}.heard") or after
     listening_view(
-        key=f"explore.vary.{sound.digest}",
+        key=key,
         seconds=len(samples) / config.sample_rate,
-        title=f"{sound.name or 'recording'}, {name}",
-        url=serve(wav_bytes(Clip(found.heard, config.sample_rate)), "explore.vary"),
+        title=f"{title}, {heard}",
+        url=serve(wav_bytes(Clip(found.heard if heard == after else samples, config.sample_rate)), key),
         panels=(
             _panel(found.before, config, "As it is", "what the model reads of the first seconds."),
-            _panel(found.after, config, name.capitalize(), "as training would show it."),
+            _panel(found.after, config, *names),
         ),
     )
-    st.caption(plain(found.words))
+    if heard == after:
+        st.caption(plain(found.words))
+
+
+def draw_varied(
+    samples: FloatArray, config: FeatureConfig, amounts: AugmentConfig, *, seed: int, title: str, key: str
+) -> None:
+    """A segment as it is and as training would show it with these amounts, heard too.
+
+    Args:
+        samples: As long as what the model reads at once.
+        config: The model's features.
+        amounts: How much is varied.
+        seed: Of the dice.
+        title: What the sound is called.
+        key: Of the listening view.
+    """
+    with st.spinner("Making it heard"):
+        before = features.log_mel(samples, config)[: config.n_frames]
+        after = augment.random_crop(before, config, amounts, np.random.default_rng(seed))
+        found = _reconstructed(before, after, samples, config, _GUESSED)
+    _show(found, samples, config, title=title, names=("Varied", "as training would show it."), key=key)
 
 
 def _vary(samples: FloatArray, config: FeatureConfig, name: str, seed: int) -> _Variation:

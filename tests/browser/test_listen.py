@@ -257,6 +257,17 @@ def test_narrow_screen_shows_three_bars_and_a_player_in_reach(open_page) -> None
     assert top < page.locator(".list").bounding_box()["y"] < page.locator(".stage").bounding_box()["y"]
 
 
+def test_list_of_pages_leaves_a_narrow_screen_when_one_was_chosen(open_page) -> None:
+    from playwright.sync_api import expect
+
+    page = open_page(400, 800)
+    page.get_by_test_id("stExpandSidebarButton").click()
+    page.get_by_test_id("stSidebar").get_by_role("link", name="Explore", exact=True).click()
+    expect(page.get_by_text("a sound from the Listen page comes along")).to_be_visible()
+    expect(page.get_by_test_id("stExpandSidebarButton")).to_be_visible()
+    expect(page.get_by_test_id("stSidebar")).not_to_be_in_viewport()
+
+
 def test_downloads_are_what_they_say(page, tmp_path: Path) -> None:
     import json
 

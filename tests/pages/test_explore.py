@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import dataclasses
 import io
 import json
 import re
@@ -17,6 +18,8 @@ import soundfile
 from sounds import clicks, noise, sine, wav_bytes
 from streamlit.testing.v1 import AppTest
 
+from crnn import spectra
+from crnn.grids import Grid, ViewSettings
 from ui import exploring
 from ui.state import Sound
 
@@ -116,6 +119,24 @@ def test_quick_views_and_settings_are_drawn(opened: AppTest) -> None:
     assert linear["rowHz"][-1] <= 1600
 
 
+def test_harmonic_and_percussive_part_are_separated_once(opened: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    n_separations = 0
+
+    def parts(samples: np.ndarray, rate: int, settings: ViewSettings) -> tuple[Grid, Grid]:
+        nonlocal n_separations
+        n_separations += 1
+        grid = spectra.logarithmic(samples, rate, settings)
+        return grid, dataclasses.replace(grid, values=grid.values[::-1])
+
+    monkeypatch.setattr(spectra, "parts", parts)
+    choose(opened, "explore.views", ["harmonic", "percussive"])
+    assert not opened.exception
+    assert titles(opened) == ["Harmonic part", "Percussive part"]
+    first, second = players(opened)[0]["pictures"]
+    assert first["cells"] != second["cells"]
+    assert n_separations == 1
+
+
 def test_no_view_says_so(opened: AppTest) -> None:
     choose(opened, "explore.views", [])
     assert opened.info[0].value == "Choose a view above."
@@ -183,6 +204,13 @@ def test_what_if_shows_the_answer_before_and_after(explore: AppTest) -> None:
     ]
     bass = [{bar["name"]: bar["share"] for bar in shares}["bass"] for shares in bars]
     assert bass[1] < bass[0]
+    (gone,) = players(explore)
+    (heard,) = [control for control in explore.button_group if control.label == "Hear"]
+    heard.set_value("as it is").run()
+    assert not explore.exception
+    (original,) = players(explore)
+    assert original["url"] != gone["url"]
+    assert original["pictures"][0]["cells"] == gone["pictures"][0]["cells"]
 
 
 def test_rectangle_is_asked_for_before_it_is_muted(opened: AppTest) -> None:
@@ -225,8 +253,27 @@ def test_variations_of_training_are_seen_and_heard(opened: AppTest, name: str, w
     before, after = player["pictures"]
     assert before["cells"] != after["cells"]
     assert any(words in caption.value for caption in opened.main.caption)
+    (heard,) = [control for control in opened.button_group if control.label == "Hear"]
+    heard.set_value("as it is").run()
+    (original,) = players(opened)
+    assert original["title"] == "song.wav, as it is"
+    assert original["url"] != player["url"]
     opened.button(key="explore.roll").click().run()
     assert players(opened)[0]["pictures"][1]["cells"] != after["cells"]
+
+
+def test_the_amount_of_a_shift_is_the_one_that_is_drawn(opened: AppTest) -> None:
+    choose(opened, "explore.part", "What training hears")
+    choose(opened, "explore.variation", "higher or lower")
+    before, after = (cells_of(picture) for picture in players(opened)[0]["pictures"])
+    words = players(opened)[0]["pictures"][1]["about"]
+    semitones, direction = re.match(r"([\d.]+) semitones (up|down),", words).groups()
+    assert 0 < float(semitones) <= 1.5
+    rows = np.arange(before.shape[1])
+    centre_before, centre_after = (
+        (rows * cells.max(axis=0) ** 4.0).sum() / (cells.max(axis=0) ** 4.0).sum() for cells in (before, after)
+    )
+    assert (centre_after > centre_before) == (direction == "up")
 
 
 def test_mixup_is_seen_heard_and_called_a_reconstruction(explore: AppTest) -> None:

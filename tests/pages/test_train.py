@@ -21,8 +21,9 @@ from training_runs import SETTINGS, small_data_set
 
 from crnn import collecting, runs
 from crnn.demo import STYLES, synthesize
+from crnn.errors import CrnnError
 from crnn.locks import FileLock
-from crnn.orders import TrainingOrder
+from crnn.orders import TrainingOrder, preset
 from crnn.runs import Account, Run
 
 APP = str(Path(__file__).resolve().parents[2] / "app.py")
@@ -104,6 +105,50 @@ def test_page_loads_no_tensorflow() -> None:
     command = [sys.executable, "-c", script, str(root / "app.py")]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_plan_follows_the_options(page: AppTest) -> None:
+    def plan() -> str:
+        return next(caption.value for caption in page.caption if "It will take about" in caption.value)
+
+    before = plan()
+    page.number_input(key="train.epochs.quick").set_value(2000).run()
+    longer = plan()
+    page.select_slider(key="train.size.quick").set_value("large").run()
+    assert not page.exception
+    assert len({before, longer, plan()}) == 3
+
+
+def test_chosen_size_is_ordered(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    orders: list[TrainingOrder] = []
+
+    def start_run(order: TrainingOrder) -> Run:
+        orders.append(order)
+        raise CrnnError("Not today.")
+
+    monkeypatch.setattr(runs, "start_run", start_run)
+    page.select_slider(key="train.size.quick").set_value("large").run()
+    page.button(key="train.start").click().run()
+    assert "Not today." in read(page)
+    assert orders[0].settings.model == preset("best").model
+    assert orders[0].settings.train.epochs == preset("quick").train.epochs
+    assert orders[0].datasets == ("demo",)
+
+
+def test_variation_is_seen_and_heard_before_training(page: AppTest) -> None:
+    def pictures() -> list[str]:
+        (proto,) = [e.proto for e in page.get("bidi_component") if e.proto.component_name == "genrescope_player"]
+        return [picture["cells"] for picture in json.loads(json.loads(proto.json)["json"])["pictures"]]
+
+    page.toggle(key="train.variation").set_value(True).run()
+    assert not page.exception
+    before, usual = pictures()
+    assert before != usual
+    page.select_slider(key="train.augment").set_value("off").run()
+    assert pictures() == [before, before]
+    page.select_slider(key="train.augment").set_value("usual").run()
+    page.button(key="train.roll").click().run()
+    assert pictures()[1] not in {before, usual}
 
 
 def test_folder_is_checked_with_every_fault_at_once(page: AppTest, tmp_path: Path) -> None:
@@ -257,15 +302,18 @@ def test_clips_are_gathered_genre_by_genre(page: AppTest) -> None:
     assert "4 tracks, 2 genres" in read(page)
 
 
-def test_clips_without_a_genre_or_sound_are_refused(page: AppTest) -> None:
+def test_clips_wait_for_their_genre_and_need_sound(page: AppTest) -> None:
     uploader = next(u for u in page.file_uploader if u.key.startswith("train.clips"))
     uploader.set_value([("song.wav", SONG, "audio/wav")]).run()
     assert "Give the genre a name" in read(page)
+    assert collecting.n_clips(collecting.own_dir()) == {}
+    page.text_input(key="train.genre").set_value("choro").run()
+    assert collecting.n_clips(collecting.own_dir()) == {"choro": 1}
     page.text_input(key="train.genre").set_value("../../etc").run()
     uploader = next(u for u in page.file_uploader if u.key.startswith("train.clips"))
     uploader.set_value([("song.wav", b"just text", "audio/wav")]).run()
     assert "song.wav" in read(page)
-    assert collecting.n_clips(collecting.own_dir()) == {}
+    assert collecting.n_clips(collecting.own_dir()) == {"choro": 1}
 
 
 def test_busy_lock_is_told(page: AppTest, home: Path) -> None:
@@ -325,6 +373,8 @@ def test_a_report_is_read_and_its_model_saved(home: Path, models: Path) -> None:
     assert "3 of 4 unheard tracks right: 75 %" in text
     assert "Always saying a would score 50 %." in text
     assert "b1: is b, answered a (0.90)" in text
+    assert "Macro F1 0.73" in text
+    assert app.selectbox(key="train.report.cell").options[0] == "all 1 mistakes"
     app.selectbox(key="train.report.cell").set_value(("b", "b")).run()
     assert "b0: is b, answered b (0.90)" in read(app)
     assert "b1: is b, answered a" not in read(app)
