@@ -82,9 +82,10 @@ def times(seconds: float) -> dict[str, dict[str, Any]]:
     """What each view costs, warm and at a second look."""
     samples, found = music(seconds), {}
     for name, kind in views.VIEWS.items():
+        # A digest a view: harmonic and percussive part are separated together, and kept together.
         draw(name, samples, "warm-up", views.ViewSettings())
-        redraw = draw(name, samples, "timed", views.ViewSettings(range_db=70))
-        again = draw(name, samples, "timed", views.ViewSettings(range_db=70))
+        redraw = draw(name, samples, f"timed {name}", views.ViewSettings(range_db=70))
+        again = draw(name, samples, f"timed {name}", views.ViewSettings(range_db=70))
         aim = SLOW_SECONDS if kind.is_slow else QUICK_SECONDS
         found[name] = {
             "redraw_seconds": round(redraw.seconds, 3),
