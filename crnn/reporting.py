@@ -20,7 +20,8 @@ def verdict_sentence(prediction: Prediction) -> str:
     if prediction.verdict == "not_music":
         return "That doesn't sound like music."
     if prediction.verdict == "genre":
-        return f"Sounds like {prediction.genre}. {percent(prediction.confidence)} sure."
+        sure = percent(prediction.confidence)
+        return f"Sounds like {prediction.genre}. {sure[0].upper()}{sure[1:]} sure."
     names = list(prediction.prediction_set) or [ranked[0][0]]
     if len(names) == 1:
         return f"Can't tell: {names[0]} at best."

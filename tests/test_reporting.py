@@ -62,6 +62,11 @@ def test_verdict_sentences(verdict: Verdict, prediction_set: tuple[str, ...], se
     assert reporting.verdict_sentence(prediction(verdict=verdict, prediction_set=prediction_set)) == sentence
 
 
+def test_a_sentence_begins_with_a_capital_however_sure_it_is() -> None:
+    certain = prediction((0.002, 0.996, 0.001, 0.001))
+    assert reporting.verdict_sentence(certain).endswith(". Over 99 % sure.")
+
+
 def test_unsure_among_many_names_two() -> None:
     sentence = reporting.verdict_sentence(prediction(verdict="unsure", prediction_set=GENRES))
     assert sentence.startswith("Can't tell: ")
