@@ -73,7 +73,9 @@ class ViewKind:
 
 
 VIEWS: dict[str, ViewKind] = {
-    "waveform": ViewKind("Waveform", "Air pressure over time, lowest to highest in each pixel.", envelopes.waveform),
+    "waveform": ViewKind(
+        "Waveform", "Air pressure over time, lowest to highest in each pixel; 1 is full scale.", envelopes.waveform
+    ),
     "linear": ViewKind(
         "Spectrogram, linear",
         "Level at each frequency, evenly spaced in Hz: overtones lie at equal steps.",

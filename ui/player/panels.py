@@ -53,7 +53,7 @@ def panel(
         "high": round(view.high, 4),
     }
     if isinstance(view, Lines):
-        ticks = [[value, _number(value)] for value in _round_values(view.low, view.high)]
+        ticks = [[value, f"{_number(value)} {view.unit}".strip()] for value in _round_values(view.low, view.high)]
         curves = [_curve(c, color, start_seconds) for c, color in zip(view.curves, _ON_PAGE, strict=False)]
         return common | {"curves": curves, "ticks": ticks, "height": height or 84, "rowUnit": ""}
     picture = view_picture(
