@@ -34,7 +34,9 @@ def unrolled(model: keras.Model, n_frames: int) -> keras.Model:
         return layer.__class__.from_config(config)
 
     fixed = keras.Input((n_frames, model.input_shape[-1]), name="log_mel")
-    copy = keras.models.clone_model(model, input_tensors=fixed, clone_function=clone)
+    # A network that was saved with its inputs as a list wants a list again.
+    inputs = [fixed] if isinstance(model.input, list) else fixed
+    copy = keras.models.clone_model(model, input_tensors=inputs, clone_function=clone)
     copy.set_weights(model.get_weights())
     return copy
 

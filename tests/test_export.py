@@ -7,9 +7,12 @@ import onnxruntime
 import pytest
 
 from crnn import export
+from crnn.bundle import load_bundle
 from crnn.config import ModelConfig
 from crnn.errors import BundleError
 from crnn.model import build_crnn, serving_model, set_normalization, with_new_head
+from crnn.paths import models_dir
+from crnn.tflite import write_tflite
 
 SQUARE = ModelConfig(channels=(4, 6, 8), pools=((1, 2), (2, 2), (2, 2)), gru_units=5, embedding_size=7)
 TIMBRAL = ModelConfig(
@@ -110,3 +113,12 @@ def test_saved_model_answers_the_same_after_loading(model, tmp_path):
     model.save(tmp_path / "m.keras")
     loaded = keras.saving.load_model(tmp_path / "m.keras", safe_mode=True)
     np.testing.assert_allclose(loaded.predict_on_batch(segments), model.predict_on_batch(segments), atol=1e-6)
+
+
+@pytest.mark.slow
+def test_the_bundled_model_becomes_tensorflow_lite(tmp_path):
+    """With its inputs saved as a list, and its GRUs in the plain interpreter."""
+    bundle = load_bundle(models_dir() / "gtzan-crnn")
+    difference, n_segments = write_tflite(bundle, tmp_path / "model.tflite")
+    assert n_segments > 10
+    assert difference < export.MAX_POSTERIOR_DIFFERENCE
