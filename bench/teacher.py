@@ -28,9 +28,9 @@ from crnn.config import ModelConfig
 from crnn.evaluation import track_posteriors
 from crnn.inference import Classifier
 from crnn.teachers import musicnn
+from recipes.gtzan_crnn import DISCRIMINANT_WEIGHT
 
 N_FOLDS = 5
-STRENGTH, DISCRIMINANT_WEIGHT = 0.01, 0.6
 # The teacher's best of 0.001 to 1 on these folds: it shall not lose by a poor choice of ours.
 TEACHER_STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 N_RESAMPLED = 10_000
@@ -57,9 +57,10 @@ def main() -> int:
     is_valid = np.array([row["split"] == "valid" for row in rows])
     classifier = Classifier(find_bundle(options.model))
     network = ModelConfig.from_dict({k: v for k, v in classifier.bundle.model.items() if k != "n_parameters"})
+    strength = classifier.bundle.scores["crossed"]["strength"]
     parts = (network.timbral_embedding_size, network.embedding_size - network.timbral_embedding_size)
     heard = _heard([folder / row["file"] for row in rows], classifier, musicnn.load_musicnn(options.musicnn))
-    contestants = {"ours": (heard["ours"], [(STRENGTH, DISCRIMINANT_WEIGHT, parts)])}
+    contestants = {"ours": (heard["ours"], [(strength, DISCRIMINANT_WEIGHT, parts)])}
     for name in ("tag logits", "penultimate"):
         contestants[f"MSD_musicnn, {name}"] = heard[name], [(strength, 0.0, ()) for strength in TEACHER_STRENGTHS]
     right = {name: _best(inputs, labels, forms, options.seeds) for name, (inputs, forms) in contestants.items()}

@@ -14,7 +14,8 @@ from crnn.bundle import Calibration
 FloatArray = npt.NDArray[np.float32]
 
 COVERAGE = 0.9
-TARGET_ACCURACY = 0.9
+# Nine in ten answers shall be right on tracks that no threshold has seen, where it costs about a point.
+TARGET_ACCURACY = 0.91
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,14 @@ Rng = np.random.Generator
 
 
 def degrade(samples: npt.NDArray[np.float32], sample_rate: int, rng: Rng) -> npt.NDArray[np.float32]:
-    """`samples` through one, two or three random faults, in the order in which they would occur.
+    """`samples` through one to four random faults, in the order in which they would occur.
 
     Args:
         samples: Mono audio, `(n_samples,)`.
         sample_rate: Hz.
         rng: Source of all chance.
     """
-    n_faults = int(rng.choice([1, 2, 3], p=[0.5, 0.3, 0.2]))
+    n_faults = int(rng.choice([1, 2, 3, 4], p=[0.35, 0.25, 0.25, 0.15]))
     sound = samples.astype(np.float64)
     for index in sorted(rng.choice(len(_FAULTS), n_faults, replace=False, p=[chance for _, chance in _FAULTS])):
         sound = _FAULTS[index][0](sound, sample_rate, rng)

@@ -25,14 +25,14 @@ from crnn.archive import to_db
 from crnn.config import FeatureConfig, ModelConfig
 from crnn.model import DB_PER_NEPER, EMBEDDING, FRAMES, STACK_STEPS, build_crnn, set_normalization
 from crnn.teachers import choi, musicnn, transplant
-from recipes.targets import PIECE_SECONDS, Targets, Teachers
+from recipes.targets import N_BAD, N_GOOD, PIECE_SECONDS, Targets, Teachers
 
 FloatArray = npt.NDArray[np.float32]
 Batch = tuple[FloatArray, ...]
 OnStep = Callable[[int, FloatArray], None]
 
 N_TAGS = 50
-_FROM_AUDIO, _FROM_ARCHIVE = 40, 24
+_FROM_AUDIO, _FROM_ARCHIVE = 46, 18
 _STACK_BATCH = 32
 _LEAST_RATE = 0.02
 _BATCHES_AHEAD = 3
@@ -83,10 +83,13 @@ class Leg:
         return self.learning_rate * min(1.0, (step + 1) / self.warmup_steps) * max(_LEAST_RATE, cosine)
 
 
-def new_student(teachers: Teachers, config: FeatureConfig, model_config: ModelConfig) -> keras.Model:
-    """A CRNN of two front ends, each with its teacher's kernels."""
+def new_student(
+    teachers: Teachers, config: FeatureConfig, model_config: ModelConfig, *, with_kernels: bool = True
+) -> keras.Model:
+    """A CRNN of two front ends, each with its teacher's kernels; or the timbral one without (`with_kernels`)."""
     student = build_crnn(model_config, config.n_mels, N_TAGS)
-    transplant.transplant(student, teachers.windows, config)
+    if with_kernels:
+        transplant.transplant(student, teachers.windows, config)
     transplant.transplant_stack(student, teachers.whole, config)
     offset = transplant.band_offset_db() + _OFFSET_DB
     variance = np.full(config.n_mels, DB_PER_NEPER**2)
@@ -130,7 +133,8 @@ class TimbralDistillation:
             weights = (1.0, 0.5, 1.0, 1.0, 1.0, leg.whole_weight)
             return sum(weight * part for weight, part in zip(weights, parts, strict=True)), parts
 
-        _learn(self.network, leg, lambda step: self._batch(step, leg), losses, on_step)
+        # XLA makes a step of these wide products a third faster, and one of the stack slower.
+        _learn(self.network, leg, lambda step: self._batch(step, leg), losses, on_step, jit_compile=True)
 
     def _losses(self, outputs: list[Any], targets: tuple[Any, ...]) -> list[Any]:
         frames, penultimate, tags, whole_tags = outputs
@@ -153,8 +157,8 @@ class TimbralDistillation:
         for source in _drawn(self.audio, _FROM_AUDIO, rng):
             window = rng.integers(len(source.piece))
             piece, start = source.piece[window], source.start[window]
-            is_bad = rng.random() < leg.bad_share
-            heard = source.log_mel[piece, rng.integers(1, source.log_mel.shape[1]) if is_bad else 0]
+            kind, is_bad = _kind_of_sound(leg, rng)
+            heard = source.log_mel[piece, kind]
             windows.append(_window(heard[start : start + self.config.n_frames], self.config, rng, vary=not is_bad))
             names = ("frame_mean", "frame_deviation", "penultimate", "tag_posterior")
             taught.append([getattr(source, name)[window] for name in names])
@@ -237,10 +241,10 @@ class StackDistillation:
             source, chunks = self.audio[index]
             targets = source.targets
             piece, place = rng.integers(len(targets.log_mel)), rng.integers(len(self._firsts))
-            kind = rng.integers(1, targets.log_mel.shape[1]) if rng.random() < leg.bad_share else 0
+            kind, is_bad = _kind_of_sound(leg, rng)
             start = self._starts[place] + rng.integers(-3, 4)
             heard = targets.log_mel[piece, kind, start : start + self.config.n_frames]
-            vary = kind == 0 or bool(rng.random() < 0.3)
+            vary = not is_bad or bool(rng.random() < 0.3)
             segments.append(_window(heard, self.config, rng, vary=vary))
             first = self._firsts[place]
             of_chunks.append(chunks[piece, place])
@@ -271,6 +275,12 @@ def _window(
     return varied(decibels, config, rng) if vary else features.rereference(decibels, config)
 
 
+def _kind_of_sound(leg: Leg, rng: np.random.Generator) -> tuple[int, bool]:
+    """Which of a piece's log-mels is heard, and whether it is bad sound."""
+    is_bad = bool(rng.random() < leg.bad_share)
+    return int(N_GOOD + rng.integers(N_BAD) if is_bad else rng.integers(N_GOOD)), is_bad
+
+
 def _drawn(sources: Sequence[Source], n: int, rng: np.random.Generator) -> Iterator[Targets]:
     shares = np.array([source.share for source in sources])
     for index in rng.choice(len(sources), n, p=shares / shares.sum()):
@@ -293,11 +303,13 @@ def _learn(
     make_batch: Callable[[int], Batch],
     losses: Callable[[list[Any], tuple[Any, ...]], tuple[Any, list[Any]]],
     on_step: OnStep,
+    *,
+    jit_compile: bool = False,
 ) -> None:
     optimizer = keras.optimizers.AdamW(leg.learning_rate, weight_decay=1e-5, clipnorm=1.0)
     variables = network.trainable_variables
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, jit_compile=jit_compile)
     def learn(segments: Any, *targets: Any) -> Any:
         with tf.GradientTape() as tape:
             loss, parts = losses(network(segments, training=True), targets)

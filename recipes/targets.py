@@ -2,20 +2,23 @@
 
 Computed once and kept as one `.npz` a folder of music; a run that was interrupted goes on
 with the next folder. Long music is cut into 30-s pieces. Of every piece the student gets
-the log-mel as it is and through three kinds of bad sound; the teachers hear it as it is.
+the log-mel as it is, as the archive would hold it, and through three kinds of bad sound; the
+teachers hear it as it is.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import soxr
 
 from crnn import features
 from crnn.archive import to_uint8
@@ -32,10 +35,14 @@ FloatArray = npt.NDArray[np.float32]
 
 PIECE_SECONDS = 30.0
 LEAST_PIECE_SECONDS = 18.0
+# As it is, and as the archive would hold it.
+N_GOOD = 2
 N_BAD = 3
 # Starts of the 14 windows that fit a piece are this many of the teacher's frames apart.
 WINDOW_HOP_FRAMES = 2 * musicnn.TAGGRAM_HOP_FRAMES
 _LEAST_PEAK = 3e-3
+_MOST_SPEED = 1.2
+_ARCHIVE_HOP_LENGTH = 512
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ class Teachers:
 class Targets:
     """Pieces of music with the teachers' answers.
 
-    log_mel: uint8 `(n_pieces, 1 + N_BAD, n_frames, n_mels)`; the first is the piece as it is.
+    log_mel: uint8 `(n_pieces, N_GOOD + N_BAD, n_frames, n_mels)`; the first is the piece as it is.
     piece, start: `(n_windows,)`, the piece of each 3-s window and its first frame.
     frame_mean, frame_deviation: `(n_windows, 753)` of the first teacher's features per frame.
     penultimate: `(n_windows, 200)`. tag_posterior: `(n_windows, 50)`.
@@ -75,7 +82,13 @@ def sigmoid(logits: npt.ArrayLike) -> FloatArray:
 
 
 def targets_of_files(
-    paths: Iterable[Path], teachers: Teachers, config: FeatureConfig, n_windows: int, cache: Path
+    paths: Iterable[Path],
+    teachers: Teachers,
+    config: FeatureConfig,
+    n_windows: int,
+    cache: Path,
+    *,
+    with_copies: bool = False,
 ) -> Targets:
     """The teachers' answers on audio files, from `cache` if they were computed before.
 
@@ -85,6 +98,8 @@ def targets_of_files(
         config: The student's features; a segment is a window.
         n_windows: Windows of a piece, drawn at random, that the first teacher hears.
         cache: `.npz` to read or write.
+        with_copies: Every piece also at another speed, and mixed with another one: more music of a kind of
+            which there is little.
 
     Raises:
         ValueError: No piece of music was found.
@@ -94,7 +109,10 @@ def targets_of_files(
         with np.load(cache, allow_pickle=False) as stored:
             return Targets(*(stored[name] for name in names))
     rng = np.random.default_rng(0)
-    pieces = (piece for path in paths for piece in _pieces(path, config.sample_rate))
+    pieces: Iterable[FloatArray] = (piece for path in paths for piece in _pieces(path, config.sample_rate))
+    if with_copies:
+        originals = list(pieces)
+        pieces = itertools.chain(originals, _copies(originals, np.random.default_rng(1)))
     found = [_targets_of_piece(piece, teachers, config, n_windows, rng) for piece in pieces]
     if not found:
         raise ValueError(f"no music of {LEAST_PIECE_SECONDS:.0f} s for {cache.stem}")
@@ -124,13 +142,38 @@ def _pieces(path: Path, sample_rate: int) -> Iterator[FloatArray]:
             yield piece
 
 
+def _copies(pieces: Sequence[FloatArray], rng: np.random.Generator) -> Iterator[FloatArray]:
+    for piece in pieces:
+        yield _at_another_speed(piece, rng)
+        other = np.resize(pieces[rng.integers(len(pieces))], len(piece))
+        loudness = np.sqrt((piece**2).mean() / ((other**2).mean() + 1e-12)) * 10 ** (-rng.uniform(0, 6) / 20)
+        mixed = piece + other * np.float32(min(loudness, 100.0))
+        yield _at_another_speed(mixed / max(1.0, np.abs(mixed).max()), rng)
+
+
+def _at_another_speed(piece: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Faster and higher, or slower and lower, as a tape would be; no longer than before."""
+    speed = float(_MOST_SPEED ** rng.uniform(-1, 1))
+    return np.asarray(soxr.resample(piece, speed, 1.0)[: len(piece)], np.float32)
+
+
+def _as_archive(samples: FloatArray, n_frames: int, config: FeatureConfig, rng: np.random.Generator) -> FloatArray:
+    """The log-mel that the archive would hold: of frames a hop of 512 apart the next one, not one at the very time."""
+    finer = dataclasses.replace(config, hop_length=_ARCHIVE_HOP_LENGTH)
+    frames = features.log_mel(samples, finer)
+    at = np.arange(n_frames) * config.hop_length / _ARCHIVE_HOP_LENGTH + rng.uniform(-1, 0)
+    return frames[np.clip(np.ceil(at).astype(np.int64), 0, len(frames) - 1)]
+
+
 def _targets_of_piece(
     piece: FloatArray, teachers: Teachers, config: FeatureConfig, n_windows: int, rng: np.random.Generator
 ) -> Targets:
     # A short piece goes round: silence at its end would be no music.
     whole = np.resize(piece, int(PIECE_SECONDS * config.sample_rate))
     sounds = [whole, *(degrade(whole, config.sample_rate, rng) for _ in range(N_BAD))]
-    log_mel = np.stack([to_uint8(features.log_mel(sound, config)) for sound in sounds])
+    log_mels = [features.log_mel(sound, config) for sound in sounds]
+    log_mels.insert(1, _as_archive(whole, len(log_mels[0]), config, rng))
+    log_mel = np.stack([to_uint8(log_mel) for log_mel in log_mels])
     heard = musicnn.segment(musicnn.log_mel(piece, config.sample_rate), WINDOW_HOP_FRAMES)
     hop_seconds = WINDOW_HOP_FRAMES * musicnn.HOP_LENGTH / musicnn.SAMPLE_RATE
     starts = np.round(np.arange(len(heard)) * hop_seconds * config.frame_rate_hz).astype(np.int64)

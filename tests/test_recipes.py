@@ -1,5 +1,6 @@
 """The recipe of the bundled model in miniature: untrained teachers, synthesized music, two steps."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ def heard(tmp_path_factory):
 
 def test_targets_are_of_the_pieces_long_enough_and_are_kept(heard):
     _, found, again = heard
-    assert found.log_mel.shape[:2] == (2, 4)
+    assert found.log_mel.shape[:2] == (2, 5)
     assert found.log_mel.shape[3] == 128
     assert found.piece.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
     assert found.frame_mean.shape == (8, 753)
@@ -53,6 +54,29 @@ def test_targets_are_of_the_pieces_long_enough_and_are_kept(heard):
     # No window reaches into the repetition of the short piece.
     assert found.start[4:].max() + 72 <= 20.0 * RATE / 914 + 1
     np.testing.assert_array_equal(again.start, found.start)
+
+
+def test_a_piece_as_the_archive_would_hold_it_is_the_piece_some_milliseconds_off(heard):
+    _, found, _ = heard
+    plain, as_archive = found.log_mel[:, 0].astype(float), found.log_mel[:, 1].astype(float)
+    # 80 dB are 255 steps.
+    difference_db = np.abs(plain - as_archive)[:, :400] * 80 / 255
+    assert 0.05 < difference_db.mean() < 6
+    assert np.corrcoef(plain[0, :400].ravel(), as_archive[0, :400].ravel())[0, 1] > 0.9
+
+
+def test_copies_are_at_another_speed_and_mixed(tmp_path, heard):
+    from recipes import gtzan_crnn, targets
+
+    path = tmp_path / "piece.wav"
+    soundfile.write(path, demo.synthesize(sorted(demo.STYLES)[0], 0, 25.0, RATE), RATE)
+    cache = tmp_path / "copies.npz"
+    found = targets.targets_of_files([path], heard[0], gtzan_crnn.WINDOWS, 4, cache, with_copies=True)
+    assert found.log_mel.shape[0] == 3
+    assert np.bincount(found.piece).tolist() == [4, 4, 4]
+    assert found.start.max() + 72 <= 25.0 * RATE / 914 + 1
+    assert not np.array_equal(found.log_mel[0, 0], found.log_mel[1, 0])
+    assert not np.array_equal(found.log_mel[1, 0], found.log_mel[2, 0])
 
 
 def test_each_half_of_a_student_learns_without_the_other(heard):
@@ -84,3 +108,30 @@ def test_sources_without_music_are_named(heard, tmp_path):
 
     with pytest.raises(ValueError, match="nothing"):
         targets.targets_of_files([Path("no.wav")], heard[0], gtzan_crnn.WINDOWS, 4, tmp_path / "nothing.npz")
+
+
+def test_ablation_counts_every_track_once_by_a_head_of_the_other_part():
+    from crnn.archive import LogMelArchive
+    from recipes import ablation
+
+    rng = np.random.default_rng(0)
+    genres = ("jazz", "metal") * 20
+    embeddings = [rng.normal(3.0 * (genre == "jazz"), 1.0, (5, 4)).astype(np.float32) for genre in genres]
+    nothing = (None,) * len(genres)
+    archive = LogMelArchive(
+        track_ids=tuple(map(str, range(40))),
+        genres=genres,
+        log_mel=[np.zeros((10, 128), np.uint8)] * 40,
+        splits=("train",) * 24 + ("valid",) * 16,
+        artists=nothing,
+        titles=nothing,
+        groups=nothing,
+    )
+    form = {"strength": 0.1, "discriminant_weight": 0.3, "parts": (2, 2)}
+    judged = ablation.judge(embeddings, archive, **form)
+    assert judged.right.all()
+    assert judged.is_valid.sum() == 16
+    assert judged.row(judged).split(" | ")[3] == "+0.0 (+0.0 to +0.0)"
+    # Had a head learnt the tracks that it is asked about, it would know that half of them are called otherwise.
+    swapped = archive.genres[:24] + tuple({"jazz": "metal", "metal": "jazz"}[genre] for genre in archive.genres[24:])
+    assert not ablation.judge(embeddings, dataclasses.replace(archive, genres=swapped), **form).right.any()
