@@ -34,7 +34,8 @@ _SPLIT_WORDS = {
 _STRENGTHS = {"off": 0.0, "gentle": 0.5, "usual": 1.0, "strong": 1.5}
 # Networks as the presets of these names have them.
 _SIZES = {"small": "quick", "middle": "standard", "large": "best"}
-_MAX_RENAMED = 40
+# More genres than that are named in a table, which does not draw all of its rows.
+_MOST_FIELDS = 40
 
 
 @st.fragment
@@ -210,9 +211,9 @@ def _choose_split(found: Check) -> tuple[str | None, int]:
 
 def _choose_genres(found: Check) -> dict[str, str | None]:
     """New names of genres; only those that change."""
-    if len(found.genres) > _MAX_RENAMED:
-        return {}
     st.caption("Names of the genres: the same name twice merges two, an empty one leaves the genre out.")
+    if len(found.genres) > _MOST_FIELDS:
+        return _choose_genres_in_table([facts.genre for facts in found.genres])
     columns = st.columns(3)
     names: dict[str, str | None] = {}
     for number, facts in enumerate(found.genres):
@@ -223,6 +224,18 @@ def _choose_genres(found: Check) -> dict[str, str | None]:
         if name != facts.genre:
             names[facts.genre] = name or None
     return names
+
+
+def _choose_genres_in_table(genres: list[str]) -> dict[str, str | None]:
+    edited = st.data_editor(
+        {"Genre": genres, "Learnt as": genres},
+        disabled=["Genre"],
+        hide_index=True,
+        width="stretch",
+        key="train.names",
+    )
+    chosen = [str(name or "").strip() for name in edited["Learnt as"]]
+    return {genre: name or None for genre, name in zip(genres, chosen, strict=True) if name != genre}
 
 
 def _draw_plan(found: Check, settings: TrainingSettings, init: str | None, split: str | None, n_folds: int) -> None:
