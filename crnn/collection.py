@@ -114,10 +114,19 @@ def join(datasets: Sequence[Dataset], new_names: dict[str, str | None] | None = 
     if len(datasets) > 1:
         tracks, copies = _with_common_groups(tracks)
         faults += copies
+    joint = Collection(tuple(datasets), tuple(tracks), origins, tuple(faults))
+    return with_genres(joint, new_names) if new_names else joint
+
+
+def with_genres(collection: Collection, new_names: dict[str, str | None]) -> Collection:
+    """The collection with genres renamed, merged or left out, as `gather` does it.
+
+    Raises:
+        DatasetError: A genre that is named is not in it; nothing is left.
+    """
     # A data set of all of them renames as one data set does.
-    whole = replace(datasets[0], name=" + ".join(d.name for d in datasets), tracks=tuple(tracks))
-    kept = whole.with_genres(new_names).tracks if new_names else whole.tracks
-    return Collection(tuple(datasets), kept, origins, tuple(faults))
+    whole = replace(collection.datasets[0], name=collection.name, tracks=collection.tracks)
+    return replace(collection, tracks=whole.with_genres(new_names).tracks)
 
 
 def log_mels(

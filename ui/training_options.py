@@ -11,7 +11,9 @@ from streamlit.delta_generator import DeltaGenerator
 
 from crnn import runs
 from crnn.checking import Check, protection
+from crnn.collection import Collection, with_genres
 from crnn.config import AugmentConfig, TrainConfig
+from crnn.errors import CrnnError
 from crnn.estimates import measured_pace, training_seconds
 from crnn.orders import PRESETS, TrainingOrder, TrainingSettings, for_transfer, preset
 from ui import training_run
@@ -68,7 +70,8 @@ def draw_options(found: Check, sources: tuple[str, ...], models: list[Model]) ->
             names = _choose_genres(found)
         if init is not None:
             settings = for_transfer(settings)
-        _draw_plan(found, settings, init, split, n_folds)
+        if not found.obstacle:
+            _draw_plan(found.collection, names, settings, init, split=split, n_folds=n_folds)
         is_pressed = st.button(
             "Start training",
             type="primary",
@@ -238,14 +241,25 @@ def _choose_genres_in_table(genres: list[str]) -> dict[str, str | None]:
     return {genre: name or None for genre, name in zip(genres, chosen, strict=True) if name != genre}
 
 
-def _draw_plan(found: Check, settings: TrainingSettings, init: str | None, split: str | None, n_folds: int) -> None:
+def _draw_plan(
+    collection: Collection,
+    names: dict[str, str | None],
+    settings: TrainingSettings,
+    init: str | None,
+    *,
+    split: str | None,
+    n_folds: int,
+) -> None:
     """What the split guards against and how long it will take, before the start."""
     config: TrainConfig = settings.train
-    if found.obstacle:
+    try:
+        renamed = with_genres(collection, names)
+    except CrnnError as err:
+        st.caption(plain(str(err)))
         return
-    sentences = protection(found.collection, split, config.seed, n_folds)
+    sentences = protection(renamed, split, config.seed, n_folds)
     pace = measured_pace(settings, runs.list_runs(), init)
-    seconds = training_seconds(sum(facts.n_tracks for facts in found.genres), settings, pace) * (n_folds + 1)
+    seconds = training_seconds(len(renamed.tracks), settings, pace) * (n_folds + 1)
     basis = "by the pace of an earlier one" if pace else "roughly: the first one here will tell better"
     st.caption(plain(" ".join(sentences)))
     st.caption(f"It will take about {duration(seconds)}, {basis}. It can be stopped at any time.")

@@ -107,6 +107,32 @@ def test_page_loads_no_tensorflow() -> None:
     assert done.stdout.split() == []
 
 
+def test_plan_counts_the_genres_that_are_left(page: AppTest) -> None:
+    keys = [str(box.key) for box in page.text_input if str(box.key).startswith("train.name.")]
+    assert len(keys) == 8
+    page.text_input(key=keys[0]).set_value("").run()
+    assert "140 tracks to learn from, 28 to check with" in read(page)
+    for key in keys[1:]:
+        page.text_input(key=key).set_value("")
+    page.run()
+    assert not page.exception
+    assert "Every genre was left out. Keep two or more." in read(page)
+
+
+def test_more_than_forty_genres_are_named_in_a_table(page: AppTest, tmp_path: Path) -> None:
+    for number in range(41):
+        folder = tmp_path / "many" / f"genre {number:02}"
+        folder.mkdir(parents=True)
+        for index in range(2):
+            tone = sine(100.0 + 20 * number + index, 1.0)
+            (folder / f"{index}.wav").write_bytes(wav_bytes(tone, RATE, "PCM_16"))
+    open_folder(page, tmp_path / "many")
+    assert "82 tracks, 41 genres" in read(page)
+    assert not [box for box in page.text_input if str(box.key).startswith("train.name.")]
+    tables = [table.value for table in page.dataframe if "Learnt as" in table.value]
+    assert tables[0]["Learnt as"].tolist() == [f"genre {number:02}" for number in range(41)]
+
+
 def test_plan_follows_the_options(page: AppTest) -> None:
     def plan() -> str:
         return next(caption.value for caption in page.caption if "It will take about" in caption.value)
