@@ -105,14 +105,14 @@ def heads(archive: LogMelArchive, teachers: Teachers, work: Path) -> None:
         "both halves distilled": keras.saving.load_model(work / "body.keras", compile=False),
     }
     two = {"strength": 0.003, "discriminant_weight": recipe.DISCRIMINANT_WEIGHT, "parts": PARTS}
-    one_of = {"parts": ()}
+    one = two | {"parts": ()}
     found = {name: embed(body, EMBEDDING, archive) for name, body in bodies.items()}
     done = found["both halves distilled"]
     rows = [(f"{name}, a head for each half", found[name], two) for name in bodies]
     rows += [
-        ("its timbral half alone", [track[:, : PARTS[0]] for track in done], two | one_of),
-        ("its stack alone", [track[:, PARTS[0] :] for track in done], two | one_of),
-        ("one head for all", done, two | one_of),
+        ("its timbral half alone", [track[:, : PARTS[0]] for track in done], one),
+        ("its stack alone", [track[:, PARTS[0] :] for track in done], one),
+        ("one head for all", done, one),
         *((f"discriminant analysis weighing {w}", done, two | {"discriminant_weight": w}) for w in (0.0, 0.6, 1.0)),
         *((f"C {c}", done, two | {"strength": c}) for c in (0.001, 0.01, 0.03)),
     ]
