@@ -26,7 +26,7 @@ from crnn.training import LabelledTracks, plain_segments
 
 FloatArray = npt.NDArray[np.float32]
 
-STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
+STRENGTHS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 N_FOLDS = 5
 _SHRINKAGE = 0.3
 # Brings the logits of the discriminant analysis, which are far too sure, to the size of the regression's.
