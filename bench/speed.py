@@ -77,7 +77,7 @@ def warm(options: Options, folder: Path) -> Figures:
         decibels = [librosa.power_to_db(segment, ref=np.max, top_db=-config.db_floor) for segment in segments]
         logits = network.predict(np.stack(decibels), batch_size=len(decibels), verbose=0)
         logits = logits["logits"] if isinstance(logits, dict) else logits
-        return softmax(logits, bundle.calibration.temperature).mean(axis=0)
+        return softmax(logits.mean(axis=0), bundle.calibration.temperature)
 
     costs = alternate({"ours": lambda: classifier.classify_file(mp3), "keras": with_librosa}, options.repeats)
     difference = float(np.abs(classifier.classify_file(mp3).posterior - with_librosa()).max())

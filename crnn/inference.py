@@ -1,6 +1,6 @@
 """From sound to answer, on ONNX Runtime.
 
-Overlapping segments give a posterior each; their mean is the track's confidence.
+Segments give a posterior each; their geometric mean is the track's (see `crnn.evaluation.track_posteriors`).
 A long file is read in blocks, so memory does not grow with its length. The rule
 for each verdict: `silence` by level, `not_music` by the bundle's rejection,
 `unsure` by its threshold on the confidence, else `genre`.
@@ -237,11 +237,13 @@ class Classifier:
     def _answer(self, outputs: _Outputs, duration_seconds: float, notes: tuple[str, ...]) -> Prediction:
         genres, calibration = self.bundle.genres, self.bundle.calibration
         silent = np.array(outputs.silent)
-        posteriors = softmax(np.concatenate(outputs.logits), calibration.temperature)
+        logits = np.concatenate(outputs.logits)
+        # Silence says nothing: equal logits.
+        logits[silent] = 0.0
+        posteriors = softmax(logits, calibration.temperature)
+        heard = logits[~silent] if not silent.all() else logits
+        posterior = softmax(heard.mean(axis=0, dtype=np.float64), calibration.temperature)
         embeddings = np.concatenate(outputs.embeddings)
-        posteriors[silent] = 1.0 / len(genres)
-        heard = posteriors[~silent] if not silent.all() else posteriors
-        posterior = heard.mean(axis=0)
         music = self._music_probability(embeddings[~silent]) if not silent.all() else 0.0
         confidence = float(posterior.max())
         verdict = self._verdict(silent, music, confidence)

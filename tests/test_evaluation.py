@@ -54,6 +54,15 @@ def _drawn(rng, n, temperature):
     return logits, np.array([rng.choice(3, p=row) for row in p])
 
 
+def test_a_track_is_the_geometric_mean_of_its_segments():
+    segments = np.log([[0.8, 0.1, 0.1], [0.2, 0.4, 0.4]])
+    root = np.sqrt([0.8 * 0.2, 0.1 * 0.4, 0.1 * 0.4])
+    (posterior,) = evaluation.track_posteriors([segments])
+    np.testing.assert_allclose(posterior, root / root.sum())
+    (hotter,) = evaluation.track_posteriors([segments], 2.0)
+    np.testing.assert_allclose(hotter, np.sqrt(root) / np.sqrt(root).sum())
+
+
 @pytest.mark.parametrize("temperature", [0.6, 1.0, 2.5])
 def test_temperature_is_recovered(temperature):
     logits, labels = _drawn(np.random.default_rng(0), 4000, temperature)
