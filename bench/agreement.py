@@ -3,8 +3,9 @@
     python -m bench.agreement [--model NAME|DIR]
 
 Each track whose audio is at hand is answered from the audio, as `classify` does, and from the archive, as
-`evaluate` does. Prints how many get the same top genre, how many are right either way, and the median total
-variation between the two posteriors, then JSON. Needs GENRESCOPE_DATA with gtzan-audio and gtzan-logmel.npz.
+`evaluate` does. Prints how many get the same top genre, also among those that get an answer (not "can't tell")
+either way, how many are right either way, and the median total variation between the two posteriors, then JSON.
+Needs GENRESCOPE_DATA with gtzan-audio and gtzan-logmel.npz.
 """
 
 from __future__ import annotations
@@ -48,15 +49,20 @@ def main() -> int:
         stored.append(track_posteriors([logits], classifier.bundle.calibration.temperature)[0])
         truth.append(genres.index(row["genre"]))
     audio, mel = np.array(heard), np.array(stored)
+    same = audio.argmax(axis=1) == mel.argmax(axis=1)
+    answered = np.minimum(audio.max(axis=1), mel.max(axis=1)) >= classifier.bundle.calibration.unsure_below
     found = {
         "n": len(rows),
-        "same_genre": int((audio.argmax(axis=1) == mel.argmax(axis=1)).sum()),
+        "same_genre": int(same.sum()),
+        "answered": int(answered.sum()),
+        "same_genre_of_answered": int(same[answered].sum()),
         "right_from_audio": int((audio.argmax(axis=1) == truth).sum()),
         "right_from_archive": int((mel.argmax(axis=1) == truth).sum()),
         "median_total_variation": float(np.median(0.5 * np.abs(audio - mel).sum(axis=1))),
     }
     print(
-        f"{found['same_genre']} of {found['n']} tracks get the same genre; right from audio "
+        f"{found['same_genre']} of {found['n']} tracks get the same genre, of those answered either way "
+        f"{found['same_genre_of_answered']} of {found['answered']}; right from audio "
         f"{found['right_from_audio']}, from the archive {found['right_from_archive']}; "
         f"median total variation {found['median_total_variation']:.3f}"
     )
