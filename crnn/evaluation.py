@@ -152,8 +152,8 @@ def track_posteriors(
 ) -> npt.NDArray[np.float64]:
     """Posterior of each track, `(n_tracks, n_genres)`: softmax of its segments' mean logits, as in inference.
 
-    The geometric mean of what the segments say, a logarithmic opinion pool (Genest & Zidek 1986): it
-    errs less and is better calibrated than the arithmetic mean (`docs/model.md`).
+    The geometric mean of what the segments say, a logarithmic opinion pool (Genest & Zidek 1986): as
+    often right as the arithmetic mean, and better calibrated (`docs/model.md`).
     """
     pooled = np.stack([np.asarray(logits, dtype=np.float64).mean(axis=0) for logits in segment_logits]) / temperature
     powers = np.exp(pooled - pooled.max(axis=1, keepdims=True))

@@ -26,8 +26,8 @@ from scipy import optimize
 from crnn import linear_head
 from crnn.archive import LogMelArchive, read_archive
 from crnn.evaluation import fit_temperature, track_posteriors
+from crnn.export import OnnxNetwork
 from crnn.inference import softmax
-from crnn.model import EMBEDDING
 from crnn.training import plain_segments
 from recipes import distil
 from recipes import gtzan_crnn as recipe
@@ -109,12 +109,10 @@ def _arithmetic_means(logits: list[FloatArray], labels: npt.NDArray[np.int64]) -
     return posteriors(best.x)
 
 
-def embed(body: keras.Model, layer: str, archive: LogMelArchive) -> list[FloatArray]:
-    """Output of `layer` for the segments of each track."""
-    network = keras.Model(body.inputs, body.get_layer(layer).output)
-    segments = [plain_segments(log_mel, recipe.SEGMENTS) for log_mel in archive.log_mel]
-    outputs = network.predict(np.concatenate(segments), batch_size=32, verbose=0)
-    return np.split(outputs, np.cumsum([len(track) for track in segments])[:-1])
+def embed(body: keras.Model, archive: LogMelArchive) -> list[FloatArray]:
+    """Embeddings of the segments of each track."""
+    network = OnnxNetwork(body)
+    return [network.run(plain_segments(log_mel, recipe.SEGMENTS))[1] for log_mel in archive.log_mel]
 
 
 def heads(archive: LogMelArchive, teachers: Teachers, work: Path) -> None:
@@ -127,7 +125,7 @@ def heads(archive: LogMelArchive, teachers: Teachers, work: Path) -> None:
     }
     two = {"strength": 0.005, "discriminant_weight": recipe.DISCRIMINANT_WEIGHT, "parts": PARTS}
     one = two | {"parts": ()}
-    found = {name: embed(body, EMBEDDING, archive) for name, body in bodies.items()}
+    found = {name: embed(body, archive) for name, body in bodies.items()}
     done = found["both halves distilled"]
     rows = [(f"{name}, a head for each half", found[name], two) for name in bodies]
     rows += [
@@ -166,7 +164,7 @@ def legs(
             student = distil.new_student(teachers, recipe.WINDOWS, recipe.NETWORK, with_kernels=has_kernels)
             half = distil.TimbralDistillation(student, teachers.windows, sources, windows, recipe.WINDOWS)
             half.run(dataclasses.replace(variant, seed=seed + 1))
-            embeddings = embed(student, f"timbral_{EMBEDDING}", archive)
+            embeddings = [track[:, : PARTS[0]] for track in embed(student, archive)]
             judged = judge(embeddings, archive, strength=0.01, discriminant_weight=recipe.DISCRIMINANT_WEIGHT, parts=())
             figures.append((judged.right[judged.is_valid].mean(), judged.right.mean(), judged.loss.mean()))
         mean, deviation = np.mean(figures, axis=0), np.std(figures, axis=0, ddof=min(1, n_seeds - 1))
