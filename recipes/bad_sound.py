@@ -6,15 +6,19 @@ noise, clipping, low sample rates. `bench.robustness` has sounds and numbers of 
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
+import soundfile
 import soxr
 from scipy import signal
 
 Sound = npt.NDArray[np.float64]
 Rng = np.random.Generator
+
+_BLOCK = 8192
 
 
 def degrade(samples: npt.NDArray[np.float32], sample_rate: int, rng: Rng) -> npt.NDArray[np.float32]:
@@ -30,6 +34,27 @@ def degrade(samples: npt.NDArray[np.float32], sample_rate: int, rng: Rng) -> npt
     for index in sorted(rng.choice(len(_FAULTS), n_faults, replace=False, p=[chance for _, chance in _FAULTS])):
         sound = _FAULTS[index][0](sound, sample_rate, rng)
     return np.nan_to_num(sound).astype(np.float32)
+
+
+def coded(samples: npt.NDArray[np.float32], sample_rate: int, rng: Rng) -> npt.NDArray[np.float32]:
+    """`samples` after Ogg Vorbis or MP3 of some 30 to 60 kbit/s: good sound, but other in its quiet cells.
+
+    Args:
+        samples: Mono audio, `(n_samples,)`.
+        sample_rate: Hz.
+        rng: Source of all chance.
+    """
+    kind, subtype, most = (("OGG", "VORBIS", 1.0), ("MP3", "MPEG_LAYER_III", 0.85))[int(rng.random() < 0.4)]
+    file = io.BytesIO()
+    with soundfile.SoundFile(
+        file, "w", sample_rate, 1, subtype, format=kind, compression_level=rng.uniform(0.4, most)
+    ) as coder:
+        # libsndfile's Vorbis encoder overflows its stack with a long block.
+        for start in range(0, len(samples), _BLOCK):
+            coder.write(np.clip(samples[start : start + _BLOCK], -1, 1))
+    file.seek(0)
+    sound, _ = soundfile.read(file, len(samples), dtype="float32", fill_value=0.0)
+    return np.asarray(sound)
 
 
 def _peak(sound: Sound) -> float:

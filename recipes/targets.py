@@ -2,8 +2,8 @@
 
 Computed once and kept as one `.npz` a folder of music; a run that was interrupted goes on
 with the next folder. Long music is cut into 30-s pieces. Of every piece the student gets
-the log-mel as it is, as the archive would hold it, and through three kinds of bad sound; the
-teachers hear it as it is.
+the log-mel as it is, as the archive would hold it, after a codec, and through three kinds of bad sound;
+the teachers hear it as it is.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,12 +21,12 @@ import numpy.typing as npt
 import soxr
 
 from crnn import features
-from crnn.archive import to_uint8
+from crnn.archive import to_db, to_uint8
 from crnn.audio import AudioStream
 from crnn.config import FeatureConfig
 from crnn.errors import AudioError
 from crnn.teachers import choi, musicnn
-from recipes.bad_sound import degrade
+from recipes.bad_sound import coded, degrade
 
 if TYPE_CHECKING:
     import keras
@@ -35,8 +35,8 @@ FloatArray = npt.NDArray[np.float32]
 
 PIECE_SECONDS = 30.0
 LEAST_PIECE_SECONDS = 18.0
-# As it is, and as the archive would hold it.
-N_GOOD = 2
+# As it is, as the archive would hold it, coded, and as the archive does hold it or, where it does not, coded again.
+N_GOOD = 4
 N_BAD = 3
 # Starts of the 14 windows that fit a piece are this many of the teacher's frames apart.
 WINDOW_HOP_FRAMES = 2 * musicnn.TAGGRAM_HOP_FRAMES
@@ -51,6 +51,17 @@ class Teachers:
 
     windows: keras.Model
     whole: keras.Model
+
+
+@dataclass(frozen=True)
+class StoredLogMel:
+    """A track of the archive: uint8 `(n_columns, n_mels)`, and the time of each column in seconds."""
+
+    log_mel: npt.NDArray[np.uint8]
+    column_seconds: npt.NDArray[np.float64]
+
+
+Piece = tuple[FloatArray, StoredLogMel | None]
 
 
 @dataclass(frozen=True)
@@ -89,6 +100,7 @@ def targets_of_files(
     cache: Path,
     *,
     with_copies: bool = False,
+    stored: Mapping[str, StoredLogMel] | None = None,
 ) -> Targets:
     """The teachers' answers on audio files, from `cache` if they were computed before.
 
@@ -100,20 +112,22 @@ def targets_of_files(
         cache: `.npz` to read or write.
         with_copies: Every piece also at another speed, and mixed with another one: more music of a kind of
             which there is little.
+        stored: What the archive holds of tracks, by the stems of their files.
 
     Raises:
         ValueError: No piece of music was found.
     """
     names = [field.name for field in dataclasses.fields(Targets)]
     if cache.is_file():
-        with np.load(cache, allow_pickle=False) as stored:
-            return Targets(*(stored[name] for name in names))
-    rng = np.random.default_rng(0)
-    pieces: Iterable[FloatArray] = (piece for path in paths for piece in _pieces(path, config.sample_rate))
+        with np.load(cache, allow_pickle=False) as cached:
+            return Targets(*(cached[name] for name in names))
+    pieces: Iterable[Piece] = (piece for path in paths for piece in _pieces(path, config.sample_rate, stored or {}))
     if with_copies:
         originals = list(pieces)
-        pieces = itertools.chain(originals, _copies(originals, np.random.default_rng(1)))
-    found = [_targets_of_piece(piece, teachers, config, n_windows, rng) for piece in pieces]
+        copies = _copies([samples for samples, _ in originals], np.random.default_rng(1))
+        pieces = itertools.chain(originals, ((samples, None) for samples in copies))
+    listening = _Listening(teachers, config, n_windows, np.random.default_rng(0), np.random.default_rng(2))
+    found = [listening.targets(piece) for piece in pieces]
     if not found:
         raise ValueError(f"no music of {LEAST_PIECE_SECONDS:.0f} s for {cache.stem}")
     # Bad sound may be a frame shorter.
@@ -129,7 +143,7 @@ def targets_of_files(
     return joined
 
 
-def _pieces(path: Path, sample_rate: int) -> Iterator[FloatArray]:
+def _pieces(path: Path, sample_rate: int, stored: Mapping[str, StoredLogMel]) -> Iterator[Piece]:
     try:
         with AudioStream(path, sample_rate) as stream:
             samples = np.concatenate(list(stream))
@@ -139,7 +153,9 @@ def _pieces(path: Path, sample_rate: int) -> Iterator[FloatArray]:
     for start in range(0, len(samples), length):
         piece = samples[start : start + length]
         if len(piece) >= LEAST_PIECE_SECONDS * sample_rate and np.abs(piece).max() >= _LEAST_PEAK:
-            yield piece
+            # Clips of which the archive holds more were cut, nobody tells where.
+            is_whole = start == 0 and len(piece) > (PIECE_SECONDS - 1) * sample_rate
+            yield piece, stored.get(path.stem) if is_whole else None
 
 
 def _copies(pieces: Sequence[FloatArray], rng: np.random.Generator) -> Iterator[FloatArray]:
@@ -165,32 +181,56 @@ def _as_archive(samples: FloatArray, n_frames: int, config: FeatureConfig, rng: 
     return frames[np.clip(np.ceil(at).astype(np.int64), 0, len(frames) - 1)]
 
 
-def _targets_of_piece(
-    piece: FloatArray, teachers: Teachers, config: FeatureConfig, n_windows: int, rng: np.random.Generator
-) -> Targets:
-    # A short piece goes round: silence at its end would be no music.
-    whole = np.resize(piece, int(PIECE_SECONDS * config.sample_rate))
-    sounds = [whole, *(degrade(whole, config.sample_rate, rng) for _ in range(N_BAD))]
-    log_mels = [features.log_mel(sound, config) for sound in sounds]
-    log_mels.insert(1, _as_archive(whole, len(log_mels[0]), config, rng))
-    log_mel = np.stack([to_uint8(log_mel) for log_mel in log_mels])
-    heard = musicnn.segment(musicnn.log_mel(piece, config.sample_rate), WINDOW_HOP_FRAMES)
-    hop_seconds = WINDOW_HOP_FRAMES * musicnn.HOP_LENGTH / musicnn.SAMPLE_RATE
-    starts = np.round(np.arange(len(heard)) * hop_seconds * config.frame_rate_hz).astype(np.int64)
-    n_frames = int(len(piece) / config.sample_rate * config.frame_rate_hz)
-    fitting = np.flatnonzero(starts + config.n_frames <= n_frames)
-    chosen = np.sort(rng.choice(fitting, min(n_windows, len(fitting)), replace=False))
-    of_windows = teachers.windows.predict_on_batch(np.ascontiguousarray(heard[chosen]))
-    of_whole = teachers.whole.predict_on_batch(choi.log_mel(whole, config.sample_rate)[None])
-    frames = np.asarray(of_windows["frames"])
-    return Targets(
-        log_mel[None],
-        np.zeros(len(chosen), np.int64),
-        starts[chosen],
-        frames.mean(axis=1),
-        frames.std(axis=1),
-        np.asarray(of_windows["penultimate"]),
-        sigmoid(of_windows["logits"]),
-        sigmoid(of_whole["logits"]),
-        np.asarray(of_whole["steps"]),
-    )
+def _as_stored(stored: StoredLogMel, n_frames: int, config: FeatureConfig) -> FloatArray:
+    """The archive's own log-mel: the column nearest to the time of each frame."""
+    middles = (stored.column_seconds[1:] + stored.column_seconds[:-1]) / 2
+    return to_db(stored.log_mel[np.searchsorted(middles, np.arange(n_frames) / config.frame_rate_hz)])
+
+
+@dataclass(frozen=True)
+class _Listening:
+    """Makes targets of pieces; codecs have a chance of their own."""
+
+    teachers: Teachers
+    config: FeatureConfig
+    n_windows: int
+    rng: np.random.Generator
+    of_codecs: np.random.Generator
+
+    def targets(self, piece: Piece) -> Targets:
+        samples, stored = piece
+        config = self.config
+        # A short piece goes round: silence at its end would be no music.
+        whole = np.resize(samples, int(PIECE_SECONDS * config.sample_rate))
+        log_mel = np.stack([to_uint8(log_mel) for log_mel in self._log_mels(whole, stored)])
+        heard = musicnn.segment(musicnn.log_mel(samples, config.sample_rate), WINDOW_HOP_FRAMES)
+        hop_seconds = WINDOW_HOP_FRAMES * musicnn.HOP_LENGTH / musicnn.SAMPLE_RATE
+        starts = np.round(np.arange(len(heard)) * hop_seconds * config.frame_rate_hz).astype(np.int64)
+        n_frames = int(len(samples) / config.sample_rate * config.frame_rate_hz)
+        fitting = np.flatnonzero(starts + config.n_frames <= n_frames)
+        chosen = np.sort(self.rng.choice(fitting, min(self.n_windows, len(fitting)), replace=False))
+        of_windows = self.teachers.windows.predict_on_batch(np.ascontiguousarray(heard[chosen]))
+        of_whole = self.teachers.whole.predict_on_batch(choi.log_mel(whole, config.sample_rate)[None])
+        frames = np.asarray(of_windows["frames"])
+        return Targets(
+            log_mel[None],
+            np.zeros(len(chosen), np.int64),
+            starts[chosen],
+            frames.mean(axis=1),
+            frames.std(axis=1),
+            np.asarray(of_windows["penultimate"]),
+            sigmoid(of_windows["logits"]),
+            sigmoid(of_whole["logits"]),
+            np.asarray(of_whole["steps"]),
+        )
+
+    def _log_mels(self, whole: FloatArray, stored: StoredLogMel | None) -> list[FloatArray]:
+        config = self.config
+        bad = [features.log_mel(degrade(whole, config.sample_rate, self.rng), config) for _ in range(N_BAD)]
+        as_it_is = features.log_mel(whole, config)
+        n_frames = len(as_it_is)
+        good = [as_it_is, _as_archive(whole, n_frames, config, self.rng)]
+        good += [features.log_mel(coded(whole, config.sample_rate, self.of_codecs), config) for _ in range(2)]
+        if stored is not None:
+            good[-1] = _as_stored(stored, n_frames, config)
+        return good + bad
