@@ -3,7 +3,8 @@
     python -m recipes.ablation heads --music MUSIC --musicnn WHEEL --work WORK
     python -m recipes.ablation legs --music MUSIC --musicnn WHEEL --work WORK [--steps 150] [--seeds 3]
 
-`heads` fits heads of several forms on three bodies: as it starts, with its timbral half distilled, and done.
+`heads` fits heads of several forms on four bodies: as it starts, with its timbral half distilled, with both halves
+distilled but not heard codecs, and done.
 `legs` distils the timbral half anew for a few steps, several seeds each, with one thing of the recipe left out.
 Both judge as the recipe does: a head of the train tracks on the validation tracks (valid), and every one of the
 639 tracks by a head of the other part (crossed); temperature is fitted on what is judged. Needs WORK as
@@ -31,7 +32,7 @@ from crnn.inference import softmax
 from crnn.training import plain_segments
 from recipes import distil
 from recipes import gtzan_crnn as recipe
-from recipes.distil import Leg
+from recipes.hearing import Leg
 from recipes.targets import N_GOOD, Targets, Teachers
 
 FloatArray = npt.NDArray[np.float32]
@@ -120,13 +121,14 @@ def heads(archive: LogMelArchive, teachers: Teachers, work: Path) -> None:
     start = distil.new_student(teachers, recipe.WINDOWS, recipe.NETWORK)
     bodies = {
         "as it starts": start,
-        "timbral half distilled": keras.saving.load_model(work / "body-timbral.keras", compile=False),
-        "both halves distilled": keras.saving.load_model(work / "body.keras", compile=False),
+        "timbral half distilled": _load(recipe.body_after(1, work)),
+        "both halves distilled, no codecs": _load(recipe.body_after(2, work)),
+        "done": _load(recipe.body_after(len(recipe.LEGS), work)),
     }
     two = {"strength": 0.005, "discriminant_weight": recipe.DISCRIMINANT_WEIGHT, "parts": PARTS}
     one = two | {"parts": ()}
     found = {name: embed(body, archive) for name, body in bodies.items()}
-    done = found["both halves distilled"]
+    done = found["done"]
     rows = [(f"{name}, a head for each half", found[name], two) for name in bodies]
     rows += [
         ("its timbral half alone", [track[:, : PARTS[0]] for track in done], one),
@@ -141,6 +143,10 @@ def heads(archive: LogMelArchive, teachers: Teachers, work: Path) -> None:
     for name, embeddings, form in rows:
         judged = judge(embeddings, archive, **form)  # type: ignore[arg-type]
         print(f"| {name} | {judged.row(shipped)} |", flush=True)
+
+
+def _load(path: Path) -> keras.Model:
+    return keras.saving.load_model(path, compile=False)
 
 
 def legs(

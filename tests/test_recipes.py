@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from crnn import demo
-from recipes.bad_sound import degrade
+from recipes.bad_sound import coded, degrade
 
 RATE = 22_050
 
@@ -22,6 +22,21 @@ def test_bad_sound_is_the_same_sound_worse(seed):
     assert np.isfinite(worse).all()
     assert 1e-3 < np.abs(worse - sound).max() < 50
     np.testing.assert_array_equal(worse, degrade(sound, RATE, np.random.default_rng(seed)))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_codec_changes_little_but_something_and_keeps_the_time(seed):
+    from crnn import features
+    from recipes.gtzan_crnn import SEGMENTS
+
+    sound = demo.synthesize(sorted(demo.STYLES)[0], 0, 7.3, RATE)
+    after = coded(sound, RATE, np.random.default_rng(seed))
+    assert after.shape == sound.shape
+    assert after.dtype == np.float32
+    np.testing.assert_array_equal(after, coded(sound, RATE, np.random.default_rng(seed)))
+    before_db, after_db = (features.log_mel(samples, SEGMENTS)[:-5] for samples in (sound, after))
+    loud = before_db > -40
+    assert 0.02 < np.abs(before_db - after_db)[loud].mean() < 3
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +60,10 @@ def heard(tmp_path_factory):
 
 
 def test_targets_are_of_the_pieces_long_enough_and_are_kept(heard):
+    from recipes import targets
+
     _, found, again = heard
-    assert found.log_mel.shape[:2] == (2, 5)
+    assert found.log_mel.shape[:2] == (2, targets.N_GOOD + targets.N_BAD)
     assert found.log_mel.shape[3] == 128
     assert found.piece.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
     assert found.frame_mean.shape == (8, 753)
@@ -65,6 +82,29 @@ def test_a_piece_as_the_archive_would_hold_it_is_the_piece_some_milliseconds_off
     assert np.corrcoef(plain[0, :400].ravel(), as_archive[0, :400].ravel())[0, 1] > 0.9
 
 
+def test_what_the_archive_holds_of_a_whole_track_is_heard_at_its_time(tmp_path, heard):
+    from crnn.archive import to_uint8
+    from crnn.features import log_mel
+    from recipes import gtzan_crnn, targets
+
+    samples = demo.synthesize(sorted(demo.STYLES)[0], 0, 30.0, RATE)
+    frames = log_mel(samples, dataclasses.replace(gtzan_crnn.WINDOWS, hop_length=512))
+    index = ((np.arange(723) + 2) / 724.5 * len(frames)).astype(int)
+    stored = targets.StoredLogMel(to_uint8(frames[index]), index * 512 / RATE)
+    for name, seconds in (("whole", 30.0), ("cut", 20.0)):
+        soundfile.write(tmp_path / f"{name}.wav", samples[: int(seconds * RATE)], RATE)
+    paths, of_tracks = sorted(tmp_path.iterdir()), {"whole": stored, "cut": stored}
+    cache = tmp_path / "stored.npz"
+    found = targets.targets_of_files(paths, heard[0], gtzan_crnn.WINDOWS, 4, cache, stored=of_tracks)
+    columns = {tuple(column) for column in stored.log_mel.tolist()}
+    held = [[tuple(frame) in columns for frame in piece[targets.N_GOOD - 1].tolist()] for piece in found.log_mel]
+    cut, whole = held
+    assert all(whole)
+    assert not any(cut[:200])
+    plain, own = (found.log_mel[1, kind].astype(float) for kind in (0, targets.N_GOOD - 1))
+    assert np.corrcoef(plain.ravel(), own.ravel())[0, 1] > 0.9
+
+
 def test_copies_are_at_another_speed_and_mixed(tmp_path, heard):
     from recipes import gtzan_crnn, targets
 
@@ -80,12 +120,12 @@ def test_copies_are_at_another_speed_and_mixed(tmp_path, heard):
 
 
 def test_each_half_of_a_student_learns_without_the_other(heard):
-    from recipes import distil, gtzan_crnn
+    from recipes import distil, gtzan_crnn, hearing
 
     teachers, found, _ = heard
     student = distil.new_student(teachers, gtzan_crnn.WINDOWS, gtzan_crnn.NETWORK)
-    windows = distil.TaggedWindows(found.log_mel[:, 0, :72], found.whole_posterior, found.whole_posterior)
-    sources = [distil.Source(found, 1.0)]
+    windows = hearing.TaggedWindows(found.log_mel[:, 0, :72], found.whole_posterior, found.whole_posterior)
+    sources = [hearing.Source(found, 1.0)]
     halves = {
         "timbral_embedding": distil.TimbralDistillation(
             student, teachers.windows, sources, windows, gtzan_crnn.WINDOWS
@@ -95,7 +135,7 @@ def test_each_half_of_a_student_learns_without_the_other(heard):
     for name, half in halves.items():
         before = {layer: student.get_layer(layer).get_weights()[0] for layer in halves}
         losses: dict[int, np.ndarray] = {}
-        half.run(distil.Leg(2, 2, bad_share=0.5, warmup_steps=1), losses.__setitem__)
+        half.run(hearing.Leg(2, 2, bad_share=0.5, warmup_steps=1), losses.__setitem__)
         assert np.isfinite(list(losses.values())).all()
         assert sorted(losses) == [0, 1]
         for layer, weights in before.items():
