@@ -5,7 +5,7 @@ it is held to that teacher's features per frame, penultimate layer and tags; on 
 whose sound is not here, to the published tags alone. Its stack starts from the CRNN of Choi et al.
 and learns what that hears in six seconds: its convolutions, its recurrent states, its tags.
 Both hear bad sound as well, and are held to what the teachers heard in the good.
-Runs on every backend of Keras.
+Runs on TensorFlow and on JAX alike.
 """
 
 from __future__ import annotations

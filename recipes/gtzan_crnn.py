@@ -350,16 +350,16 @@ The bundled model before its last refit: the same body, calibration and rejectio
 _NOTES = """\
 The body was distilled without labels: the timbral half from MSD_musicnn (Pons & Serra 2019, ISC licence), the stack \
 from the MSD CRNN of Choi et al. (2017, MIT licence), each starting from its teacher's weights; on the fault-filtered \
-train tracks of GTZAN, on Magnatune music and on free game soundtracks, as they are and through bad sound. The head, \
-logistic regression with discriminant analysis on each half, has learnt the 442 train and the 197 validation tracks \
-in a last refit, so the model as it is has no score on either.
+train tracks of GTZAN, on Magnatune music and on free game soundtracks, as they are, after codecs and through bad \
+sound. The head, logistic regression with discriminant analysis on each half, has learnt the 442 train and the 197 \
+validation tracks in a last refit, so the model as it is has no score on either.
 
 The scores are those of the same body and recipe before the refit. “valid”: a head of the train tracks, judged on the \
 validation tracks, whose artists it had not heard. “crossed”: every track judged by a head of the other part. The body \
 had heard the train tracks without their labels, and some of them in sound; of the validation tracks it had heard \
-nothing. Both parts chose the head's strength among eight, its form, and the mean over segments. Temperature and \
-thresholds are fitted on the crossed answers; calibration error, coverage of the prediction set and what “unsure” \
-costs are cross-fitted over five folds.
+nothing. Both parts chose the head's strength among eight, its form, the mean over segments, and the body among six. \
+Temperature and thresholds are fitted on the crossed answers; calibration error, coverage of the prediction set and \
+what “unsure” costs are cross-fitted over five folds.
 
 GTZAN was collected for research without clearance; the Magnatune recordings are under a non-commercial, share-alike \
 licence. No recording is part of this model."""
