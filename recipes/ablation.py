@@ -154,7 +154,7 @@ def legs(
 ) -> None:
     """Print a row for each thing left out: mean and deviation over seeds, of the timbral half alone."""
     windows = recipe.archive_windows(data, teachers)
-    leg = dataclasses.replace(recipe.TIMBRAL_LEG, steps=steps, of_steps=steps, warmup_steps=steps // 10)
+    leg = dataclasses.replace(recipe.TIMBRAL_LEG, steps=steps, of_steps=steps, warmup_steps=max(1, steps // 10))
     variants: dict[str, tuple[Leg, Callable[[Targets], Targets], bool]] = {
         "the recipe": (leg, _as_it_is, True),
         "without bad sound": (dataclasses.replace(leg, bad_share=0.0), _as_it_is, True),
