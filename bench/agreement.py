@@ -18,12 +18,12 @@ import sys
 import numpy as np
 
 from crnn import paths
-from crnn.archive import read_archive
-from crnn.audio import load_clip
-from crnn.commands.common import DEFAULT_MODEL, find_bundle
-from crnn.evaluation import track_posteriors
-from crnn.inference import Classifier
-from crnn.training import plain_segments
+from crnn.audio.clip import load_clip
+from crnn.bundles.library import DEFAULT_MODEL, find_bundle
+from crnn.data.labelled import plain_segments
+from crnn.evaluation.metrics import track_posteriors
+from crnn.features.archive import read_archive
+from crnn.inference.classifier import Classifier
 
 
 def main() -> int:

@@ -1,9 +1,11 @@
-"""Parts of `bench.speed` that need a server and Chromium: first paint, and upload to verdict."""
+"""Parts of `bench.speed` and `bench.live` that need a server and Chromium: first paint, upload to verdict, live."""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import re
 import shutil
 import signal
 import socket
@@ -27,6 +29,7 @@ _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-sta
 _UPLOAD = '[data-testid="stFileUploaderDropzoneInput"]'
 _VERDICT = '[data-testid="stMain"] h3'
 _PATIENCE_SECONDS = 180
+_DETAIL_BYTES = 50_000
 
 
 def first_paint(folder: Path, repeats: int) -> dict[str, Cost]:
@@ -69,6 +72,94 @@ def upload(folder: Path, sound: Path, repeats: int) -> dict[str, Cost]:
                 if round_number:
                     costs[name].append(cost)
     return {name: median(found) for name, found in costs.items()}
+
+
+# When each answer was seen on the page, in milliseconds, and for how much sound.
+_WATCH = """
+(place) => {
+  window.seen = [];
+  new MutationObserver(() => {
+    const seconds = Number(place.dataset.seconds);
+    if (!place.hidden && seconds !== window.seen.at(-1)?.[1]) window.seen.push([performance.now(), seconds]);
+  }).observe(place, { attributes: true });
+}
+"""
+
+
+def live(microphone: Path, *, seconds: float) -> dict[str, float]:
+    """How soon and how often Listen answers while the microphone is open.
+
+    Args:
+        microphone: A 16-bit wav that Chromium's microphone plays.
+        seconds: How long it listens.
+    """
+    heard = [f"--use-file-for-fake-audio-capture={microphone}", "--use-fake-device-for-media-stream"]
+    with _chromium(*heard, "--use-fake-ui-for-media-stream") as browser, _server(ROOT / "app.py") as (address, process):
+        page = browser.new_context(permissions=["microphone"]).new_page()
+        page.goto(address)
+        page.locator(".live .go").wait_for(timeout=_PATIENCE_SECONDS * 1000)
+        page.wait_for_timeout(3000)  # Listen warms its model up while people look for their file
+        page.locator(".live .answer").evaluate(_WATCH)
+        page.locator(".keep input").check()
+        cpu, began = _cpu_seconds(process.pid), page.evaluate("performance.now()")
+        page.locator(".live .go").click()
+        page.wait_for_timeout(1000 * seconds)
+        seen = page.evaluate("window.seen")
+        ended = time.perf_counter()
+        page.locator(".live .go").click()
+        page.locator(_VERDICT).first.wait_for(timeout=_PATIENCE_SECONDS * 1000)
+        to_verdict = time.perf_counter() - ended
+        cpu = _cpu_seconds(process.pid) - cpu
+    times = [at / 1000 for at, _ in seen]
+    return {
+        "press_to_first_answer_seconds": round(times[0] - began / 1000, 2),
+        "answers_a_second": round((len(times) - 1) / (times[-1] - times[0]), 2),
+        "longest_pause_seconds": round(max(b - a for a, b in itertools.pairwise(times)), 2),
+        "end_to_verdict_seconds": round(to_verdict, 2),
+        "server_cpu_seconds_a_second": round(cpu / (seconds + to_verdict), 2),
+    }
+
+
+def second_minute(sound: Path) -> dict[str, float]:
+    """What comes after an upload: seconds to its verdict, to the detail of a zoom, to reasons, and to their words.
+
+    Args:
+        sound: A file of music, of two minutes or more.
+    """
+    with _chromium() as browser, _server(ROOT / "app.py") as (address, _):
+        page = browser.new_page()
+        received: list[tuple[float, int]] = []
+
+        def watch(socket: Any) -> None:
+            socket.on("framereceived", lambda frame: received.append((time.perf_counter(), len(frame))))
+
+        page.on("websocket", watch)
+        page.goto(address)
+        page.locator(_UPLOAD).wait_for(state="attached", timeout=_PATIENCE_SECONDS * 1000)
+        page.wait_for_timeout(3000)  # Listen warms its model up while people look for their file
+        began = time.perf_counter()
+        page.locator(_UPLOAD).set_input_files(sound)
+        page.locator(_VERDICT).first.wait_for(timeout=_PATIENCE_SECONDS * 1000)
+        found = {"verdict_seconds": time.perf_counter() - began}
+        page.locator(".picture canvas").first.wait_for(timeout=_PATIENCE_SECONDS * 1000)
+        page.wait_for_timeout(2000)
+        page.locator(".overlay").focus()
+        for _ in range(4):
+            page.keyboard.press("+")
+        began = time.perf_counter()
+        # What is drawn anew comes as one message of some hundred kilobytes.
+        while not (late := [at for at, n_bytes in received if at > began and n_bytes > _DETAIL_BYTES]):
+            page.wait_for_timeout(10)
+        found["zoom_seconds"] = late[0] - began
+        began = time.perf_counter()
+        page.get_by_role("button", name="Why?").click()
+        for name, words in (
+            ("reasons", "Measured by deleting"),
+            ("words_of_reasons", "the answer stays the same|it would"),
+        ):
+            page.get_by_text(re.compile(words)).first.wait_for(timeout=_PATIENCE_SECONDS * 1000)
+            found[f"{name}_seconds"] = time.perf_counter() - began
+    return {name: round(seconds, 2) for name, seconds in found.items()}
 
 
 def _upload_once(browser: Any, address: str, process: subprocess.Popen[bytes], given: Path, sign: str) -> Cost:
@@ -141,7 +232,7 @@ def _cpu_seconds(pid: int) -> float:
 
 
 @contextlib.contextmanager
-def _chromium() -> Iterator[Any]:
+def _chromium(*arguments: str) -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     program = next(filter(None, map(shutil.which, _BROWSERS)), None)
@@ -149,7 +240,9 @@ def _chromium() -> Iterator[Any]:
         raise RuntimeError("no Chromium is installed")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=program, headless=True, args=["--no-sandbox", "--disable-gpu", "--no-first-run"]
+            executable_path=program,
+            headless=True,
+            args=["--no-sandbox", "--disable-gpu", "--no-first-run", *arguments],
         )
         yield browser
         browser.close()

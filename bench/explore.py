@@ -24,10 +24,11 @@ import numpy.typing as npt
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from crnn import views  # noqa: E402
+from crnn.analysis import views  # noqa: E402
+from crnn.analysis.figures import VIRIDIS  # noqa: E402
 from crnn.config import FeatureConfig  # noqa: E402
-from crnn.figures import VIRIDIS  # noqa: E402
-from ui import components, exploring  # noqa: E402
+from ui import components  # noqa: E402
+from ui.explore import views as exploring  # noqa: E402
 
 RATE = FeatureConfig().sample_rate
 QUICK_SECONDS, SLOW_SECONDS = 1.0, 4.0

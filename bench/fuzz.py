@@ -15,236 +15,32 @@ import argparse
 import collections
 import dataclasses
 import functools
-import io
 import json
 import multiprocessing
 import multiprocessing.connection
 import os
-import random
-import struct
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from crnn import features
-from crnn.audio import load_clip
-from crnn.bundle import load_bundle
-from crnn.commands.common import find_bundle
-from crnn.errors import CrnnError
-from crnn.inference import Classifier
+from bench.fuzz_files import Corpus, make_case, make_corpus
+from crnn.audio import workers
+from crnn.audio.clip import load_clip
+from crnn.bundles.bundle import load_bundle
+from crnn.bundles.library import find_bundle
+from crnn.errors import CrnnError, DecoderFailedError
+from crnn.features import log_mel
+from crnn.inference.classifier import Classifier
 
-RATE = 22_050
 LIMIT_SECONDS = 10.0
 LIMIT_MB = 600.0
 _ALL_OF_IT_MB = 4096
 _CLASSIFY_EVERY, _AS_A_FILE_EVERY = 5, 4
 _START_SECONDS = 120.0
-
-Corpus = dict[str, list[bytes]]
-Mutation = Callable[[bytearray, random.Random, Corpus], bytearray]
-
-
-# Good files
-
-
-def make_corpus(seconds: float = 2.5) -> Corpus:
-    """Good files by format, one or two each; formats whose encoder this machine lacks are left out."""
-    rng = np.random.default_rng(3)
-    t = np.arange(round(seconds * RATE)) / RATE
-    tone = 0.4 * np.sin(2 * np.pi * (220 + 300 * t) * t) + 0.05 * rng.standard_normal(len(t))
-    stereo = np.stack([tone, tone[::-1]], axis=1).astype(np.float32)
-    corpus: Corpus = collections.defaultdict(list)
-    for name, kind, subtype in (
-        ("wav", "WAV", "PCM_16"),
-        ("wav", "WAV", "FLOAT"),
-        ("wav", "WAV", "IMA_ADPCM"),
-        ("wav", "WAVEX", "PCM_24"),
-        ("rf64", "RF64", "PCM_16"),
-        ("w64", "W64", "PCM_16"),
-        ("flac", "FLAC", "PCM_16"),
-        ("mp3", "MP3", "MPEG_LAYER_III"),
-        ("ogg", "OGG", "VORBIS"),
-        ("opus", "OGG", "OPUS"),
-        ("aiff", "AIFF", "PCM_16"),
-        ("au", "AU", "ULAW"),
-        ("caf", "CAF", "ALAC_16"),
-    ):
-        corpus[name].append(_with_soundfile(stereo, kind, subtype))
-    for name, container, codec in (
-        ("m4a", "ipod", "aac"),
-        ("m4a", "ipod", "alac"),
-        ("mov", "mov", "pcm_s16le"),
-        ("aac", "adts", "aac"),
-        ("webm", "webm", "libopus"),
-        ("mkv", "matroska", "flac"),
-        ("wma", "asf", "wmav2"),
-        ("avi", "avi", "libmp3lame"),
-        ("flv", "flv", "aac"),
-        ("ts", "mpegts", "mp2"),
-        ("mpg", "mpeg", "mp2"),
-        ("ac3", "ac3", "ac3"),
-        ("tta", "tta", "tta"),
-        ("wv", "wv", "wavpack"),
-    ):
-        made = _with_av(stereo, container, codec)
-        if made:
-            corpus[name].append(made)
-    return dict(corpus)
-
-
-def _with_soundfile(samples: npt.NDArray[np.float32], kind: str, subtype: str) -> bytes:
-    import soundfile
-
-    out = io.BytesIO()
-    # Opus has few rates to choose from.
-    soundfile.write(out, samples, 24_000 if subtype == "OPUS" else RATE, format=kind, subtype=subtype)
-    return out.getvalue()
-
-
-def _with_av(samples: npt.NDArray[np.float32], container: str, codec: str) -> bytes | None:
-    import av
-
-    out = io.BytesIO()
-    rate = 48_000
-    try:
-        with av.open(out, "w", format=container) as file:
-            stream = file.add_stream(codec, rate=rate, layout="stereo")
-            assert isinstance(stream, av.AudioStream)
-            stream.bit_rate = 128_000
-            stream.codec_context.open()
-            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples.T), format="fltp", layout="stereo")
-            frame.sample_rate, frame.pts = RATE, 0
-            to_codec = av.AudioResampler(stream.format, "stereo", rate, frame_size=stream.frame_size or 4096)
-            for each in [*to_codec.resample(frame), *to_codec.resample(None)]:
-                file.mux(stream.encode(each))
-            file.mux(stream.encode(None))
-    except (av.FFmpegError, ValueError):
-        return None
-    return out.getvalue()
-
-
-# Mutations
-
-
-_NUMBERS = (0, 1, 2, 3, 7, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 2**63 - 1)
-
-
-def _cut(data: bytearray, rng: random.Random, corpus: Corpus) -> bytearray:
-    return data[: rng.randrange(len(data))]
-
-
-def _flip_bits(data: bytearray, rng: random.Random, corpus: Corpus) -> bytearray:
-    for _ in range(2 ** rng.randrange(8)):
-        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
-    return data
-
-
-def _overwrite(data: bytearray, rng: random.Random, corpus: Corpus) -> bytearray:
-    start, length = _stretch(data, rng)
-    fill = rng.choice([rng.randbytes(length), bytes(length), b"\xff" * length])
-    data[start : start + length] = fill
-    return data
-
-
-def _damage_header(data: bytearray, rng: random.Random, corpus: Corpus) -> bytearray:
-    for _ in range(rng.randint(1, 4)):
-        _write_number(data, rng.randrange(min(len(data), 256)), rng)
-    return data
-
-
-def _lie_about_length(data: bytearray, rng: random.Random, corpus: Corpus) -> bytearray:
-    # Chunks of RIFF, AIFF, CAF and MP4 have four letters beside the number of their bytes.
-    tags = [i for i in range(len(data) - 4) if data[i : i + 4].isalpha() and data[i : i + 4].isascii()]
-    for at in rng.sample(tags, min(len(tags), rng.randint(1, 3))):
-        _write_number(data, max(0, at + rng.choice([4, -4, 8, 12])), rng)
-    return data
-
-
-def _write_number(data: bytearray, at: int, rng: random.Random) -> None:
-    value = rng.choice([*_NUMBERS, rng.getrandbits(32), rng.getrandbits(16), len(data)])
-    n_bytes = rng.choice([1, 2, 4, 8])
-    data[at : at + n_bytes] = (value % 256**n_bytes).to_bytes(n_bytes, rng.choice(["little", "big"]))
-
-
-def _remove(data: bytearray, rng: random.Random, corpus: Corpus) -> bytearray:
-    start, length = _stretch(data, rng)
-    del data[start : start + length]
-    return data
-
-
-def _repeat(data: bytearray, rng: random.Random, corpus: Corpus) -> bytearray:
-    start, length = _stretch(data, rng)
-    data[start:start] = data[start : start + length] * rng.randint(1, 8)
-    return data
-
-
-def _insert(data: bytearray, rng: random.Random, corpus: Corpus) -> bytearray:
-    at = rng.randrange(len(data))
-    data[at:at] = rng.randbytes(2 ** rng.randrange(14))
-    return data
-
-
-def _splice(data: bytearray, rng: random.Random, corpus: Corpus) -> bytearray:
-    other = rng.choice(corpus[rng.choice(sorted(corpus))])
-    return data[: rng.randrange(1, len(data))] + other[rng.randrange(len(other)) :]
-
-
-def _put_other_header(data: bytearray, rng: random.Random, corpus: Corpus) -> bytearray:
-    other = rng.choice(corpus[rng.choice(sorted(corpus))])
-    n_bytes = 2 ** rng.randrange(2, 12)
-    return bytearray(other[:n_bytes]) + data[n_bytes:]
-
-
-def _tag(data: bytearray, rng: random.Random, corpus: Corpus) -> bytearray:
-    """An ID3 tag before it, whose size is right or not."""
-    size = rng.choice([10, 4096, 2**20, rng.getrandbits(28)])
-    spread = bytes(size >> shift & 0x7F for shift in (21, 14, 7, 0))
-    return bytearray(b"ID3" + struct.pack("BBB", rng.choice([2, 3, 4, 255]), 0, 0) + spread + rng.randbytes(10)) + data
-
-
-def _only_its_magic(data: bytearray, rng: random.Random, corpus: Corpus) -> bytearray:
-    return data[: rng.choice([4, 12, 36, 64])] + rng.randbytes(2 ** rng.randrange(17))
-
-
-MUTATIONS: tuple[Mutation, ...] = (
-    _cut,
-    _flip_bits,
-    _overwrite,
-    _damage_header,
-    _damage_header,
-    _lie_about_length,
-    _lie_about_length,
-    _remove,
-    _repeat,
-    _insert,
-    _splice,
-    _put_other_header,
-    _tag,
-    _only_its_magic,
-)
-
-
-def _stretch(data: bytearray, rng: random.Random) -> tuple[int, int]:
-    start = rng.randrange(len(data))
-    return start, min(len(data) - start, 2 ** rng.randrange(16))
-
-
-def make_case(corpus: Corpus, seed: int, number: int) -> tuple[str, bytes]:
-    """Format and content of a case; the same seed, number and corpus give the same case."""
-    rng = random.Random(f"{seed} {number}")
-    kind = sorted(corpus)[number % len(corpus)]
-    data = bytearray(rng.choice(corpus[kind]))
-    for _ in range(rng.choice([1, 1, 1, 2, 3])):
-        data = rng.choice(MUTATIONS)(data, rng, corpus) or bytearray(b"\0")
-    return kind, bytes(data)
-
-
-# The child
 
 
 @dataclasses.dataclass(frozen=True)
@@ -277,7 +73,7 @@ def try_case(data: bytes, number: int, classifier: Classifier, folder: Path) -> 
             assert abs(float(posterior.sum()) - 1) < 1e-4
         else:
             clip = load_clip(source, config.sample_rate, name="case")
-            assert np.isfinite(features.mel_power(clip.samples, config)).all()
+            assert np.isfinite(log_mel.mel_power(clip.samples, config)).all()
     except CrnnError as err:
         return type(err).__name__ if str(err) else "no words"
     return "answer"
@@ -294,32 +90,41 @@ def _work(pipe: multiprocessing.connection.Connection, corpus: Corpus, seed: int
         pipe.send("ready")
         while (number := pipe.recv()) is not None:
             kind, data = make_case(corpus, seed, number)
-            before = _memory_mb("VmRSS")
-            _forget_peak()
+            before = {pid: _memory_mb("VmRSS", pid) for pid in _pids()}
+            for pid in before:
+                _forget_peak(pid)
             began = time.monotonic()
             fault = ""
             try:
                 outcome = try_case(data, number, classifier, Path(folder))
             except BaseException as err:  # noqa: BLE001 - whatever it is, it is what we look for
                 outcome = fault = f"{type(err).__name__}: {err}"
-            seconds, grown = time.monotonic() - began, _memory_mb("VmHWM") - before
+            if outcome == DecoderFailedError.__name__:
+                fault = "a decoder crashed, hung or took 1 GB; the file got its error"
+            seconds = time.monotonic() - began
+            grown = max((_memory_mb("VmHWM", pid) - before[pid] for pid in before if pid in _pids()), default=0.0)
             if grown > LIMIT_MB:
                 fault = f"grew by {grown:.0f} MB"
             pipe.send(Result(number, kind, outcome, seconds, grown, fault))
 
 
-def _memory_mb(name: str) -> float:
-    """A line of Linux's own account of this process; 0 elsewhere."""
+def _pids() -> list[int]:
+    """This process, and those that decode for it."""
+    return [os.getpid(), *workers.worker_pids()]
+
+
+def _memory_mb(name: str, pid: int) -> float:
+    """A line of Linux's own account of a process; 0 elsewhere."""
     try:
-        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
     except OSError:
         return 0.0
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{name}:")), 0.0)
 
 
-def _forget_peak() -> None:
+def _forget_peak(pid: int) -> None:
     try:
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+        Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")
     except OSError:
         return
 
@@ -329,11 +134,8 @@ def _limit_memory() -> None:
     if sys.platform == "linux":
         import resource
 
-        most = int(_memory_mb("VmSize") + _ALL_OF_IT_MB) * 2**20
+        most = int(_memory_mb("VmSize", os.getpid()) + _ALL_OF_IT_MB) * 2**20
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
-
-
-# The parent
 
 
 class _Child:

@@ -30,7 +30,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from training_runs import SETTINGS, epochs_of, order_for, small_data_set, wait_until  # noqa: E402
 
-from crnn import runs  # noqa: E402
+from crnn.jobs import runs  # noqa: E402
+from crnn.jobs.order import TrainingOrder  # noqa: E402
+from crnn.owner import MACHINE  # noqa: E402
 
 MAX_DIFFERENCE = 1e-3
 PATIENCE_SECONDS = 3600.0
@@ -48,7 +50,7 @@ def main() -> int:
         train = dataclasses.replace(SETTINGS.train, epochs=options.epochs, crops_per_track=12)
         order = order_for(small_data_set(Path(home) / "sounds"))
         order = dataclasses.replace(order, settings=dataclasses.replace(SETTINGS, train=train))
-        whole = runs.start_run(order)
+        whole = runs.start_run(order, owner=MACHINE)
         wait_until(lambda: not whole.is_active(), PATIENCE_SECONDS)
         seconds = statistics.median(event["seconds"] for event in whole.events() if event["event"] == "epoch")
         broken, kills = kill_again_and_again(order, options.kills, seconds, random.Random(options.seed))
@@ -67,10 +69,10 @@ def main() -> int:
 
 
 def kill_again_and_again(
-    order: runs.TrainingOrder, n_kills: int, epoch_seconds: float, rng: random.Random
+    order: TrainingOrder, n_kills: int, epoch_seconds: float, rng: random.Random
 ) -> tuple[runs.Run, list[dict[str, Any]]]:
     """A run that was killed `n_kills` times, now at its end, and what each kill cost."""
-    run = runs.start_run(order)
+    run = runs.start_run(order, owner=MACHINE)
     n_epochs = order.settings.train.epochs
     kills = []
     # Moments spread over the epochs, and at random within them.
@@ -83,7 +85,7 @@ def kill_again_and_again(
         os.kill(run.status()["pid"], signal.SIGKILL)
         wait_until(lambda: not run.is_active())
         before, state = told(run), run.state()
-        runs.resume_run(run)
+        runs.resume_run(run, owner=MACHINE)
         wait_until(lambda before=before: len(told(run)) > len(before) or not run.is_active(), PATIENCE_SECONDS)
         first = told(run)[len(before)]
         kills.append({"after_epoch": before[-1], "state": state, "epochs_again": before[-1] - first + 1})

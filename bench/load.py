@@ -35,9 +35,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from sounds import RATE, noise, sine, wav_bytes  # noqa: E402
 from tiny_bundle import tiny_bundle  # noqa: E402
 
-from crnn import reporting  # noqa: E402
-from crnn.bundle import load_bundle  # noqa: E402
-from crnn.inference import Classifier  # noqa: E402
+from crnn.bundles.bundle import load_bundle  # noqa: E402
+from crnn.inference import output  # noqa: E402
+from crnn.inference.classifier import Classifier  # noqa: E402
 
 PATIENCE_MS = 300_000
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -92,11 +92,15 @@ def make_clip(number: int, seconds: float) -> Clip:
 
 def expected_words(classifier: Classifier, clip: Clip) -> str:
     """The sentence that the page must show for a clip."""
-    return reporting.verdict_sentence(classifier.classify_file(clip[1], name=clip[0]))
+    return output.verdict_sentence(classifier.classify_file(clip[1], name=clip[0]))
 
 
 def upload(page: Any, clip: Clip) -> None:
     """Give a page a clip in place of the last one."""
+    change = page.get_by_text(re.compile(r"^\S.* · change$"))
+    page.get_by_role("tab", name="Upload").or_(change).first.wait_for(timeout=PATIENCE_MS)
+    if not page.get_by_role("tab", name="Upload").is_visible():
+        change.click()
     page.get_by_role("tab", name="Upload").click()
     given = {"name": clip[0], "mimeType": "audio/wav", "buffer": clip[1]}
     remove = page.locator('[data-testid="stFileChipDeleteBtn"] button')
@@ -110,8 +114,8 @@ def read_answer(page: Any) -> tuple[str, str]:
     """The sentence on a page and the name over its player, when both are there."""
     page.locator(".stage").wait_for(timeout=PATIENCE_MS)
     words = page.locator('[data-testid="stMain"] h3').inner_text()
-    names = page.locator('[data-testid="stFileChipName"]').all_inner_texts()
-    return " ".join(words.split()), ", ".join(names)
+    source = page.get_by_text(re.compile(r"^\S.* · change$")).first.inner_text()
+    return " ".join(words.split()), source.removesuffix(" · change")
 
 
 def heard(page: Any) -> int:
@@ -224,7 +228,7 @@ def _settled(address: str, pid: int, chromium: Any, aim: float, patience_seconds
 
 def soak(
     address: str, pid: int, classifier: Classifier, chromium: Any, *, n_uploads: int, settle_at: int = 100
-) -> dict:
+) -> dict[str, Any]:
     """One session, clip after clip; the growth of the server's memory from clip `settle_at` on.
 
     Args:

@@ -20,11 +20,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from crnn import near_copies, paths
-from crnn.cache import CACHE_FOLDER, log_mel_of_file
-from crnn.collection import gather, log_mels
+from crnn import paths
 from crnn.config import FeatureConfig
-from crnn.dataset import Track
+from crnn.data import near_duplicates
+from crnn.data.collection import gather, log_mels
+from crnn.data.feature_cache import CACHE_FOLDER, log_mel_of_file
+from crnn.data.scan import Track
 
 # Name, whether it is cut, ending, and ffmpeg's options.
 KINDS = (
@@ -62,9 +63,9 @@ def main() -> None:
             for n, i in enumerate(chosen)
         ]
         mels = [m for _, m in known] + [log_mel_of_file(path, config) for path in copies]
-    near_copies.SAME_ABOVE, threshold = -1.0, near_copies.SAME_ABOVE
+    near_duplicates.SAME_ABOVE, threshold = -1.0, near_duplicates.SAME_ABOVE
     started = time.monotonic()
-    pairs = near_copies.find_near_copies(mels, config.frame_rate_hz)
+    pairs = near_duplicates.find_near_copies(mels, config.frame_rate_hz)
     print(f"{len(mels)} tracks compared in {time.monotonic() - started:.1f} s")
     tell(pairs, chosen, [t for t, _ in known], threshold)
 
@@ -81,7 +82,7 @@ def copy_of(
     return path
 
 
-def tell(pairs: list[near_copies.NearCopy], chosen: list[int], tracks: list[Track], threshold: float) -> None:
+def tell(pairs: list[near_duplicates.NearCopy], chosen: list[int], tracks: list[Track], threshold: float) -> None:
     """How each kind was found, and what else is alike."""
     by_kind: dict[str, list[float]] = defaultdict(list)
     others = []

@@ -22,11 +22,11 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn import paths
-from crnn.archive import read_archive
-from crnn.commands.common import DEFAULT_MODEL, find_bundle
-from crnn.evaluation import wilson_interval
-from crnn.inference import Classifier
-from crnn.training import plain_segments
+from crnn.bundles.library import DEFAULT_MODEL, find_bundle
+from crnn.data.labelled import plain_segments
+from crnn.evaluation.metrics import wilson_interval
+from crnn.features.archive import read_archive
+from crnn.inference.classifier import Classifier
 
 N_FOLDS = 5
 Floats = npt.NDArray[np.float64]

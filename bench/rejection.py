@@ -1,12 +1,13 @@
 """What is called music, and what is not: sounds of kinds that no training heard.
 
-    python -m bench.rejection [--model NAME|DIR]
+    python -m bench.rejection [--model NAME|DIR] [--real FOLDER] [--music FOLDER]
 
 Not music: speech by flite and festival (other synthesizers than the one that training may
 use) and by espeak-ng voices kept for this bench, noises and tones by sox. Music: GTZAN's
 valid tracks, the `outside` half of emotify, and drums alone. Prints the share that is
 declined per kind; the aim is at least 95 % of the first, at most 2 % of the second.
-Needs espeak-ng, flite, festival and sox; music needs GENRESCOPE_DATA.
+Needs espeak-ng, flite, festival and sox; music needs GENRESCOPE_DATA. With --real it is real sound instead,
+in FOLDER a folder for each kind, and with --music real music besides: each kind with its 95 % interval.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ from pathlib import Path
 import numpy as np
 
 from crnn import paths
-from crnn.audio import Clip, from_samples, load_clip
-from crnn.commands.common import DEFAULT_MODEL, find_bundle
-from crnn.evaluation import wilson_interval
-from crnn.inference import Classifier
+from crnn.audio.clip import Clip, from_samples, load_clip
+from crnn.audio.folders import contents
+from crnn.bundles.library import DEFAULT_MODEL, find_bundle
+from crnn.errors import AudioError
+from crnn.evaluation.metrics import wilson_interval
+from crnn.inference.classifier import Classifier
 
 RATE = 22_050
 SECONDS = 12
@@ -130,16 +133,21 @@ def main() -> int:
     """Print the table, then JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=DEFAULT_MODEL)
-    classifier = Classifier(find_bundle(parser.parse_args().model))
+    parser.add_argument("--real", type=Path, metavar="FOLDER", help="sound that is no music, in a folder for each kind")
+    parser.add_argument("--music", type=Path, metavar="FOLDER", help="music, in a folder for each kind")
+    options = parser.parse_args()
+    classifier = Classifier(find_bundle(options.model))
+    if options.real or options.music:
+        return _real(classifier, options.real, options.music)
     missing = [name for name in ("espeak-ng", "flite", "text2wave", "sox") if not shutil.which(name)]
     if missing:
         print(f"needs {', '.join(missing)}", file=sys.stderr)
         return 2
     counts: dict[str, list[int]] = {}
     for kind, clip in itertools.chain(speech(), noises(), music()):
-        declined = classifier.classify(clip).verdict in {"not_music", "silence"}
-        counts.setdefault(kind, []).append(int(declined))
-    groups = {"not music": [], "music": []}
+        is_declined = classifier.classify(clip).verdict in {"not_music", "silence"}
+        counts.setdefault(kind, []).append(int(is_declined))
+    groups: dict[str, list[int]] = {"not music": [], "music": []}
     for kind, declined in counts.items():
         groups["music" if kind.startswith("music") else "not music"] += declined
         print(f"{kind:<32} declined {sum(declined)} of {len(declined)}")
@@ -149,6 +157,25 @@ def main() -> int:
         summary[name] = {"declined": float(np.mean(declined)), "interval": [low, high], "n": len(declined)}
         print(f"{name:<32} declined {np.mean(declined):.3f} ({low:.3f} to {high:.3f}) of {len(declined)}")
     print(json.dumps({"kinds": {kind: [sum(d), len(d)] for kind, d in counts.items()}} | summary))
+    return 0
+
+
+def _real(classifier: Classifier, real: Path | None, music_folder: Path | None) -> int:
+    """Print what is declined of each kind in two folders; an unreadable or too short file is left out, and told."""
+    for title, folder in (("not music", real), ("music", music_folder)):
+        counts: dict[str, list[int]] = {}
+        for path in contents(folder).audio if folder else ():
+            try:
+                verdict = classifier.classify_file(path).verdict
+            except AudioError as err:
+                print(err, file=sys.stderr)
+                continue
+            counts.setdefault(path.parent.name, []).append(int(verdict in {"not_music", "silence"}))
+        for kind, declined in (*counts.items(), (f"all {title}", [n for found in counts.values() for n in found])):
+            if declined:
+                low, high = wilson_interval(sum(declined), len(declined))
+                share = f"{np.mean(declined):.3f} ({low:.3f} to {high:.3f})"
+                print(f"{kind:<32} declined {sum(declined)} of {len(declined)}: {share}")
     return 0
 
 

@@ -15,18 +15,23 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
 from bench.measuring import SOURCE_RATE, Cost, alternate, child, children, music, write_mp3, write_wav
-from crnn import features
-from crnn.audio import Clip, load_clip
-from crnn.commands.common import DEFAULT_MODEL, find_bundle
-from crnn.inference import Classifier, softmax
+from crnn.audio import isolation
+from crnn.audio.clip import Clip, load_clip
+from crnn.bundles.library import DEFAULT_MODEL, find_bundle
+from crnn.config import TAGGER_MEL
+from crnn.features import log_mel
+from crnn.inference.classifier import Classifier
+from crnn.inference.decision import softmax
+from crnn.onnx_runtime import onnx_runtime
 
 Options = argparse.Namespace
 Figures = dict[str, Any]
@@ -47,7 +52,7 @@ def compared(ours: Cost, theirs: Cost, aim: str, **more: Any) -> Figures:
 def cold(options: Options, folder: Path) -> Figures:
     """One 30-s wav, whole process, against the import of TensorFlow."""
     wav = write_wav(folder / "clip.wav", music(30))
-    commands: dict[str, list[str | Path]] = {
+    commands: dict[str, Sequence[str | Path]] = {
         "ours": ["-m", "crnn", "classify", wav, "--model", options.model],
         "tensorflow": ["-c", "import tensorflow"],
     }
@@ -63,21 +68,27 @@ def warm(options: Options, folder: Path) -> Figures:
     _limit_tensorflow(options.threads)
     bundle = find_bundle(options.model)
     config, mp3 = bundle.feature_config, write_mp3(folder / "clip.mp3", music(30))
-    import crnn.model  # noqa: F401 - registers the layers
+    import crnn.networks.crnn  # noqa: F401 - registers the layers
 
     network = keras.saving.load_model(bundle.file("model.keras"), compile=False)
     classifier = Classifier(bundle, n_threads=options.threads)
 
+    def answer_of(inputs: Any) -> Any:
+        logits = network.predict(inputs, batch_size=len(inputs), verbose=0)
+        logits = logits["logits"] if isinstance(logits, dict) else logits
+        return softmax(logits.mean(axis=0), bundle.calibration.temperature)
+
     def with_librosa() -> Any:
         samples, _ = librosa.load(mp3, sr=config.sample_rate)
+        if config.front_end == TAGGER_MEL:
+            # librosa has no such mel: what it decodes and resamples goes through ours.
+            return answer_of(log_mel.segment(samples, config))
         power = librosa.feature.melspectrogram(
             y=samples, sr=config.sample_rate, n_fft=config.n_fft, hop_length=config.hop_length, n_mels=config.n_mels
         ).T
-        segments = features.stack_segments(power, config)
+        segments = log_mel.stack_segments(power, config)
         decibels = [librosa.power_to_db(segment, ref=np.max, top_db=-config.db_floor) for segment in segments]
-        logits = network.predict(np.stack(decibels), batch_size=len(decibels), verbose=0)
-        logits = logits["logits"] if isinstance(logits, dict) else logits
-        return softmax(logits.mean(axis=0), bundle.calibration.temperature)
+        return answer_of(np.stack(decibels))
 
     costs = alternate({"ours": lambda: classifier.classify_file(mp3), "keras": with_librosa}, options.repeats)
     difference = float(np.abs(classifier.classify_file(mp3).posterior - with_librosa()).max())
@@ -86,7 +97,7 @@ def warm(options: Options, folder: Path) -> Figures:
 
 def musicnn(options: Options, folder: Path) -> Figures:
     """The same mp3, against MSD_musicnn over windows without overlap, from the file and from decoded samples."""
-    from crnn.teachers import musicnn as teacher
+    from recipes.teachers import musicnn as teacher
 
     if options.musicnn is None:
         return {"skipped": "Name the wheel musicnn-0.1.0-py3-none-any.whl with --musicnn to measure this."}
@@ -118,20 +129,19 @@ def musicnn(options: Options, folder: Path) -> Figures:
 
 
 def _musicnn_network(wheel: Path, folder: Path, n_threads: int) -> tuple[Callable[[Any], Any], str]:
-    import onnxruntime
-
-    from crnn.teachers.musicnn import N_MELS, SEGMENT_FRAMES, load_musicnn
+    from recipes.teachers.musicnn import N_MELS, SEGMENT_FRAMES, load_musicnn
 
     network = load_musicnn(wheel)
     network(np.zeros((1, SEGMENT_FRAMES, N_MELS), np.float32))  # Keras exports what has been called
     try:
-        # `crnn.export` knows the layers of the CRNN alone.
+        # `crnn.networks.onnx_export` knows the layers of the CRNN alone.
         network.export(folder / "musicnn.onnx", format="onnx", verbose=False)
     except ImportError:
         import tensorflow as tf
 
         traced = tf.function(lambda segments: network(segments, training=False), reduce_retracing=True)
         return lambda segments: traced(segments)["logits"].numpy(), "tf.function (tf2onnx is not installed)"
+    onnxruntime = onnx_runtime()
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = n_threads
     session = onnxruntime.InferenceSession(folder / "musicnn.onnx", settings, providers=["CPUExecutionProvider"])
@@ -157,6 +167,28 @@ def long(options: Options, folder: Path) -> Figures:
         realtime = {"times_real_time": 60 * minutes / cost.seconds, "per_cpu": 60 * minutes / cost.cpu_seconds}
         rows.append({"minutes": minutes, **asdict(cost), **realtime})
     return {"rows": rows, "aim": "at least 300 times real time, at most 350 MB, memory flat"}
+
+
+def ahead(options: Options, folder: Path) -> Figures:
+    """An hour of mp3 decoded ahead in a worker while the network runs, against the two in turns in one process.
+
+    CPU is this process's own, without the worker's.
+    """
+    minutes = min(60, max(options.minutes))
+    mp3 = write_mp3(folder / "hour.mp3", music(60), repeats=minutes)
+    classifier = Classifier(find_bundle(options.model), n_threads=options.threads)
+
+    def in_turns() -> None:
+        # Where no process can be started a file is read in this one.
+        with mock.patch.object(isolation, "RemoteReading", side_effect=OSError("in turns")):
+            classifier.classify_file(mp3)
+
+    contestants: dict[str, Callable[[], object]] = {
+        "ours": lambda: classifier.classify_file(mp3),
+        "in turns": in_turns,
+    }
+    costs = alternate(contestants, min(options.repeats, 3))
+    return compared(costs["ours"], costs["in turns"], "at least 1.5 times faster", minutes=minutes)
 
 
 def _write_clips(folder: Path, n_clips: int) -> Path:
@@ -193,7 +225,7 @@ def dask(options: Options, folder: Path) -> Figures:
     try:
         from distributed import LocalCluster
     except ImportError:
-        return {"skipped": "dask is not installed: pip install -r requirements-dask.txt"}
+        return {"skipped": "dask is not installed: pip install '.[dask]'"}
     clips = _write_clips(folder, options.clips)
     classify: list[str | Path] = ["-m", "crnn", "classify", clips, "--format", "json", "--model", options.model]
     with LocalCluster(
@@ -205,8 +237,8 @@ def dask(options: Options, folder: Path) -> Figures:
 
 def cache(options: Options, folder: Path) -> Figures:
     """The features of a folder from the cache, against computing them."""
-    from crnn.cache import FeatureCache
-    from crnn.dataset import scan
+    from crnn.data.feature_cache import FeatureCache
+    from crnn.data.scan import scan
 
     tracks, config = scan(_write_clips(folder, options.clips)).tracks, find_bundle(options.model).feature_config
     store = FeatureCache(folder / "cache", config)
@@ -222,11 +254,11 @@ def preparing(options: Options, folder: Path) -> Figures:
     """An epoch's input from the features kept, against librosa each epoch; and how long a step waits for it."""
     import librosa
 
-    from crnn.archive import to_db
-    from crnn.augment import random_crop
-    from crnn.cache import FeatureCache
-    from crnn.dataset import scan
-    from crnn.orders import TrainingSettings
+    from crnn.data.feature_cache import FeatureCache
+    from crnn.data.scan import scan
+    from crnn.features.archive import to_db
+    from crnn.features.augment import random_crop
+    from crnn.jobs.order import TrainingSettings
 
     n_tracks = min(options.clips, 32)
     tracks, settings = scan(_write_clips(folder, n_tracks)).tracks, TrainingSettings()
@@ -258,14 +290,15 @@ def _share_waited(kept: tuple[Any, ...], labels: Any, settings: Any) -> float:
     """Share of training time in which the network waits for its next batch."""
     import time
 
-    from crnn import training
-    from crnn.model import build_crnn
+    from crnn.data import labelled
+    from crnn.networks.crnn import build_crnn
+    from crnn.training import trainer
 
     names = tuple(str(i) for i in range(len(kept)))
-    data = training.TrainingData(("a", "b"), training.LabelledTracks(names, kept, labels), training.NO_TRACKS)
+    data = labelled.TrainingData(("a", "b"), labelled.LabelledTracks(names, kept, labels), labelled.NO_TRACKS)
     model = build_crnn(settings.model, settings.features.n_mels, 2)
     # The loop of training itself, opened up: where it waits cannot be seen from outside.
-    run = training._Run(model, data, settings)
+    run = trainer._Run(model, data, settings)
     waited = worked = 0.0
     for epoch in range(4):
         run.epoch = epoch
@@ -291,12 +324,12 @@ def shares(options: Options, folder: Path) -> Figures:
     stereo, _ = soundfile.read(mp3, dtype="float32")
     clip = load_clip(mp3, config.sample_rate)
     mono = np.ascontiguousarray(stereo.mean(axis=1))
-    segments = features.segment(clip.samples, config)
+    segments = log_mel.segment(clip.samples, config)
     costs = alternate(
         {
             "decode": lambda: soundfile.read(mp3, dtype="float32"),
             "resample": lambda: soxr.resample(mono, SOURCE_RATE, config.sample_rate, quality="HQ"),
-            "log_mel": lambda: features.segment(clip.samples, config),
+            "log_mel": lambda: log_mel.segment(clip.samples, config),
             "network": lambda: classifier.run(segments),
             "all": lambda: classifier.classify_file(mp3),
         },
@@ -326,7 +359,8 @@ def upload(options: Options, folder: Path) -> Figures:
 
 
 PARTS: dict[str, Callable[[Options, Path], Figures]] = {
-    part.__name__: part for part in (cold, warm, musicnn, long, jobs, dask, cache, preparing, shares, page, upload)
+    part.__name__: part
+    for part in (cold, warm, musicnn, long, ahead, jobs, dask, cache, preparing, shares, page, upload)
 }
 
 

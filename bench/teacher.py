@@ -21,14 +21,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from crnn import features, linear_head, paths
-from crnn.audio import load_clip
-from crnn.commands.common import DEFAULT_MODEL, find_bundle
+from crnn import paths
+from crnn.audio.clip import load_clip
+from crnn.bundles.library import DEFAULT_MODEL, find_bundle
 from crnn.config import ModelConfig
-from crnn.evaluation import track_posteriors
-from crnn.inference import Classifier
-from crnn.teachers import musicnn
+from crnn.evaluation.metrics import track_posteriors
+from crnn.features import log_mel
+from crnn.inference.classifier import Classifier
+from crnn.training import linear_head
 from recipes.gtzan_crnn import DISCRIMINANT_WEIGHT
+from recipes.teachers import musicnn
 
 N_FOLDS = 5
 # The best of these on these folds, for each: none shall lose by a poor choice of another's.
@@ -37,6 +39,8 @@ N_RESAMPLED = 10_000
 
 FloatArray = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
+# Strength, weight of the discriminant analysis, and parts of the embedding: see `linear_head.fit_linear_head`.
+Form = tuple[float, float, tuple[int, ...]]
 
 
 def main() -> int:
@@ -59,7 +63,9 @@ def main() -> int:
     network = ModelConfig.from_dict({k: v for k, v in classifier.bundle.model.items() if k != "n_parameters"})
     parts = (network.timbral_embedding_size, network.embedding_size - network.timbral_embedding_size)
     heard = _heard([folder / row["file"] for row in rows], classifier, musicnn.load_musicnn(options.musicnn))
-    contestants = {"ours": (heard["ours"], [(strength, DISCRIMINANT_WEIGHT, parts) for strength in STRENGTHS])}
+    contestants: dict[str, tuple[list[FloatArray], list[Form]]] = {
+        "ours": (heard["ours"], [(strength, DISCRIMINANT_WEIGHT, parts) for strength in STRENGTHS])
+    }
     for name in ("tag logits", "penultimate"):
         contestants[f"MSD_musicnn, {name}"] = heard[name], [(strength, 0.0, ()) for strength in STRENGTHS]
     right = {name: _best(inputs, labels, forms, options.seeds) for name, (inputs, forms) in contestants.items()}
@@ -83,7 +89,7 @@ def _heard(files: list[Path], classifier: Classifier, teacher: object) -> dict[s
     found: dict[str, list[FloatArray]] = {"ours": [], "tag logits": [], "penultimate": []}
     for path in files:
         clip = load_clip(path, classifier.config.sample_rate)
-        found["ours"].append(classifier.run(features.segment(clip.samples, classifier.config))[1])
+        found["ours"].append(classifier.run(log_mel.segment(clip.samples, classifier.config))[1])
         windows = musicnn.segment(musicnn.log_mel(clip.samples, clip.sample_rate), musicnn.SEGMENT_FRAMES)
         answers = teacher.predict_on_batch(np.ascontiguousarray(windows))  # type: ignore[attr-defined]
         found["tag logits"].append(np.asarray(answers["logits"]).mean(axis=0, keepdims=True))
@@ -91,9 +97,7 @@ def _heard(files: list[Path], classifier: Classifier, teacher: object) -> dict[s
     return found
 
 
-def _best(
-    inputs: list[FloatArray], labels: Ints, forms: list[tuple[float, float, tuple[int, ...]]], n_seeds: int
-) -> npt.NDArray[np.float64]:
+def _best(inputs: list[FloatArray], labels: Ints, forms: list[Form], n_seeds: int) -> npt.NDArray[np.float64]:
     """Share of the seeds in which each track is named rightly, by the form of head that is right most often."""
     embedded = linear_head.Embedded(inputs, [track[:0] for track in inputs])
     n_genres = int(labels.max()) + 1

@@ -1,4 +1,4 @@
-"""`python -m crnn COMMAND`: everything that the app does, without a browser.
+"""`genrescope COMMAND`, or `python -m crnn COMMAND`: everything that the app does, without a browser.
 
 Results go to stdout, progress and log to stderr. Exit status: 0 done, 1 some input
 failed, 2 wrong use.
@@ -12,11 +12,14 @@ import errno
 import logging
 import os
 import sys
+from pathlib import Path
 from typing import TextIO
 
 from crnn import __version__
-from crnn.commands import answering, fetching, learning, shelf
+from crnn.cli import app, classify, evaluate, fetch, models, train
+from crnn.cli.common import Parser, say
 from crnn.errors import CrnnError
+from crnn.untrusted import VisibleFormatter
 
 DESCRIPTION = """\
 Hear a sound, name its genre, teach it your own.
@@ -33,19 +36,29 @@ or the word demo (synthesized on the spot).
 """
 
 
+# What a plain installation lacks, and the extra that brings it.
+_EXTRAS = {
+    "keras": "train",
+    "tensorflow": "train",
+    "onnx": "train",
+    "sklearn": "train",
+    "librosa": "app",
+    "plotly": "app",
+    "streamlit": "app",
+    "mutagen": "tags",
+}
+
 # A full disk, and one whose owner has used up his share.
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
-    parser = argparse.ArgumentParser(
-        prog="python -m crnn", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog=_name(), description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--version", action="version", version=f"GenreScope {__version__}")
     parser.add_argument("--verbose", action="store_true", help="log what is done, on stderr")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for family in (answering, fetching, learning, shelf):
+    for family in (classify, fetch, train, evaluate, models, app):
         family.add_commands(commands)
     return parser
 
@@ -56,15 +69,22 @@ def main(arguments: list[str] | None = None) -> int:
         # File names need not be valid UTF-8, nor consoles able to show a minus sign.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     options = build_parser().parse_args(arguments)
-    logging.basicConfig(
-        level=logging.INFO if options.verbose else logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s"
-    )
+    _log_to_stderr(logging.INFO if options.verbose else logging.WARNING)
     try:
         status = int(options.run(options))
         sys.stdout.flush()
         return status
     except CrnnError as err:
-        print(f"error: {err}", file=sys.stderr)
+        say(f"error: {err}", to_stderr=True)
+        return 1
+    except ModuleNotFoundError as err:
+        extra = _EXTRAS.get((err.name or "").split(".")[0])
+        if extra is None:
+            raise
+        say(
+            f"error: This needs {err.name}, which is not installed. Install the extra: pip install '.[{extra}]'",
+            to_stderr=True,
+        )
         return 1
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -75,11 +95,33 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     except OSError as err:
         if err.errno not in _FULL:
-            raise
-        print(f"error: the output could not be written to its end: {err.strerror}.", file=sys.stderr)
+            # The machine refuses something that no command foresaw: a path too long, a disk that fails.
+            logging.getLogger(__name__).info("What failed:", exc_info=True)
+            where = f"{err.filename}: " if isinstance(err.filename, str) else ""
+            say(f"error: {where[:200]}{err.strerror or err}.", to_stderr=True)
+            return 1
+        say(f"error: the output could not be written to its end: {err.strerror}.", to_stderr=True)
         with contextlib.suppress(OSError):  # what it still holds finds no room at the end either
             sys.stdout.close()
         return 1
+
+
+def _log_to_stderr(level: int) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(VisibleFormatter("%(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
+
+
+def _name() -> str:
+    """What this was started as: the installed command, or the package."""
+    return "genrescope" if Path(sys.argv[0]).stem == "genrescope" else "python -m crnn"
+
+
+def run() -> None:
+    """The command `genrescope`, and `python -m crnn`: one command, then the end of the process."""
+    if "--verbose" not in sys.argv:
+        _silence_decoders()
+    sys.exit(main())
 
 
 def _silence_decoders() -> None:
@@ -106,6 +148,4 @@ def _moved(stream: TextIO) -> TextIO:
 
 
 if __name__ == "__main__":
-    if "--verbose" not in sys.argv:
-        _silence_decoders()
-    sys.exit(main())
+    run()

@@ -38,12 +38,25 @@ def _require(condition: bool, message: str) -> None:
         raise ValueError(message)
 
 
+LOG_MEL, TAGGER_MEL = "log_mel", "tagger_mel"
+# The tagger's mel has exactly so many frames a second, and windows of so many seconds.
+_TAGGER_FRAMES_PER_SECOND = 100
+_TAGGER_WINDOW_SECONDS = 0.025
+
+
 @dataclass(frozen=True)
 class FeatureConfig(_DictConfig):
-    """How sound becomes the model's input: one log-mel for training and inference.
+    """How sound becomes the model's input: one front end for training and inference.
 
     Units are in the names; `fmin` and `fmax` are Hz, as in librosa. The default
     hop of 914 samples gives the 24.1 frames a second of the labelled archive.
+
+    front_end: `log_mel`, dB re a segment's loudest cell (`crnn.features.log_mel`), or `tagger_mel`,
+        what an AudioSet tagger hears (`crnn.features.tagger_mel`), where the hop is 10 ms and
+        `hop_length` says so in whole samples.
+    level: tagger_mel: what the power of a segment's frames is brought to, on average; 0 leaves it.
+    tail_seconds: A remainder after the last whole segment that is shorter gets none of its own.
+    is_tiled: Whether a sound shorter than a segment is repeated to its length.
     """
 
     sample_rate: int = 22_050
@@ -55,15 +68,33 @@ class FeatureConfig(_DictConfig):
     segment_seconds: float = 10.0
     segment_hop_seconds: float = 2.5
     db_floor: float = -80.0
+    front_end: str = LOG_MEL
+    level: float = 0.0
+    tail_seconds: float = 0.0
+    is_tiled: bool = False
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Settings from `to_dict`'s output, that of before there were two front ends included.
+
+        Raises:
+            ValueError: A field is missing, unknown or out of range.
+        """
+        added = {"front_end": LOG_MEL, "level": 0.0, "tail_seconds": 0.0, "is_tiled": False}
+        return super().from_dict(added | values)
 
     def __post_init__(self) -> None:
+        known = (LOG_MEL, TAGGER_MEL)
+        _require(self.front_end in known, f"front_end {self.front_end!r}: one of {', '.join(known)} is accepted")
         _require(8000 <= self.sample_rate <= 96_000, f"sample_rate {self.sample_rate} Hz: 8000 to 96000 is accepted")
         _require(64 <= self.n_fft <= 16_384, f"n_fft {self.n_fft}: 64 to 16384 is accepted")
         _require(0 < self.hop_length <= self.n_fft, f"hop_length {self.hop_length}: 1 to n_fft is accepted")
         _require(8 <= self.n_mels <= 512, f"n_mels {self.n_mels}: 8 to 512 is accepted")
+        # The tagger's bands reach beyond what a low sample rate holds: those stay empty.
+        highest = self.sample_rate / 2 if self.front_end == LOG_MEL else 24_000
         _require(
-            0 <= self.fmin < self.fmax <= self.sample_rate / 2,
-            f"fmin {self.fmin}, fmax {self.fmax}: need 0 <= fmin < fmax <= sample_rate / 2",
+            0 <= self.fmin < self.fmax <= highest,
+            f"fmin {self.fmin}, fmax {self.fmax}: need 0 <= fmin < fmax <= {highest:g}",
         )
         _require(1 <= self.segment_seconds <= 60, f"segment_seconds {self.segment_seconds}: 1 to 60 is accepted")
         _require(
@@ -71,11 +102,30 @@ class FeatureConfig(_DictConfig):
             f"segment_hop_seconds {self.segment_hop_seconds}: need more than 0, at most segment_seconds",
         )
         _require(-200 <= self.db_floor < 0, f"db_floor {self.db_floor} dB: -200 to below 0 is accepted")
+        _require(
+            0 <= self.tail_seconds <= self.segment_hop_seconds,
+            f"tail_seconds {self.tail_seconds}: 0 to segment_hop_seconds is accepted",
+        )
+        _require(0 <= self.level <= 1e9, f"level {self.level}: 0 to 1e9 is accepted")
+        if self.front_end == TAGGER_MEL:
+            self._check_tagger_mel()
+
+    def _check_tagger_mel(self) -> None:
+        hop = round(self.sample_rate / _TAGGER_FRAMES_PER_SECOND)
+        _require(self.hop_length == hop, f"hop_length {self.hop_length}: {hop}, 10 ms, is accepted")
+        _require(self.window_length <= self.n_fft, f"n_fft {self.n_fft}: at least {self.window_length} is needed")
 
     @property
     def frame_rate_hz(self) -> float:
         """Log-mel frames per second."""
+        if self.front_end == TAGGER_MEL:
+            return float(_TAGGER_FRAMES_PER_SECOND)
         return self.sample_rate / self.hop_length
+
+    @property
+    def window_length(self) -> int:
+        """Samples under the window of a frame."""
+        return round(_TAGGER_WINDOW_SECONDS * self.sample_rate) if self.front_end == TAGGER_MEL else self.n_fft
 
     @property
     def n_frames(self) -> int:
@@ -87,6 +137,29 @@ class FeatureConfig(_DictConfig):
         """Frames between the starts of neighbouring segments."""
         return max(1, round(self.segment_hop_seconds * self.frame_rate_hz))
 
+    @property
+    def n_tail_frames(self) -> int:
+        """Frames that must be left after the last whole segment to get a segment of their own."""
+        return max(1, round(self.tail_seconds * self.frame_rate_hz))
+
+
+def tagger_features(level: float = 0.0) -> FeatureConfig:
+    """The front end of the AudioSet tagger `mn04_as`, from the clips that the other front end reads.
+
+    704 bins at 22 050 Hz lie 31.3 Hz apart, as the tagger's do: its lowest bands are narrower
+    than two bins, so which of them falls into which band is part of what it learnt.
+    """
+    return FeatureConfig(
+        n_fft=704,
+        hop_length=220,
+        fmax=15_000.0,
+        segment_seconds=10.0,
+        segment_hop_seconds=10.0,
+        front_end=TAGGER_MEL,
+        level=level,
+        tail_seconds=3.0,
+    )
+
 
 @dataclass(frozen=True)
 class ModelConfig(_DictConfig):
@@ -95,7 +168,9 @@ class ModelConfig(_DictConfig):
     front_end: `square`, a stack of 3×3 convolution blocks, or `timbral`, filters as tall as
         timbres and as long as rhythms (Pons & Serra 2017), which can start from a teacher's,
         or `timbral+stack`, these beside the stack of convolutions and GRUs of Choi et al. (2017),
-        which can start from a teacher's as well.
+        which can start from a teacher's as well, or `tagger`, the convolutions of an AudioSet tagger with
+        its own head beside ours (`crnn.networks.tagger_crnn`); its sizes are the tagger's but for
+        `gru_units` and `embedding_size`.
     gru_units: units of the GRU per direction.
     embedding_size: width of the penultimate layer.
     channels: square: filters of each block, first to last.
@@ -132,7 +207,7 @@ class ModelConfig(_DictConfig):
     def __post_init__(self) -> None:
         # JSON knows no tuples.
         object.__setattr__(self, "pools", tuple((int(t), int(f)) for t, f in self.pools))
-        known = ("square", "timbral", "timbral+stack")
+        known = ("square", "timbral", "timbral+stack", "tagger")
         _require(self.front_end in known, f"front_end {self.front_end!r}: one of {', '.join(known)} is accepted")
         _require(1 <= len(self.channels) <= 8, f"channels {self.channels}: 1 to 8 blocks are accepted")
         _require(len(self.pools) == len(self.channels), "pools: as many as channels are needed")
@@ -142,6 +217,8 @@ class ModelConfig(_DictConfig):
         _require(1 <= self.embedding_size <= 2048, f"embedding_size {self.embedding_size}: 1 to 2048 is accepted")
         if self.front_end == "timbral+stack":
             self._check_stack()
+        if self.front_end == "tagger":
+            _require(self.embedding_size > 394, f"embedding_size {self.embedding_size}: more than 394 is needed")
         _require(0 <= self.dropout < 1, f"dropout {self.dropout}: 0 to below 1 is accepted")
         spans = (*self.vertical_spans, self.n_used_mels)
         _require(all(1 <= s <= self.n_used_mels <= 512 for s in spans), f"vertical_spans {self.vertical_spans}")
@@ -173,7 +250,7 @@ class ModelConfig(_DictConfig):
 class AugmentConfig(_DictConfig):
     """How much training varies what it shows; 0 switches a part off.
 
-    Each part is described where it is done, in `crnn.augment`.
+    Each part is described where it is done, in `crnn.features.augment`.
     """
 
     tempo: float = 0.15
@@ -204,8 +281,8 @@ class TrainConfig(_DictConfig):
 
     An epoch shows every track `crops_per_track` random crops. The learning rate rises
     over `warmup_epochs`, then falls along half a cosine. `average_decay` is that of
-    the moving average of the weights, which is what is kept. `patience` epochs without
-    a lower validation loss end the run; 0 lets it run to its end and keeps the last.
+    the moving average of the weights, which is what is kept, of the epoch with the lowest
+    validation loss. `patience` epochs without a lower one end the run; 0 lets it run to its end.
     `freeze_epochs` train the new head alone, when training starts from a model.
     """
 

@@ -9,12 +9,20 @@ class CrnnError(Exception):
     """Any fault that a user can understand and mend."""
 
 
+class NotAllowedError(CrnnError):
+    """The act is not this person's to do, where the app is served to others."""
+
+
 class AudioError(CrnnError):
     """The sound cannot be used."""
 
 
 class UndecodableAudioError(AudioError):
     """No decoder understands the file, or it holds no audio."""
+
+
+class DecoderFailedError(UndecodableAudioError):
+    """A decoder crashed, hung, or took too much memory on the file."""
 
 
 class EmptyAudioError(AudioError):

@@ -5,14 +5,19 @@ from __future__ import annotations
 import streamlit as st
 
 from crnn.errors import CrnnError
-from ui import chrome, state, training_check, training_data, training_options, training_report, training_run
-from ui.words import plain
+from ui.shared import chrome, state, visitor
+from ui.shared.words import plain
+from ui.train import check, clips, data, options, teach, visit
+from ui.train import report as training_report
+from ui.train import run as training_run
+from ui.train.given import draw_given
+from ui.train.kept import draw_kept
 
-chrome.page_setup(
-    "Train",
-    "Audio stays on this machine. What you add on this page is kept in the app's own folder, because training reads "
-    "it from there.",
-)
+chrome.page_setup("Train")
+st.title("Train", anchor=False)
+if not visitor.owner().may("train"):
+    visit.draw_lesson()
+    st.stop()
 
 run = training_run.run_on_show()
 if run is not None and run.is_active():
@@ -29,17 +34,27 @@ if run is not None:
     training_run.draw_earlier()
     st.stop()
 
-sources = training_data.choose_data()
+if teach.choose_way() == teach.CLIPS:
+    teach.draw_lesson()
+    draw_given()
+    training_run.draw_earlier()
+    draw_kept(clips.chosen())
+    st.stop()
+
+sources = data.choose_data()
 if not sources:
     st.info("Choose a data set, or add one. The demo needs none of your own music.")
     training_run.draw_earlier()
+    draw_kept(sources)
     st.stop()
 try:
-    found = training_check.look_over(sources)
+    found = check.look_over(sources)
 except CrnnError as err:
     st.error(plain(str(err)))
+    draw_kept(sources)
     st.stop()
-found = training_check.draw_check(found)
+found = check.draw_check(found)
 models, _ = state.find_models()
-training_options.draw_options(found, sources, models)
+options.draw_options(found, sources, models)
 training_run.draw_earlier()
+draw_kept(sources)

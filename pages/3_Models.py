@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import chrome, contest, shelf, state
-from ui.words import plain
+from ui.models import compare, library
+from ui.shared import chrome, state, visitor
+from ui.shared.words import plain
 
 chrome.page_setup("Models")
-shelf.draw_news()
+st.title("Models", anchor=False)
+library.draw_news()
 models, faults = state.find_models()
 for fault in faults:
     st.warning(plain(fault))
 if not models:
     st.info(chrome.NO_MODEL)
-    shelf.draw_import()
-    shelf.draw_deleted()
+    library.draw_import()
+    library.draw_deleted()
     st.stop()
 
 listed, compared = st.tabs(["Shelf", "Compare two"])
 with listed:
-    chosen = shelf.choose_model(models)
+    chosen = library.choose_model(models)
     if chosen is None:
-        st.caption("Choose a row to see that model's card, rename, export or delete it.")
+        acts = ", rename, export or delete it" if visitor.owner().may("keep") else ""
+        st.caption(f"Choose a row to see that model’s card{acts}.")
     else:
-        shelf.draw_model(chosen)
-    shelf.draw_import()
-    shelf.draw_deleted()
+        library.draw_model(chosen)
+    library.draw_import()
+    library.draw_deleted()
 with compared:
-    contest.draw_contest(models)
+    compare.draw_contest(models)

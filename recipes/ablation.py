@@ -24,12 +24,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize
 
-from crnn import linear_head
-from crnn.archive import LogMelArchive, read_archive
-from crnn.evaluation import fit_temperature, track_posteriors
-from crnn.export import OnnxNetwork
-from crnn.inference import softmax
-from crnn.training import plain_segments
+from crnn.data.labelled import plain_segments
+from crnn.evaluation.calibration import fit_temperature
+from crnn.evaluation.metrics import track_posteriors
+from crnn.features.archive import LogMelArchive, read_archive
+from crnn.inference.decision import softmax
+from crnn.networks.onnx_export import OnnxNetwork
+from crnn.training import linear_head
 from recipes import distil
 from recipes import gtzan_crnn as recipe
 from recipes.hearing import Leg

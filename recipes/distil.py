@@ -1,6 +1,6 @@
 """A student learns what two teachers hear, from windows of audio and of the archive.
 
-Its timbral half starts from MSD_musicnn's own kernels (`crnn.teachers.transplant`). On audio
+Its timbral half starts from MSD_musicnn's own kernels (`recipes.teachers.transplant`). On audio
 it is held to that teacher's features per frame, penultimate layer and tags; on the archive,
 whose sound is not here, to the published tags alone. Its stack starts from the CRNN of Choi et al.
 and learns what that hears in six seconds: its convolutions, its recurrent states, its tags.
@@ -20,10 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn.config import FeatureConfig, ModelConfig
-from crnn.model import DB_PER_NEPER, EMBEDDING, FRAMES, STACK_STEPS, build_crnn, set_normalization
-from crnn.teachers import choi, transplant
+from crnn.networks.crnn import DB_PER_NEPER, EMBEDDING, FRAMES, STACK_STEPS, build_crnn, set_normalization
 from recipes.hearing import FROM_AUDIO, Batch, Leg, Source, StackBatches, TaggedWindows, TimbralBatches
 from recipes.targets import Teachers
+from recipes.teachers import choi, transplant
 
 FloatArray = npt.NDArray[np.float32]
 OnStep = Callable[[int, FloatArray], None]

@@ -22,27 +22,33 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
-from crnn import cross_fitting, linear_head, paths, publishing
-from crnn.archive import read_archive, to_db, to_uint8
-from crnn.audio import find_audio_files
-from crnn.bundle import Bundle, Rejection
+from crnn import atomic, paths
+from crnn.audio.folders import find_audio_files
+from crnn.bundles.bundle import Bundle, Rejection
 from crnn.config import AugmentConfig, FeatureConfig, ModelConfig
-from crnn.dataset import fold_tracks, scan
-from crnn.features import log_mel
-from crnn.orders import TrainingSettings
-from crnn.rejection import fit_rejection
-from crnn.teachers import choi, musicnn
-from crnn.tracks import Track
-from crnn.training import NO_TRACKS, LabelledTracks, TrainingData, TrainResult
+from crnn.data.labelled import NO_TRACKS, LabelledTracks, TrainingData
+from crnn.data.scan import fold_tracks, scan
+from crnn.data.tracks import Track
+from crnn.evaluation import cross_fitting
+from crnn.evaluation.calibration import calibrate
+from crnn.features.archive import read_archive, to_db, to_uint8
+from crnn.features.log_mel import log_mel
+from crnn.jobs.order import TrainingSettings
+from crnn.networks.onnx_export import OnnxNetwork
+from crnn.training import linear_head, publish
+from crnn.training.rejection import fit_rejection
+from crnn.training.trainer import TrainResult
 from recipes import distil, hearing, sounds, targets
 from recipes.bad_sound import degrade
 from recipes.hearing import Leg, Source
 from recipes.targets import StoredLogMel, Targets, Teachers
+from recipes.teachers import choi, musicnn
 
 WINDOWS = FeatureConfig(segment_seconds=3.0, segment_hop_seconds=3.0)
 SEGMENTS = FeatureConfig(segment_seconds=6.0, segment_hop_seconds=6.0)
@@ -184,6 +190,10 @@ def _distil(heard: dict[str, Targets], data: Path, teachers: Teachers, work: Pat
     return student
 
 
+def _leg_facts(half: str, leg: Leg) -> dict[str, Any]:
+    return {"what": f"{half} half distilled", "steps": leg.steps, "learning rate": leg.learning_rate, "seed": leg.seed}
+
+
 def body_after(n_legs: int, work: Path) -> Path:
     """Where the student is kept after so many of `LEGS`."""
     return work / f"body-{n_legs}.keras"
@@ -199,9 +209,9 @@ def _half(
 
 
 def _save(model: keras.Model, path: Path) -> None:
-    draft = path.with_name(f".{path.stem}.draft.keras")
-    model.save(draft)
-    draft.replace(path)
+    with atomic.draft_folder(path) as draft:
+        model.save(draft / path.name)
+        (draft / path.name).replace(path)
 
 
 def sources(heard: dict[str, Targets], gtzan: float, emotify: float, rest: float) -> list[Source]:
@@ -226,7 +236,7 @@ def _sources(data: Path, music: Path) -> list[tuple[str, list[Path], int]]:
     emotify = _listed(data / "emotify-audio", "unlabelled")
     folders = sorted(folder for folder in music.iterdir() if folder.is_dir())
     sources = [("gtzan", gtzan, 7), ("emotify", emotify, 7)]
-    return [*sources, *((folder.name, find_audio_files([folder]), 5) for folder in folders)]
+    return [*sources, *((folder.name, find_audio_files([folder])[0], 5) for folder in folders)]
 
 
 def _listed(folder: Path, split: str) -> list[Path]:
@@ -284,7 +294,7 @@ def fit_and_publish(
     # Variations make the head no better on bad sound, which the body has learnt, and worse on good.
     plain = linear_head.Embedded(embedded.plain, [track[:0] for track in embedded.varied])
     parts = (NETWORK.timbral_embedding_size, NETWORK.embedding_size - NETWORK.timbral_embedding_size)
-    form = {"discriminant_weight": DISCRIMINANT_WEIGHT, "parts": parts}
+    form: dict[str, Any] = {"discriminant_weight": DISCRIMINANT_WEIGHT, "parts": parts}
     # Random folds share artists and would choose too weak a penalty.
     halves = is_valid.astype(np.int64)
     strength, loss_of = linear_head.choose_strength(plain, labels, halves, len(genres), **form)
@@ -296,7 +306,7 @@ def fit_and_publish(
         "losses": {str(tried): loss for tried, loss in loss_of.items()},
     }
     on_valid = cross_fitting.cross_fit([logits[i] for i in valid], labels[valid], folds[valid], genres)
-    calibration, rejection = cross_fitting.calibrate(logits, labels), _rejection(body, embedded, train, heard)
+    calibration, rejection = calibrate(logits, labels), _rejection(body, embedded, train, heard)
     scores = {"valid": on_valid.to_dict() | {"part": "valid"}, "crossed": crossed}
     split = {"name": "fault-filtered", "n_train": len(train), "n_valid": len(valid)}
 
@@ -306,15 +316,16 @@ def fit_and_publish(
         tracks = LabelledTracks(
             tuple(archive.track_ids[i] for i in learnt), tuple(archive.log_mel[i] for i in learnt), labels[learnt]
         )
-        return publishing.publish(
+        return publish.publish(
             TrainResult(linear_head.attach(body, head), [], 0, stopped=False),
             folder,
             TrainingData(genres, tracks, NO_TRACKS),
             TrainingSettings(features=SEGMENTS, model=NETWORK, augment=VARIATIONS),
-            publishing.Provenance(
+            publish.Provenance(
                 data={"name": "GTZAN, log-mel archive", "n_tracks": len(learnt), "fingerprint": dataset.fingerprint},
                 split=split,
                 notes=notes,
+                legs=tuple(_leg_facts(half, leg) for half, leg in LEGS),
             ),
             calibration=calibration,
             rejection=rejection,
@@ -372,7 +383,7 @@ def _rejection(
     rng = np.random.default_rng(SEED)
     music = [*(embedded.plain[i] for i in train), *(embedded.varied[i] for i in train)]
     pieces = heard[rng.permutation(len(heard))[:N_MUSIC_PIECES]]
-    music += publishing.embed(body, [piece[rng.integers(len(piece))] for piece in pieces], SEGMENTS)
+    music += publish.embed(OnnxNetwork(body), [piece[rng.integers(len(piece))] for piece in pieces], SEGMENTS)
     music += _embed_sounds(body, sounds.music(SEGMENTS.sample_rate))
     others = sounds.not_music(SEGMENTS.sample_rate)
     others += [degrade(sound, SEGMENTS.sample_rate, rng) for sound in others]
@@ -381,7 +392,7 @@ def _rejection(
 
 
 def _embed_sounds(body: keras.Model, made: list[sounds.Sound]) -> list[npt.NDArray[np.float32]]:
-    return publishing.embed(body, [to_uint8(log_mel(sound, SEGMENTS)) for sound in made], SEGMENTS)
+    return publish.embed(OnnxNetwork(body), [to_uint8(log_mel(sound, SEGMENTS)) for sound in made], SEGMENTS)
 
 
 if __name__ == "__main__":

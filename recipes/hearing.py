@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from crnn import augment, features
-from crnn.archive import to_db
 from crnn.config import FeatureConfig
-from crnn.teachers import choi, musicnn
+from crnn.features import augment
+from crnn.features import log_mel as features
+from crnn.features.archive import to_db
 from recipes.targets import N_BAD, N_GOOD, PIECE_SECONDS, Targets
+from recipes.teachers import choi, musicnn
 
 FloatArray = npt.NDArray[np.float32]
 Batch = tuple[FloatArray, ...]

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from crnn import demo, negatives, synthesis
-from crnn.audio import load_clip
+from crnn.audio.clip import load_clip
+from crnn.data import demo
+from crnn.synthesis import instruments, negatives
 
 Sound = npt.NDArray[np.float32]
 
@@ -43,10 +44,10 @@ def _drums_alone(seed: int, sample_rate: int) -> Sound:
     """Twelve seconds of a drummer who keeps a beat and varies it."""
     rng, rate = np.random.default_rng([_SEED, seed]), sample_rate
     sounds = [
-        synthesis.kick(rate, rng),
-        synthesis.snare(rate, rng),
-        synthesis.hat(rate, rng),
-        synthesis.cymbal(rate, rng),
+        instruments.kick(rate, rng),
+        instruments.snare(rate, rng),
+        instruments.hat(rate, rng),
+        instruments.cymbal(rate, rng),
     ]
     chances = np.zeros((4, 16))
     chances[0, [0, 8]], chances[1, [4, 12]], chances[2, ::2], chances[3, 0] = 0.95, 0.95, 0.9, 0.1

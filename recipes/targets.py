@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +19,14 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from crnn import features
-from crnn.archive import to_db, to_uint8
-from crnn.audio import AudioStream
+from crnn import atomic
+from crnn.audio.clip import AudioStream
 from crnn.config import FeatureConfig
 from crnn.errors import AudioError
-from crnn.teachers import choi, musicnn
+from crnn.features import log_mel as features
+from crnn.features.archive import to_db, to_uint8
 from recipes.bad_sound import coded, degrade
+from recipes.teachers import choi, musicnn
 
 if TYPE_CHECKING:
     import keras
@@ -137,9 +137,8 @@ def targets_of_files(
         np.concatenate([part.piece + index for index, part in enumerate(found)]),
         *(np.concatenate([getattr(part, name) for part in found]) for name in names[2:]),
     )
-    draft = cache.with_name(f".{cache.name}.{os.getpid()}.npz")
-    np.savez(draft, **{name: getattr(joined, name) for name in names})
-    draft.replace(cache)
+    with atomic.replacing(cache) as file:
+        np.savez(file, **{name: getattr(joined, name) for name in names})
     return joined
 
 
@@ -161,7 +160,7 @@ def _pieces(path: Path, sample_rate: int, stored: Mapping[str, StoredLogMel]) ->
 def _copies(pieces: Sequence[FloatArray], rng: np.random.Generator) -> Iterator[FloatArray]:
     for piece in pieces:
         yield _at_another_speed(piece, rng)
-        other = np.resize(pieces[rng.integers(len(pieces))], len(piece))
+        other = np.resize(pieces[int(rng.integers(len(pieces)))], len(piece))
         loudness = np.sqrt((piece**2).mean() / ((other**2).mean() + 1e-12)) * 10 ** (-rng.uniform(0, 6) / 20)
         mixed = piece + other * np.float32(min(loudness, 100.0))
         yield _at_another_speed(mixed / max(1.0, np.abs(mixed).max()), rng)

@@ -1,35 +1,82 @@
-"""Fixtures that all tests share, and the order of the tests."""
+"""Fixtures that all tests share, the order of the tests, and how many run at once."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from sounds import RATE, SOUNDS, FloatArray, wav_bytes
 from tiny_bundle import tiny_bundle
 
-from crnn.bundle import Bundle
+from crnn.bundles.bundle import Bundle
+from crnn.onnx_runtime import TELEMETRY_SWITCH
 
 ROOT = Path(__file__).resolve().parents[1]
+# Some tests import ONNX Runtime themselves, as oracle.
+os.environ[TELEMETRY_SWITCH] = "1"
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # A core for each: TensorFlow would start as many threads as there are cores, in every process.
+    os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+
+_ENCODED: dict[tuple[bytes, str, tuple[str, ...]], bytes] = {}
+# Folders whose tests import Keras or TensorFlow, which takes longer than all that is quick.
+_OF_KERAS = ("networks", "training", "recipes")
+# What trains takes up to 2 GB.
+_MAX_PROCESSES = 4
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Quick tests first, then pages, slow ones, browsers: a plain mistake shows at once."""
+def _cost(item: pytest.Item) -> int:
+    if item.get_closest_marker("browser"):
+        return 3
+    if item.get_closest_marker("slow"):
+        return 2
+    return int(bool({"pages", *_OF_KERAS} & set(item.path.parts)))
 
-    def cost(item: pytest.Item) -> int:
-        if item.get_closest_marker("browser"):
-            return 3
-        if item.get_closest_marker("slow"):
-            return 2
-        return int("pages" in item.path.parts)
 
-    items.sort(key=cost)
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Folders of which nothing is quick are not even imported where `-m quick` asks for no more: Keras takes 7 s."""
+    is_dear = bool({"pages", "browser", *_OF_KERAS} & set(collection_path.relative_to(ROOT).parts))
+    return True if is_dear and config.option.markexpr == "quick" else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Quick tests first, then pages, slow ones, browsers: a plain mistake shows at once. The first are marked so.
+
+    Of several processes one drives the browsers, and begins after the quick tests, or all would wait for it at the end.
+    """
+    turns = (0, 2, 3, 1) if hasattr(config, "workerinput") else (0, 1, 2, 3)
+    items.sort(key=lambda item: turns[_cost(item)])
+    for item in items:
+        if _cost(item) == 0:
+            item.add_marker("quick")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """A folder or all of it takes a process for each core; a file begins sooner in this one. `-n 0` has all in it."""
+    is_worker = hasattr(config, "workerinput")
+    if is_worker or not config.pluginmanager.hasplugin("xdist") or config.option.numprocesses is not None:
+        return
+    is_named = config.option.keyword or not any(Path(argument).is_dir() for argument in config.args)
+    n_processes = min(os.cpu_count() or 1, _MAX_PROCESSES)
+    if not is_named and not config.option.usepdb and n_processes > 1:
+        config.option.numprocesses = n_processes
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Whoever is free takes the next tests of a file, in the order above."""
+    from scheduling import InOrder
+
+    return InOrder(config, log)
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +85,14 @@ def _own_main_module() -> Iterator[None]:
     main = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = main
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is written without a place being named is not found again by the tests beside this one, or the next run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GENRESCOPE_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -77,9 +132,16 @@ def encode(ffmpeg: str, tmp_path: Path) -> Callable[..., Path]:
 
     def make(samples: FloatArray, name: str, *options: str, rate: int = RATE) -> Path:
         source, path = tmp_path / "source.wav", tmp_path / name
-        source.write_bytes(wav_bytes(samples, rate, "PCM_16"))
+        wav = wav_bytes(samples, rate, "PCM_16")
+        # Many tests begin with the same file.
+        key = (hashlib.sha256(wav).digest(), name, options)
+        if key in _ENCODED:
+            path.write_bytes(_ENCODED[key])
+            return path
+        source.write_bytes(wav)
         command = [ffmpeg, "-nostdin", "-v", "error", "-y", "-i", str(source), *options, str(path)]
         subprocess.run(command, check=True, capture_output=True, timeout=60)
+        _ENCODED[key] = path.read_bytes()
         return path
 
     return make

@@ -6,7 +6,9 @@ Mono float32 in [-1, 1] at the model's rate unless said otherwise.
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -57,3 +59,24 @@ SOUNDS: dict[str, Callable[[], FloatArray]] = {
     "quiet noise": lambda: noise(level=1e-4),
     "sine in noise": lambda: sine(1000.0, 12.3) + noise(12.3, level=0.01),
 }
+
+
+def write_sound(path: Path, frequency_hz: float, seconds: float = 1.0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, sine(frequency_hz, seconds), RATE)
+    return path
+
+
+def riff(
+    data: bytes, *, rate: int = RATE, channels: int = 1, bits: int = 16, kind: int = 1, declared: int = -1
+) -> bytes:
+    """A wav file by hand, so that its header can lie."""
+    size = len(data) if declared < 0 else declared
+    frame_bytes = channels * bits // 8
+    layout = struct.pack("<HHIIHH", kind, channels, rate, rate * frame_bytes & 0xFFFFFFFF, frame_bytes & 0xFFFF, bits)
+    body = b"WAVEfmt " + struct.pack("<I", 16) + layout + b"data" + struct.pack("<I", size) + data
+    return b"RIFF" + struct.pack("<I", len(body) if declared < 0 else declared) + body
+
+
+def pcm(samples: FloatArray) -> bytes:
+    return (samples * 32_767).astype("<i2").tobytes()

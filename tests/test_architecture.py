@@ -4,39 +4,30 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[1]
 MAX_MODULE_LINES, MAX_FUNCTION_LINES, MAX_PAGE_LINES = 400, 50, 120
 
+# The wings, each importing only from those before it and from the modules of `crnn/` itself.
+WINGS = "audio features synthesis data bundles inference analysis evaluation networks jobs training cli".split()
+KERAS_WINGS = {"networks", "training"}
 # What Listen and `classify` are made of; all that they import, at whatever moment, counts.
 SERVING = (
-    "audio",
-    "bundle",
-    "containers",
-    "decoding",
-    "errors",
-    "features",
-    "figures",
-    "inference",
+    "audio.clip",
+    "bundles.bundle",
+    "features.log_mel",
+    "analysis.figures",
+    "inference.classifier",
+    "inference.output",
     "paths",
-    "reporting",
 )
 DEAR = {"tensorflow", "keras", "librosa", "sklearn", "numba", "pandas", "streamlit", "matplotlib", "tf2onnx"}
-# The only modules that may touch the training framework, by their first names below crnn.
-KERAS_MODULES = set(
-    (
-        "export folding keras_file linear_head model parity publishing replicas teachers tflite training transfer "
-        "workshop"
-    ).split()
-)
-
 
 FORBIDDEN_CALLS = {"print", "warnings.filterwarnings", "warnings.simplefilter", "logging.basicConfig"}
 
@@ -96,16 +87,45 @@ def packages(path: Path) -> set[str]:
     return {target.split(".")[0] for target in imported(tree_of(path))}
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_library_knows_nothing_of_the_screen(name: str) -> None:
-    assert not packages(NAMES[name]) & {"streamlit", "ui", "pages", "app", "tests", "bench"}
+def found_in(paths: Iterable[Path], find: Callable[[Path], object]) -> list[str]:
+    """A line for each file in which something is found, so that a test tells all of it at once."""
+    found = {path.relative_to(ROOT).as_posix(): find(path) for path in paths}
+    return [f"{name}: {what}" for name, what in found.items() if what]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_plotly_is_for_figures_and_keras_for_training(name: str) -> None:
-    found, first_name = packages(NAMES[name]), name.removeprefix("crnn.").split(".")[0]
-    assert "plotly" not in found or first_name == "figures"
-    assert not found & {"keras", "tensorflow", "tf2onnx"} or first_name in KERAS_MODULES
+def test_the_library_knows_nothing_of_the_screen() -> None:
+    assert not found_in(CRNN, lambda path: packages(path) & {"streamlit", "ui", "pages", "app", "tests", "bench"})
+
+
+def wing_of(name: str) -> str:
+    """The wing of a module of crnn; "" for those of `crnn/` itself."""
+    first = name.removeprefix("crnn.").split(".")[0]
+    return first if first in WINGS else ""
+
+
+def test_every_folder_is_a_wing() -> None:
+    folders = {path.parent.name for path in CRNN if path.parent != ROOT / "crnn"}
+    assert folders == set(WINGS)
+
+
+def test_arrows_point_to_wings_before() -> None:
+    """`crnn/` itself is the ground and imports from no wing; its `__main__` alone is the door, to `cli`."""
+    rank = {"": -1} | {wing: number for number, wing in enumerate(WINGS)}
+    wrong = [
+        f"{name} imports {target}"
+        for name in NAMES
+        if name != "crnn.__main__"
+        for target in sorted(crnn_imports(name))
+        if rank[wing_of(target)] > rank[wing_of(name)]
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_plotly_is_for_figures_and_keras_for_networks_and_training() -> None:
+    for name, path in NAMES.items():
+        found = packages(path)
+        assert "plotly" not in found or name == "crnn.analysis.figures", name
+        assert not found & {"keras", "tensorflow", "tf2onnx"} or wing_of(name) in KERAS_WINGS, name
 
 
 def test_serving_pulls_in_nothing_dear() -> None:
@@ -116,7 +136,7 @@ def test_serving_pulls_in_nothing_dear() -> None:
             seen.add(name)
             assert not packages(NAMES[name]) & DEAR, name
             waiting.extend(crnn_imports(name))
-    assert not {name.removeprefix("crnn.").split(".")[0] for name in seen} & KERAS_MODULES
+    assert not {wing_of(name) for name in seen} & KERAS_WINGS
 
 
 def test_imports_have_no_cycle() -> None:
@@ -134,47 +154,66 @@ def test_the_package_itself_imports_nothing() -> None:
     assert done.stdout.strip() == "['crnn']"
 
 
+def test_one_draft_and_one_hash_of_a_file() -> None:
+    """What is made beside its place and renamed, and what is hashed whole, goes through `crnn.atomic`."""
+    for name, path in NAMES.items():
+        found = re.findall(r"mkstemp|mkdtemp|NamedTemporaryFile|file_digest", path.read_text(encoding="utf-8"))
+        assert not found or name == "crnn.atomic", f"{name}: {found}"
+
+
 def test_there_is_one_log_mel() -> None:
     for name, path in NAMES.items():
-        is_view_or_teacher = name.removeprefix("crnn.").split(".")[0] in {"views", "teachers"}
-        assert is_view_or_teacher or "melspectrogram" not in path.read_text(encoding="utf-8"), name
-        assert name == "crnn.features" or "mel_filters" not in path.read_text(encoding="utf-8"), name
+        assert "melspectrogram" not in path.read_text(encoding="utf-8"), name
+        is_front_end = name in {"crnn.features.log_mel", "crnn.features.tagger_mel"}
+        assert is_front_end or "mel_filters" not in path.read_text(encoding="utf-8"), name
 
 
-@pytest.mark.parametrize("path", sources("crnn", "ui"), ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_importing_does_nothing(path: Path) -> None:
+def test_only_the_features_ask_which_front_end_it_is() -> None:
+    """`FeatureConfig` says it, `crnn.features` acts on it: everybody else gets frames."""
+    for name, path in NAMES.items():
+        if name != "crnn.config" and wing_of(name) != "features":
+            assert "TAGGER_MEL" not in path.read_text(encoding="utf-8"), name
+            assert "crnn.features.tagger_mel" not in imported(tree_of(path)), name
+
+
+def calls_at_the_top(path: Path) -> list[str]:
+    calls = [node for node in tree_of(path).body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)]
+    return [f"line {call.lineno}: {ast.unparse(call)}" for call in calls]
+
+
+def test_importing_does_nothing() -> None:
     """No statement at the top of a module calls for the sake of the call: no mkdir, no download, no filter."""
-    for node in tree_of(path).body:
-        is_call = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
-        assert not is_call, f"line {node.lineno}: {ast.unparse(node)}"
+    assert not found_in(sources("crnn", "ui"), calls_at_the_top)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if "commands" not in name and "__main__" not in name])
-def test_the_library_does_not_print_or_change_warnings(name: str) -> None:
-    for node in ast.walk(tree_of(NAMES[name])):
-        called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
-        assert called not in {"print", "warnings.filterwarnings", "warnings.simplefilter", "logging.basicConfig"}, (
-            called
-        )
+def forbidden_calls(path: Path) -> list[str]:
+    calls = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)]
+    return [f"line {call.lineno}" for call in calls if ast.unparse(call.func) in FORBIDDEN_CALLS]
 
 
-@pytest.mark.parametrize("path", sources("ui"), ids=lambda path: path.name)
-def test_the_glue_imports_no_page(path: Path) -> None:
-    assert not packages(path) & {"pages", "app"}
+def test_the_library_does_not_print_or_change_warnings() -> None:
+    library = [path for name, path in NAMES.items() if wing_of(name) != "cli" and "__main__" not in name]
+    assert not found_in(library, forbidden_calls)
 
 
-@pytest.mark.parametrize("path", pages(), ids=lambda path: path.name)
-def test_pages_only_read_call_and_show(path: Path) -> None:
-    tree = tree_of(path)
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_PAGE_LINES
-    assert not [node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
-    assert "numpy" not in packages(path)
-    assert not packages(path) & {"pages", "app"}
+def test_the_glue_imports_no_page() -> None:
+    assert not found_in(sources("ui"), lambda path: packages(path) & {"pages", "app"})
 
 
-@pytest.mark.parametrize("path", sources("crnn", "ui"), ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_modules_are_short(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_MODULE_LINES
+def test_pages_only_read_call_and_show() -> None:
+    assert not found_in(pages(), lambda path: n_lines(path) if n_lines(path) > MAX_PAGE_LINES else 0)
+    assert not found_in(pages(), lambda path: packages(path) & {"numpy", "pages", "app"})
+    for path in pages():
+        assert not [node.name for node in ast.walk(tree_of(path)) if isinstance(node, ast.ClassDef)], path
+
+
+def n_lines(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def test_modules_are_short() -> None:
+    all_modules = sources("crnn", "ui", "bench", "recipes", "tests")
+    assert not found_in(all_modules, lambda path: n_lines(path) if n_lines(path) > MAX_MODULE_LINES else 0)
 
 
 def length_without_docstring(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
@@ -185,15 +224,45 @@ def length_without_docstring(function: ast.FunctionDef | ast.AsyncFunctionDef) -
     return lines
 
 
-@pytest.mark.parametrize(
-    "path", [*sources("crnn", "ui", "bench"), *pages()], ids=lambda path: path.relative_to(ROOT).as_posix()
-)
-def test_functions_are_short(path: Path) -> None:
+def long_functions(path: Path) -> dict[str, int]:
     functions = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    long = {f.name: length_without_docstring(f) for f in functions if length_without_docstring(f) > MAX_FUNCTION_LINES}
-    assert not long
+    return {f.name: length_without_docstring(f) for f in functions if length_without_docstring(f) > MAX_FUNCTION_LINES}
 
 
-@pytest.mark.parametrize("name", SERVING)
-def test_serving_modules_exist(name: str) -> None:
-    importlib.import_module(f"crnn.{name}")
+def test_functions_are_short() -> None:
+    assert not found_in([*sources("crnn", "ui", "bench"), *pages()], long_functions)
+
+
+def public_functions(body: list[ast.stmt], prefix: str = "") -> Iterator[tuple[str, ast.FunctionDef]]:
+    for node in body:
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+            yield prefix + node.name, node
+        elif isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield from public_functions(node.body, f"{node.name}.")
+
+
+def parameters(function: ast.FunctionDef) -> list[str]:
+    arguments = function.args
+    names = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+    return [name for name in names if name not in {"self", "cls"}]
+
+
+def without_args_section(path: Path) -> list[str]:
+    """Public functions of two or more parameters whose docstring does not tell of each, in their order."""
+    found = []
+    for name, function in public_functions(tree_of(path).body):
+        wanted = parameters(function)
+        _, _, section = (ast.get_docstring(function) or "").partition("Args:\n")
+        told = re.findall(r"^    \*{0,2}(\w+):", section.partition("\n\n")[0], flags=re.MULTILINE)
+        if len(wanted) >= 2 and told != wanted:
+            found.append(f"{name}{tuple(wanted)}: {told}")
+    return found
+
+
+def test_docstrings_tell_of_every_parameter() -> None:
+    assert not found_in([*CRNN, *sources("ui")], without_args_section)
+
+
+def test_serving_modules_exist() -> None:
+    for name in SERVING:
+        importlib.import_module(f"crnn.{name}")

@@ -10,8 +10,8 @@ import numpy as np
 from sounds import RATE, chirp, noise, sine, wav_bytes
 
 from crnn.config import AugmentConfig, FeatureConfig, ModelConfig, TrainConfig
-from crnn.orders import TrainingOrder, TrainingSettings
-from crnn.runs import Run
+from crnn.jobs.order import TrainingOrder, TrainingSettings
+from crnn.jobs.runs import Run
 
 SETTINGS = TrainingSettings(
     FeatureConfig(n_fft=1024, n_mels=32, segment_seconds=2.0, segment_hop_seconds=1.0),
@@ -39,7 +39,7 @@ def small_data_set(folder: Path, n_tracks: int = 6, seconds: float = 3.0) -> Pat
     return folder
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 150.0) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 400.0) -> None:
     """Wait for `condition`, and fail where it does not come."""
     deadline = time.monotonic() + seconds
     while not condition():

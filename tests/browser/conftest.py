@@ -52,12 +52,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"http://localhost:{port}"
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
         log.close()
 
 
 def _wait_until_up(address: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline and process.poll() is None:
         try:
             with urllib.request.urlopen(f"{address}/_stcore/health", timeout=5) as answer:
@@ -98,7 +98,7 @@ def open_page(chromium, server):
     """Opens the app in a window of a given size; fails the test on a script error or a foreign request."""
     from playwright.sync_api import expect
 
-    expect.set_options(timeout=30_000)
+    expect.set_options(timeout=60_000)
     faults: list[str] = []
     contexts = []
 
@@ -110,8 +110,9 @@ def open_page(chromium, server):
         context = chromium.new_context(viewport={"width": width, "height": height}, permissions=["microphone"])
         contexts.append(context)
         page = context.new_page()
+        page.set_default_timeout(60_000)
         page.on("request", check)
-        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("pageerror", lambda error: faults.append(f"{error}\n{error.stack}"))
         page.goto(server)
         expect(page.get_by_role("tab", name="Record")).to_be_visible()
         return page

@@ -10,10 +10,11 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 import soundfile
+from listen_in_browser import wait_until_it_plays
 from sounds import clicks, noise, sine, wav_bytes
 
-from crnn import features
 from crnn.config import FeatureConfig
+from crnn.features import log_mel
 
 pytestmark = pytest.mark.browser
 
@@ -53,7 +54,7 @@ def without_sound(page):
     """Explore as first opened."""
     page.get_by_role("link", name="Explore").click()
     # Listen has an uploader too: only Explore's words tell that the page has changed.
-    page.get_by_text("Give a sound", exact=True).wait_for(timeout=60_000)
+    page.get_by_text("a sound from the Listen page comes along").wait_for(timeout=60_000)
     page.get_by_role("tab", name="Upload").click()
     return page
 
@@ -98,8 +99,9 @@ def test_cursor_and_zoom_go_through_all_views(explore) -> None:
     add(explore, "Chroma")
     explore.get_by_role("button", name="Zoom in").click()
     explore.get_by_role("button", name="Play", exact=True).click()
-    explore.wait_for_timeout(400)
-    for _ in range(3):  # a machine busy with other work holds up frames
+    wait_until_it_plays(explore)
+    for _ in range(6):  # a machine busy with other work holds up frames
+        explore.locator(".view audio").evaluate("audio => { audio.currentTime = 0.1; }")
         seen = np.array(explore.evaluate(WATCH, [0, 20]))
         assert seen[:, 2].all(), "the cursor misses a view"
         # Zoomed to half: the window begins where the sound began.
@@ -139,7 +141,8 @@ def test_part_loops_and_is_taken_home(explore) -> None:
     for _ in range(12):
         explore.wait_for_timeout(150)
         times.append(audio.evaluate("audio => audio.currentTime"))
-    assert all(1.9 < time < 3.15 for time in times)
+    # A busy machine is late at the end.
+    assert all(1.9 < time < 4.2 for time in times)
     assert min(np.diff(times)) < 0, "it does not go round"
     with explore.expect_download() as download:
         save.click()
@@ -148,6 +151,7 @@ def test_part_loops_and_is_taken_home(explore) -> None:
 
 
 def test_picture_is_saved_as_png_and_svg(explore) -> None:
+    add(explore, "Loudness")
     with explore.expect_download() as download:
         explore.get_by_role("button", name="SVG").click()
     with open(download.value.path(), "rb") as file:
@@ -155,7 +159,13 @@ def test_picture_is_saved_as_png_and_svg(explore) -> None:
     assert root.tag.endswith("svg")
     texts = [element.text for element in root.iter() if element.tag.endswith("text")]
     assert any(text.startswith("Mel spectrogram") for text in texts)
-    assert "1 kHz" in texts
+    assert {"1 kHz", "−30 LUFS", "−80", "dB", "tone.wav, 0:00.0 to 0:06.0"} <= set(texts)
+    left, top, _, _ = map(float, root.attrib["viewBox"].split())
+    for element in root.iter():
+        if element.tag.endswith("text") and element.get("text-anchor") == "end":
+            # Five pixels a letter are few at this size.
+            assert float(element.attrib["x"]) - 5 * len(element.text) > left, f"{element.text} is cut off"
+            assert float(element.attrib["y"]) > top
     with explore.expect_download() as download:
         explore.get_by_role("button", name="PNG").click()
     with open(download.value.path(), "rb") as file:
@@ -181,37 +191,54 @@ def test_numbers_are_saved_as_csv_and_npz(explore) -> None:
         np.testing.assert_allclose(stored["values"], values[:, 1:], atol=1e-3)
 
 
-def test_two_sounds_have_a_cursor_each_and_a_difference(without_sound) -> None:
-    tones = {"low.wav": sine(440.0, SECONDS), "high.wav": sine(4000.0, SECONDS)}
+# How many callbacks are asked for in each frame: the view's own is one.
+CALLBACKS_A_FRAME = """
+async () => {
+  const ask = window.requestAnimationFrame;
+  let asked = 0;
+  window.requestAnimationFrame = (act) => { asked += 1; return ask(act); };
+  for (let frame = 0; frame < 20; frame += 1) await new Promise((done) => ask(done));
+  window.requestAnimationFrame = ask;
+  return asked / 20;
+}
+"""
+
+
+def test_two_sounds_share_one_transport_that_a_switch_does_not_stop(without_sound) -> None:
+    from playwright.sync_api import expect
+
+    tones = {"low.wav": sine(440.0, 20.0), "high.wav": sine(4000.0, 20.0)}
     explore = upload(without_sound, {name: wav_bytes(tone, subtype="PCM_16") for name, tone in tones.items()})
     explore.get_by_text("Two sounds", exact=True).click()
     difference = explore.locator(".picture").nth(2)
     difference.wait_for(timeout=60_000)
-    explore.locator(".play").first.click()
-    explore.wait_for_timeout(400)
-    for number, is_playing in ((0, True), (1, False)):
-        for _ in range(3):
-            seen = np.array(explore.evaluate(WATCH, [number, 10]))
-            late = np.quantile(np.abs(seen[:, 0] * SECONDS - seen[:, 1]), 0.9)
-            if late < 0.05:
-                break
-        assert late < 0.05
-        assert (len(np.unique(seen[:, 1])) > 5) == is_playing
-    explore.locator(".play").first.click()
+    audio = explore.locator(".view audio")
+    explore.locator(".play").click()
+    for _ in range(10):
+        explore.keyboard.press("ArrowRight")
+        explore.keyboard.press("ArrowLeft")
+    assert explore.evaluate(CALLBACKS_A_FRAME) < 2.5, "every seek starts another loop"
+    before = audio.evaluate("audio => [audio.currentTime, audio.src]")
+    explore.keyboard.press("b")
+    expect(audio).not_to_have_js_property("src", before[1])
+    explore.wait_for_timeout(700)
+    time, is_paused = audio.evaluate("audio => [audio.currentTime, audio.paused]")
+    assert not is_paused, "the music stopped"
+    assert before[0] < time < before[0] + 10, "it began anew"
+    explore.get_by_role("button", name=re.compile("^A: ")).click()
+    expect(audio).to_have_js_property("src", before[1])
+    explore.wait_for_timeout(500)
+    assert not audio.evaluate("audio => audio.paused"), "the music stopped"
+    explore.locator(".play").click()
     assert read_level(explore, difference, 440.0) > 10
     assert read_level(explore, difference, 4000.0) < -10
-    with explore.expect_download() as download:
-        explore.get_by_role("button", name="SVG").nth(2).click()
-    with open(download.value.path(), "rb") as file:
-        texts = [element.text for element in ET.fromstring(file.read()).iter() if element.tag.endswith("text")]
-    assert any(text.startswith("Difference") for text in texts)
 
 
 def read_level(page, picture, hz: float) -> float:
     """The level that a visitor reads on a mel picture at a frequency."""
     picture.scroll_into_view_if_needed()
     box, config = picture.bounding_box(), FeatureConfig()
-    share = features.hz_to_mel(hz) / features.hz_to_mel(config.fmax)
+    share = log_mel.hz_to_mel(hz) / log_mel.hz_to_mel(config.fmax)
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] * (1 - float(share)))
     text = page.locator(".readout:visible").inner_text()
     level = re.search(r"· (?:≤ )?(−?)(\d+) dB", text)

@@ -9,7 +9,7 @@ import pytest
 from tiny_bundle import tiny_bundle
 
 from bench import load
-from crnn.inference import Classifier
+from crnn.inference.classifier import Classifier
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -13,13 +13,13 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
 from sounds import SOUNDS
 
-from crnn import features
 from crnn.config import FeatureConfig
+from crnn.features import log_mel
 
 
 def golden_log_mel(name: str) -> npt.NDArray[np.float32]:
     """Log-mel of one of the synthesized sounds: every fifth frame, at most 20 of them."""
-    return features.log_mel(SOUNDS[name](), FeatureConfig())[::5][:20]
+    return log_mel.log_mel(SOUNDS[name](), FeatureConfig())[::5][:20]
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from explore_page import PAGE, SONG
 from streamlit.testing.v1 import AppTest
 from tiny_bundle import tiny_bundle
 
@@ -24,4 +25,22 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def app(models: Path) -> AppTest:
     """The Listen page as first opened, with the hand-made model."""
     tiny_bundle(models / "tiny")
-    return AppTest.from_file(str(APP), default_timeout=60).run()
+    return AppTest.from_file(str(APP), default_timeout=240).run()
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, models: Path) -> Path:
+    monkeypatch.setenv("GENRESCOPE_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def explore(app: AppTest) -> AppTest:
+    """The page as first opened."""
+    return app.switch_page(PAGE).run()
+
+
+@pytest.fixture
+def opened(explore: AppTest) -> AppTest:
+    """The page with a tone of 440 Hz."""
+    return explore.file_uploader[0].set_value([("song.wav", SONG, "audio/wav")]).run()

@@ -8,8 +8,9 @@ import pytest
 from sounds import RATE, sine, wav_bytes
 from streamlit.testing.v1 import AppTest
 
-from crnn import collecting
-from crnn.collection import gather
+from crnn.data import last_choice, user_clips
+from crnn.data.collection import gather
+from crnn.owner import MACHINE
 
 BASS = wav_bytes(sine(60.0, 12.0), RATE, "PCM_16")
 TREBLE = wav_bytes(sine(6000.0, 12.0), RATE, "PCM_16")
@@ -34,19 +35,20 @@ def correct(app: AppTest, data: bytes, genre: str, *, consent: bool, other: str 
 def test_nothing_is_kept_without_consent(listen: AppTest) -> None:
     correct(listen, BASS, "treble", consent=False)
     assert "Nothing was kept" in listen.warning[0].value
-    assert collecting.n_clips(collecting.corrections_dir()) == {}
+    assert user_clips.n_clips(user_clips.corrections_dir(MACHINE)) == {}
 
 
 def test_corrections_become_a_data_set_of_the_train_page(listen: AppTest) -> None:
     correct(listen, BASS, "treble", consent=True)
     assert "Kept among your corrections." in listen.success[0].value
     correct(listen, TREBLE, "another genre", consent=True, other="whistling")
-    assert collecting.n_clips(collecting.corrections_dir()) == {"treble": 1, "whistling": 1}
-    tracks = gather([collecting.corrections_dir()]).tracks
+    assert user_clips.n_clips(user_clips.corrections_dir(MACHINE)) == {"treble": 1, "whistling": 1}
+    tracks = gather([user_clips.corrections_dir(MACHINE)]).tracks
     assert {(track.genre, track.path.read_bytes() if track.path else b"") for track in tracks} == {
         ("treble", BASS),
         ("whistling", TREBLE),
     }
+    last_choice.keep_way("sets", owner=MACHINE)
     train = listen.switch_page("pages/2_Train.py").run()
     assert not train.exception
     assert "corrections: 2 clips of treble, whistling" in train.multiselect[0].options
@@ -54,5 +56,11 @@ def test_corrections_become_a_data_set_of_the_train_page(listen: AppTest) -> Non
 
 def test_a_second_opinion_replaces_the_first(listen: AppTest) -> None:
     correct(listen, BASS, "treble", consent=True)
-    collecting.add_clip(collecting.corrections_dir(), "middle", "song.wav", BASS)
-    assert collecting.n_clips(collecting.corrections_dir()) == {"middle": 1}
+    user_clips.add_clip(user_clips.corrections_dir(MACHINE), "middle", "song.wav", BASS, owner=MACHINE)
+    assert user_clips.n_clips(user_clips.corrections_dir(MACHINE)) == {"middle": 1}
+
+
+def test_two_names_are_asked_about(listen: AppTest) -> None:
+    correct(listen, BASS, "treble", consent=True, other="hip hop")
+    assert "Both treble and hip hop are named." in listen.warning[0].value
+    assert user_clips.n_clips(user_clips.corrections_dir(MACHINE)) == {}

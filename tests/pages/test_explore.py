@@ -2,62 +2,25 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import dataclasses
 import io
 import json
-import re
-import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+from explore_page import PAGE, SONG, cells_of, choose, players, titles
 from sounds import clicks, noise, sine, wav_bytes
 from streamlit.testing.v1 import AppTest
 
-from crnn import spectra
-from crnn.grids import Grid, ViewSettings
-from ui import exploring
-from ui.state import Sound
-
-PAGE = "pages/1_Explore.py"
-SONG = wav_bytes(sine(440.0, 5.0) + noise(5.0, level=0.001))
-
-
-@pytest.fixture
-def explore(app: AppTest) -> AppTest:
-    """The page as first opened."""
-    return app.switch_page(PAGE).run()
-
-
-@pytest.fixture
-def opened(explore: AppTest) -> AppTest:
-    """The page with a tone of 440 Hz."""
-    return explore.file_uploader[0].set_value([("song.wav", SONG, "audio/wav")]).run()
-
-
-def players(app: AppTest) -> list[dict[str, Any]]:
-    """What each listening view was given to draw."""
-    found = [e.proto for e in app.get("bidi_component") if e.proto.component_name == "genrescope_player"]
-    return [json.loads(json.loads(proto.json)["json"]) for proto in found]
-
-
-def cells_of(picture: dict[str, Any]) -> np.ndarray:
-    """The picture as the browser unpacks it, `(columns, rows)`."""
-    cells = np.frombuffer(zlib.decompress(base64.b64decode(picture["cells"])), np.uint8)
-    return cells.reshape(picture["columns"], picture["rows"]).astype(int)
-
-
-def titles(app: AppTest) -> list[str]:
-    return [picture["title"] for picture in players(app)[0]["pictures"]]
-
-
-def choose(app: AppTest, key: str, value: object) -> AppTest:
-    app.session_state[key] = value
-    return app.run()
+from crnn import text
+from crnn.analysis import spectral
+from crnn.analysis.grids import Grid, ViewSettings
+from ui.explore import views
+from ui.shared import media
+from ui.shared.state import Sound
 
 
 def test_says_what_to_do_before_there_is_a_sound(explore: AppTest) -> None:
@@ -81,13 +44,24 @@ def test_sound_from_listen_is_already_there(app: AppTest) -> None:
     assert titles(app) == ["Waveform", "Mel spectrogram"]
 
 
+def test_each_of_two_files_of_one_name_can_be_looked_at(explore: AppTest) -> None:
+    takes = [("take.wav", wav_bytes(sine(440.0, seconds)), "audio/wav") for seconds in (3.0, 4.0)]
+    explore.file_uploader[0].set_value(takes).run()
+    box = explore.selectbox(key="explore.sound")
+    # The browser sends what an option is called: two of one name are one to it.
+    assert box.options == ["take.wav", "take.wav (2)"]
+    box.select_index(1).run()
+    assert not explore.exception
+    assert players(explore)[0]["seconds"] == pytest.approx(4.0, abs=0.01)
+
+
 def test_part_of_a_long_sound_is_chosen_first(explore: AppTest) -> None:
     rate = 8000
     long = wav_bytes(sine(440.0, 901.0, rate, level=0.3), rate, "PCM_16")
     digest = Sound("long.wav", long, "upload").digest
     explore.session_state["explore.kept_views"] = ["waveform"]
     explore.session_state[f"explore.long.player.{digest}"] = {"region": {"start": 601.0, "end": 640.0}}
-    explore.file_uploader[0].set_value([("long.wav", long, "audio/wav")]).run(timeout=180)
+    explore.file_uploader[0].set_value([("long.wav", long, "audio/wav")]).run(timeout=240)
     assert not explore.exception
     assert any("This sound is 15:01.0 long" in markdown.value for markdown in explore.main.markdown)
     overview, part = players(explore)
@@ -125,10 +99,10 @@ def test_harmonic_and_percussive_part_are_separated_once(opened: AppTest, monkey
     def parts(samples: np.ndarray, rate: int, settings: ViewSettings) -> tuple[Grid, Grid]:
         nonlocal n_separations
         n_separations += 1
-        grid = spectra.logarithmic(samples, rate, settings)
+        grid = spectral.logarithmic(samples, rate, settings)
         return grid, dataclasses.replace(grid, values=grid.values[::-1])
 
-    monkeypatch.setattr(spectra, "parts", parts)
+    monkeypatch.setattr(spectral, "parts", parts)
     choose(opened, "explore.views", ["harmonic", "percussive"])
     assert not opened.exception
     assert titles(opened) == ["Harmonic part", "Percussive part"]
@@ -158,6 +132,26 @@ def test_part_can_be_looked_at_closer(opened: AppTest) -> None:
     assert players(opened)[0]["span"] is None
 
 
+def test_what_is_zoomed_to_comes_at_the_detail_of_the_screen(opened: AppTest) -> None:
+    key = f"explore.player.{Sound('song.wav', SONG, 'upload').digest}"
+    assert players(opened)[0]["details"] == {}
+    choose(opened, key, {"detail": [1.0, 2.0]})
+    assert not opened.exception
+    (player,) = players(opened)
+    waveform, mel = player["pictures"]
+    finer_waveform, finer_mel = player["details"]["0"], player["details"]["1"]
+    assert finer_waveform["curves"][0]["start"] == pytest.approx(1.0, abs=0.01)
+    assert finer_waveform["curves"][0]["step"] < waveform["curves"][0]["step"] / 4
+    assert finer_mel["start"] == pytest.approx(1.0, abs=0.01)
+    assert finer_mel["secondsPerColumn"] < mel["secondsPerColumn"] / 20
+    # The tone stays as bright as it was.
+    assert cells_of(finer_mel).max() == pytest.approx(cells_of(mel).max(), abs=1)
+    for nonsense in ([2.0, 1.0], ["a", "b"], [1.0], {"start": 1}):
+        choose(opened, key, {"detail": nonsense})
+        assert not opened.exception
+        assert players(opened)[0]["details"] == {}
+
+
 @pytest.mark.parametrize("region", [{"start": 3.0, "end": 1.0}, {"start": "x"}, [1], {"start": 0, "end": 1e9}])
 def test_nonsense_from_the_browser_is_no_part(opened: AppTest, region: object) -> None:
     choose(opened, f"explore.player.{Sound('song.wav', SONG, 'upload').digest}", {"region": region})
@@ -173,6 +167,10 @@ def test_why_lays_reasons_over_the_mel(opened: AppTest) -> None:
     assert mel["title"] == "What spoke for bass"
     assert mel["tint"]["rows"] == 16
     assert any("the model hears bass with a confidence of" in caption.value for caption in opened.main.caption)
+    # In words, once all of it was asked about: without the band that its 440 Hz lie in, hiss is left.
+    (said,) = (words.value for words in opened.main.markdown if "Strongest at" in words.value)
+    assert said.startswith("Without the voice band it would be treble. Without the drums or the bass the answer stays")
+    assert said.endswith("Strongest at 0:00.2, from 438 Hz to 619 Hz.")
     url = player["url"]
     choose(opened, "explore.why_heard", "what spoke for it")
     assert players(opened)[0]["url"] != url
@@ -180,7 +178,7 @@ def test_why_lays_reasons_over_the_mel(opened: AppTest) -> None:
 
 def test_why_is_reached_from_listen(app: AppTest) -> None:
     app.file_uploader[0].set_value([("a.wav", SONG, "audio/wav"), ("b.wav", wav_bytes(clicks(4.0)), "audio/wav")]).run()
-    app.session_state["listen.table"] = {"selection": {"rows": [1], "columns": [], "cells": []}}
+    app.session_state["listen.table"] = {"selection": {"rows": [], "columns": [], "cells": [[1, "File"]]}}
     app.run()
     app.button(key="listen.why").click().run()
     assert not app.exception
@@ -204,13 +202,10 @@ def test_what_if_shows_the_answer_before_and_after(explore: AppTest) -> None:
     ]
     bass = [{bar["name"]: bar["share"] for bar in shares}["bass"] for shares in bars]
     assert bass[1] < bass[0]
-    (gone,) = players(explore)
-    (heard,) = [control for control in explore.button_group if control.label == "Hear"]
-    heard.set_value("as it is").run()
-    assert not explore.exception
-    (original,) = players(explore)
-    assert original["url"] != gone["url"]
-    assert original["pictures"][0]["cells"] == gone["pictures"][0]["cells"]
+    (player,) = players(explore)
+    gone, original = player["versions"]
+    assert (gone["name"], original["name"]) == ("with that gone", "as it is")
+    assert gone["url"] != original["url"]
 
 
 def test_rectangle_is_asked_for_before_it_is_muted(opened: AppTest) -> None:
@@ -229,94 +224,56 @@ def test_model_without_a_map_says_so(opened: AppTest) -> None:
     assert "without a map" in opened.info[0].value
 
 
-def test_two_sounds_are_drawn_alike(explore: AppTest) -> None:
-    other = wav_bytes(clicks(4.0))
-    explore.file_uploader[0].set_value([("a.wav", SONG, "audio/wav"), ("b.wav", other, "audio/wav")]).run()
-    choose(explore, "explore.part", "Two sounds")
+def test_maps_toolbar_never_lies_over_its_legend(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Path(__file__).resolve().parents[2]
+    monkeypatch.setenv("GENRESCOPE_MODELS", str(root / "models"))
+    app = AppTest.from_file(str(root / "app.py"), default_timeout=240).run()
+    explore = app.switch_page("pages/1_Explore.py").run()
+    explore.file_uploader[0].set_value([("song.wav", SONG, "audio/wav")]).run()
+    choose(explore, "explore.part", "Where it lies")
     assert not explore.exception
-    first, second, both = players(explore)
-    assert (first["title"], second["title"]) == ("a.wav", "b.wav")
-    assert first["seconds"] == second["seconds"]
-    assert first["pictures"][0]["rowHz"] == second["pictures"][0]["rowHz"]
-    assert both["pictures"][0]["title"] == "Difference"
-    assert both["seconds"] == pytest.approx(4.0, abs=0.01)
+    (chart,) = explore.get("plotly_chart")
+    assert json.loads(chart.proto.config)["displayModeBar"] is False
 
 
-@pytest.mark.parametrize(
-    ("name", "words"), [("through a phone", "sound itself"), ("higher or lower", "reconstruction")]
-)
-def test_variations_of_training_are_seen_and_heard(opened: AppTest, name: str, words: str) -> None:
-    choose(opened, "explore.part", "What training hears")
-    choose(opened, "explore.variation", name)
-    assert not opened.exception
-    (player,) = players(opened)
-    before, after = player["pictures"]
-    assert before["cells"] != after["cells"]
-    assert any(words in caption.value for caption in opened.main.caption)
-    (heard,) = [control for control in opened.button_group if control.label == "Hear"]
-    heard.set_value("as it is").run()
-    (original,) = players(opened)
-    assert original["title"] == "song.wav, as it is"
-    assert original["url"] != player["url"]
-    opened.button(key="explore.roll").click().run()
-    assert players(opened)[0]["pictures"][1]["cells"] != after["cells"]
-
-
-def test_the_amount_of_a_shift_is_the_one_that_is_drawn(opened: AppTest) -> None:
-    choose(opened, "explore.part", "What training hears")
-    choose(opened, "explore.variation", "higher or lower")
-    before, after = (cells_of(picture) for picture in players(opened)[0]["pictures"])
-    words = players(opened)[0]["pictures"][1]["about"]
-    semitones, direction = re.match(r"([\d.]+) semitones (up|down),", words).groups()
-    assert 0 < float(semitones) <= 1.5
-    rows = np.arange(before.shape[1])
-    centre_before, centre_after = (
-        (rows * cells.max(axis=0) ** 4.0).sum() / (cells.max(axis=0) ** 4.0).sum() for cells in (before, after)
-    )
-    assert (centre_after > centre_before) == (direction == "up")
-
-
-def test_mixup_is_seen_heard_and_called_a_reconstruction(explore: AppTest) -> None:
-    other = wav_bytes(sine(6000.0, 4.0))
-    explore.file_uploader[0].set_value([("a.wav", SONG, "audio/wav"), ("b.wav", other, "audio/wav")]).run()
-    choose(explore, "explore.part", "What training hears")
-    choose(explore, "explore.variation", "mixed with another")
+def test_reason_begins_where_the_genre_is_strongest_and_follows_the_moment(explore: AppTest) -> None:
+    # Two minutes: treble from 1:20 to 1:40 only, and nowhere anything in the middle.
+    song = np.concatenate([sine(60.0, 80.0), sine(6000.0, 20.0), sine(60.0, 20.0)])
+    data = wav_bytes(song, subtype="PCM_16")
+    explore.file_uploader[0].set_value([("medley.wav", data, "audio/wav")]).run()
+    choose(explore, "explore.part", "Why this genre")
+    explore.selectbox(key="explore.why_genre").set_value("treble").run()
     assert not explore.exception
-    assert explore.selectbox(key="explore.mixed_with").options[0] == "b.wav"
     (player,) = players(explore)
-    before, after = (cells_of(picture) for picture in player["pictures"])
-    # The other sound's tone lies high where this one has only faint noise.
-    treble = slice(100, 115)
-    assert after[:, treble].max() > before[:, treble].max() + 20
-    words = " ".join(caption.value for caption in explore.main.caption)
-    assert "reconstruction" in words
-    this, that = map(int, re.findall(r"(\d+)%", words.replace("\\", "")))
-    assert this + that == 100
-    assert 50 <= this < 90
+    start, end = player["span"]
+    assert start <= 80
+    assert end >= 100
+    assert end - start == 30
+    tint = player["pictures"][0]["tint"]
+    assert tint["start"] == pytest.approx(start, abs=0.1)
+    assert tint["columns"] * tint["secondsPerColumn"] == pytest.approx(30.0, abs=0.6)
+    assert any(f"From {text.clock(start)} to " in caption.value for caption in explore.main.caption)
+    choose(explore, f"explore.why.{Sound('medley.wav', data, 'upload').digest}", {"moment": 20.0})
+    start, end = players(explore)[0]["span"]
+    assert start < 20.0 < end
 
 
-def test_mixup_takes_a_synthesized_sound_where_no_other_was_given(opened: AppTest) -> None:
-    choose(opened, "explore.part", "What training hears")
-    choose(opened, "explore.variation", "mixed with another")
-    assert not opened.exception
-    assert len(players(opened)) == 1
-
-
-def test_stopped_reason_says_so_and_goes_on(opened: AppTest) -> None:
-    choose(opened, "explore.part", "Why this genre")
-    (kept,) = [key for key in opened.session_state["explore.kept"] if key[0] == "why"]
-    del opened.session_state["explore.kept"]
-    choose(opened, "explore.why_stopped", kept)
-    assert not opened.exception
-    assert opened.info[0].value.startswith("Stopped.")
-    assert players(opened) == []
-    opened.button(key="explore.why_again").click().run()
-    assert not opened.info
-    assert players(opened)[0]["pictures"][0]["title"] == "What spoke for bass"
+def test_stopped_reason_keeps_what_it_knows_and_goes_on(explore: AppTest) -> None:
+    long = wav_bytes(sine(440.0, 25.0) + noise(25.0, level=0.001))
+    explore.file_uploader[0].set_value([("long.wav", long, "audio/wav")]).run()
+    choose(explore, "explore.part", "Why this genre")
+    (key,) = [key for key in explore.session_state["explore.kept"] if key[0] == "why"]
+    whole = players(explore)[0]["pictures"][0]["tint"]
+    del explore.session_state["explore.kept"]
+    choose(explore, "explore.why_stopped", key)
+    assert not explore.exception
+    assert players(explore)[0]["pictures"][0]["tint"]["cells"] != whole["cells"]
+    explore.button(key="explore.why_again").click().run()
+    assert players(explore)[0]["pictures"][0]["tint"] == whole
 
 
 def test_without_a_model_the_views_are_still_there(models: Path) -> None:
-    app = AppTest.from_file(str(Path(__file__).resolve().parents[2] / "app.py"), default_timeout=60).run()
+    app = AppTest.from_file(str(Path(__file__).resolve().parents[2] / "app.py"), default_timeout=240).run()
     app.switch_page(PAGE).run()
     app.file_uploader[0].set_value([("song.wav", SONG, "audio/wav")]).run()
     assert not app.exception
@@ -325,15 +282,15 @@ def test_without_a_model_the_views_are_still_there(models: Path) -> None:
 
 def test_part_of_a_wav_is_that_part() -> None:
     ramp = np.linspace(-0.5, 0.5, 22_050, dtype=np.float32)
-    part, rate = soundfile.read(io.BytesIO(exploring.wav_part(wav_bytes(ramp, subtype="PCM_16"), 0.25, 0.5)))
+    part, rate = soundfile.read(io.BytesIO(media.wav_part(wav_bytes(ramp, subtype="PCM_16"), 0.25, 0.5)))
     assert rate == 22_050
     np.testing.assert_allclose(part, ramp[5512 : 5512 + 5512], atol=1e-4)
 
 
 def test_numbers_can_be_read_back() -> None:
     numbers = {"seconds": np.arange(3.0), "rows": np.array([100.0, 200.0]), "values": np.ones((3, 2)) * -5}
-    lines = list(csv.reader(io.StringIO(exploring.to_csv(numbers))))
+    lines = list(csv.reader(io.StringIO(views.to_csv(numbers))))
     assert lines[0] == ["seconds", "100.00", "200.00"]
     assert [float(value) for value in lines[3]] == [2.0, -5.0, -5.0]
-    with np.load(io.BytesIO(exploring.to_npz(numbers)), allow_pickle=False) as stored:
+    with np.load(io.BytesIO(views.to_npz(numbers)), allow_pickle=False) as stored:
         np.testing.assert_array_equal(stored["values"], numbers["values"])

@@ -2,54 +2,44 @@
 
 from __future__ import annotations
 
-import json
+import re
 import shutil
 from pathlib import Path
-from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from sounds import noise, sine, wav_bytes
+from listen_page import APP, BASS, TREBLE, component, numbers_of, read, upload, verdict
+from sounds import RATE, clicks, noise, sine, wav_bytes
 from streamlit.testing.v1 import AppTest
 from tiny_bundle import tiny_bundle
 
-from crnn.bundle import Calibration, Rejection
-from crnn.examples import example_names
-from ui.state import Sound
-
-APP = str(Path(__file__).resolve().parents[2] / "app.py")
-TREBLE = wav_bytes(sine(6000.0, 12.0))
-BASS = wav_bytes(sine(60.0, 12.0))
-
-
-def upload(app: AppTest, *files: tuple[str, bytes]) -> AppTest:
-    return app.file_uploader[0].set_value([(name, data, "audio/wav") for name, data in files]).run()
-
-
-def read(app: AppTest) -> str:
-    """All that the main part of the page says."""
-    main = app.main
-    kinds = (main.subheader, main.markdown, main.caption, main.error, main.info, main.warning)
-    return "\n".join(element.value for elements in kinds for element in elements)
-
-
-def verdict(app: AppTest) -> str:
-    return str(app.main.subheader[0].value)
-
-
-def component(app: AppTest, name: str) -> dict[str, Any]:
-    """What a component was given to draw."""
-    for element in app.get("bidi_component"):
-        if element.proto.component_name == f"genrescope_{name}":
-            return dict(json.loads(json.loads(element.proto.json)["json"]))
-    raise AssertionError(f"no {name} on the page")
+from crnn.bundles.bundle import Calibration, Rejection
+from crnn.config import tagger_features
+from crnn.synthesis.examples import example_names
+from ui.shared.state import Sound
 
 
 def test_says_what_to_do_before_there_is_a_sound(app: AppTest) -> None:
     assert not app.exception
-    assert "Record ten seconds of music, upload songs, or choose an example." in read(app)
+    assert "Let music play to the microphone, upload songs, or choose an example." in read(app)
     assert "This model knows 3 genres: bass, middle, treble." in read(app)
     assert "never sent anywhere or written to disk" in app.sidebar.caption[0].value
+
+
+def test_example_shown_before_there_is_a_sound_is_one_click_away_and_as_promised(app: AppTest) -> None:
+    bars = component(app, "bars")["bars"]
+    assert len(bars) == 3
+    (sentence,) = (m.value for m in app.main.markdown if m.value.startswith("**"))
+    assert "heard the example “disco groove”, synthesized on this machine" in read(app)
+    assert not app.sidebar.button, "it was not given, and stands in no list"
+    app.button(key="listen.opening").click().run()
+    assert not app.exception
+    assert verdict(app) in sentence
+    assert component(app, "bars")["bars"][:3] == bars
+    assert app.pills[0].value == "disco groove"
+    assert app.sidebar.button[0].label == "disco groove"
+    assert "What an answer looks like" not in read(app)
 
 
 @pytest.mark.parametrize(("sound", "genre"), [(TREBLE, "treble"), (BASS, "bass")])
@@ -60,6 +50,16 @@ def test_names_the_genre_of_an_upload(app: AppTest, sound: bytes, genre: str) ->
     bars = component(app, "bars")["bars"]
     assert bars[0]["name"] == genre
     assert sum(bar["share"] for bar in bars) == pytest.approx(1.0, abs=0.001)
+
+
+def test_files_own_words_stand_under_the_answer_as_they_are(app: AppTest) -> None:
+    words = b"So :red[What]\0"
+    info = b"INFOINAM" + len(words).to_bytes(4, "little") + words
+    chunk = b"LIST" + len(info).to_bytes(4, "little") + info
+    data = TREBLE + chunk
+    upload(app, ("song.wav", data[:4] + (len(data) - 8).to_bytes(4, "little") + data[8:]))
+    assert verdict(app).startswith("Sounds like treble.")
+    assert "So :\u2060red\\[What\\]" in read(app)
 
 
 def test_player_gets_timeline_picture_and_sound(app: AppTest) -> None:
@@ -95,20 +95,34 @@ def test_answers_a_recording(app: AppTest) -> None:
     ).run()
     assert verdict(app).startswith("Sounds like bass.")
     assert "Level check: its loudest moment is at −6 dB." in read(app)
-    assert "Resampled" not in read(app)
+    assert not [caption for caption in app.main.caption if "Resampled" in caption.value]
 
 
-def test_last_sound_given_is_the_one_answered(app: AppTest) -> None:
-    upload(app, ("song.wav", TREBLE))
-    app.audio_input[0].set_value(("recording.wav", wav_bytes(sine(60.0, 8.0)), "audio/wav")).run()
-    assert verdict(app).startswith("Sounds like bass.")
+def test_tempo_and_key_stand_under_the_answer_of_music_alone(app: AppTest) -> None:
+    ticking = clicks(12.0, per_second=2.0) + sine(6000.0, 12.0, level=0.05)
+    upload(app, ("ticks.wav", wav_bytes(ticking)))
+    assert verdict(app).startswith("Sounds like treble.")
+    assert "About 120 BPM · not sure of the key" in [caption.value for caption in app.main.caption]
+    upload(app, ("tone.wav", TREBLE))
+    assert "Not sure of tempo or key." in [caption.value for caption in app.main.caption]
+    upload(app, ("quiet.wav", wav_bytes(np.zeros(RATE * 6, dtype=np.float32))))
+    assert "tempo" not in read(app)
+
+
+def test_tempo_of_a_long_sound_is_that_of_its_middle(app: AppTest) -> None:
+    slow, quick = (clicks(60.0, per_second=bpm / 60) for bpm in (90.0, 150.0))
+    upload(app, ("long.wav", wav_bytes(np.concatenate([slow, quick, quick, slow]) + sine(6000.0, 240.0, level=0.05))))
+    assert any(
+        caption.value.startswith("About 150 ") and caption.value.endswith("(its middle two minutes)")
+        for caption in app.main.caption
+    )
 
 
 def test_examples_are_said_to_be_synthesized(app: AppTest) -> None:
     app.pills[0].set_value(example_names()[0]).run()
     assert not app.exception
     assert "Synthesized on this machine just now; nobody recorded it." in read(app)
-    assert verdict(app).startswith(("Sounds like ", "Can't tell"))
+    assert verdict(app).startswith(("Sounds like ", "Can't tell", "Changes: "))
 
 
 @pytest.mark.parametrize(
@@ -162,87 +176,90 @@ def test_notes_stand_beside_the_verdict(app: AppTest) -> None:
     upload(app, ("loud.wav", wav_bytes(np.stack([loud, loud], axis=1), 44_100)))
     text = read(app)
     assert "The recording is clipped" in text
-    assert "2 channels were mixed to mono." in text
-    assert "Resampled from 44.1 to 22.05 kHz." in text
+    # What is true of nearly every file stands among the numbers, not beside the verdict.
+    ordinary = ("2 channels were mixed to mono.", "Resampled from 44.1 to 22.05 kHz.")
+    beside = "\n".join(caption.value for caption in app.main.caption)
+    numbers = "\n".join(element.value for element in numbers_of(app).markdown)
+    assert all(note in numbers and note not in beside for note in ordinary)
     assert "Only 3.0 s long: ten seconds or more give a better answer." in text
 
 
 def test_unsure_and_not_music_are_answers(models: Path) -> None:
     tiny_bundle(models / "a-unsure", calibration=Calibration(temperature=50.0, unsure_below=0.9, set_threshold=0.3))
-    app = upload(AppTest.from_file(APP, default_timeout=60).run(), ("song.wav", TREBLE))
+    app = upload(AppTest.from_file(APP, default_timeout=240).run(), ("song.wav", TREBLE))
     assert verdict(app).startswith("Can't tell: ")
     shutil.rmtree(models / "a-unsure")
     tiny_bundle(models / "b-music", rejection=Rejection(weights=(0.0, 0.0, 0.0), bias=-5.0))
     app.run()
     assert verdict(app) == "That doesn't sound like music."
-    assert "If it were music:" in read(app)
+    assert "If it were music" in [expander.label for expander in app.main.expander]
+    assert component(app, "player")["lanes"] == [], "a timeline of genres beside “no music”"
 
 
 def test_downloads_follow_the_contract(app: AppTest) -> None:
     upload(app, ("my song.wav", TREBLE))
     labels = [button.label for button in app.download_button]
-    assert labels == ["JSON, everything", "CSV, the timeline", "Audacity labels"]
+    assert labels == ["JSON, everything", "CSV, the timeline", "Audacity labels", "Page (HTML)"]
+
+
+def test_card_tells_the_answer_of_the_sound_on_show(app: AppTest) -> None:
+    upload(app, ("my <song>.wav", TREBLE))
+    card = component(app, "card")
+    assert card["stem"] == "my _song_"
+    told = [element.text for element in ElementTree.fromstring(card["svg"]).iter("{http://www.w3.org/2000/svg}text")]
+    assert told[0] == "my <song>.wav"
+    assert verdict(app) in told[1]
+    assert told[-1] == "0:12.0 · heard by the model tiny of GenreScope"
+    upload(app, ("quiet.wav", wav_bytes(np.zeros(RATE * 6, dtype=np.float32))))
+    assert "Silence: nothing above −60 dB." in component(app, "card")["svg"]
 
 
 def test_text_equivalent_tells_what_the_charts_show(app: AppTest) -> None:
     upload(app, ("song.wav", TREBLE))
-    text = "\n".join(element.value for element in app.expander[0].markdown)
+    text = "\n".join(element.value for element in numbers_of(app).markdown)
     assert "| treble |" in text
     assert "| 0:00.0 | 0:12.0 | treble |" in text
     assert "Loudest at" in text
 
 
-def test_several_files_give_a_table_and_a_chosen_row_its_detail(app: AppTest) -> None:
-    upload(app, ("high.wav", TREBLE), ("low.wav", BASS), ("notes.wav", b"words only\n" * 40))
-    table = app.dataframe[0].value
-    assert list(table["File"]) == ["high.wav", "low.wav", "notes.wav"]
-    assert list(table["Answer"][:2]) == ["treble", "bass"]
-    assert "is a text file" in table["Answer"][2]
-    assert "Choose a row to see and hear that sound" in read(app)
-    assert not [element for element in app.main.subheader if element.value.startswith("Sounds like")]
-
-
-def test_without_a_model_says_how_to_get_one(models: Path) -> None:
-    app = AppTest.from_file(APP, default_timeout=60).run()
-    assert not app.exception
-    assert "There is no model yet." in app.info[0].value
-    assert "python -m crnn train demo" in app.info[0].value
+def test_sound_that_changes_is_told_as_such(app: AppTest) -> None:
+    medley = np.concatenate([sine(60.0, 50.0), sine(6000.0, 60.0), sine(60.0, 40.0)])
+    upload(app, ("medley.wav", wav_bytes(medley, subtype="PCM_16")))
+    assert re.fullmatch(r"Changes: bass 6[0-2] % of the time, treble (38|39|40) %\.", verdict(app))
+    assert "Taken as a whole: " in read(app)
+    (lane,) = component(app, "player")["lanes"]
+    assert lane["listsRuns"]
+    assert [lane["labels"][label] for _, _, label, _ in lane["runs"]] == ["bass", "treble", "bass"]
+    assert [start for start, *_ in lane["runs"]] == pytest.approx([0.0, 50.0, 110.0], abs=3.0)
     upload(app, ("song.wav", TREBLE))
-    assert not app.exception
+    assert not component(app, "player")["lanes"][0]["listsRuns"]
 
 
-def test_a_damaged_model_is_named_and_the_others_serve(models: Path) -> None:
-    tiny_bundle(models / "good")
-    tiny_bundle(models / "bad")
-    (models / "bad" / "model.onnx").write_bytes(b"damaged")
-    (models / "ugly").mkdir()
-    app = AppTest.from_file(APP, default_timeout=60).run()
-    faults = " ".join(warning.value for warning in app.sidebar.warning)
-    assert "model.onnx of the model “bad” was changed or damaged." in faults
-    assert "“ugly” is no model" in faults
-    assert app.selectbox[0].options == ["model: good"]
-    upload(app, ("song.wav", TREBLE))
-    assert verdict(app).startswith("Sounds like treble.")
-
-
-def test_choice_of_model_changes_the_answer(models: Path) -> None:
-    tiny_bundle(models / "first")
-    tiny_bundle(models / "second", genres=("calm", "lively", "shrill"))
-    app = upload(AppTest.from_file(APP, default_timeout=60).run(), ("song.wav", TREBLE))
-    assert verdict(app).startswith("Sounds like treble.")
-    app.selectbox[0].set_value("second").run()
-    assert verdict(app).startswith("Sounds like shrill.")
-
-
-def test_a_sound_too_long_to_hold_gets_its_timeline(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ui.hearing.MAX_CLIP_SECONDS", 10.0)
+def test_a_sound_too_long_to_hold_gets_timeline_and_picture_and_what_is_zoomed_to_is_read(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("answer_cache", "taken"):
+        monkeypatch.setattr(f"ui.shared.{module}.MAX_CLIP_SECONDS", 10.0)
     upload(app, ("long.wav", TREBLE))
     view = component(app, "player")
-    assert view["pictures"] == []
     assert view["lanes"][0]["edges"][-1] == pytest.approx(12.0, abs=0.01)
+    (picture,) = view["pictures"]
+    assert picture["columns"] * picture["secondsPerColumn"] == pytest.approx(12.0, abs=0.1)
+    assert view["details"] == {}
+    app.session_state[f"listen.player.{Sound('long.wav', TREBLE, 'upload').digest}"] = {"detail": [11.0, 11.9]}
+    app.run()
+    detail = component(app, "player")["details"]["0"]
+    assert detail["start"] == pytest.approx(11.0, abs=0.02)
+    assert detail["columns"] * detail["secondsPerColumn"] == pytest.approx(0.9, abs=0.02)
+    assert detail["secondsPerColumn"] < picture["secondsPerColumn"] / 10
 
 
-def test_uploads_are_never_spooled_to_disk(app: AppTest) -> None:
-    from starlette.formparsers import MultiPartParser
-
-    assert MultiPartParser.spool_max_size > 200 * 2**20
+def test_zoom_is_drawn_finer_with_the_front_end_of_the_default_model_too(models: Path) -> None:
+    tiny_bundle(models / "tiny", config=tagger_features(level=100.0))
+    app = AppTest.from_file(APP, default_timeout=240).run()
+    upload(app, ("song.wav", TREBLE))
+    app.session_state[f"listen.player.{Sound('song.wav', TREBLE, 'upload').digest}"] = {"detail": [4.0, 5.0]}
+    app.run()
+    assert not app.exception
+    view = component(app, "player")
+    assert view["details"]["0"]["secondsPerColumn"] < view["pictures"][0]["secondsPerColumn"] / 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import io
 import json
@@ -16,41 +17,26 @@ import numpy as np
 import pytest
 from sounds import RATE, sine, wav_bytes
 from streamlit.testing.v1 import AppTest
-from tiny_bundle import tiny_bundle
-from training_runs import SETTINGS, small_data_set
+from train_page import open_page, read
+from training_runs import small_data_set
 
-from crnn import collecting, runs
-from crnn.demo import STYLES, synthesize
-from crnn.errors import CrnnError
+from crnn import limits
+from crnn.data import user_clips
+from crnn.data.demo import STYLES, synthesize
+from crnn.data.scan import scan
+from crnn.errors import CrnnError, DatasetError
+from crnn.jobs import runs
+from crnn.jobs.order import TrainingOrder, preset
+from crnn.jobs.runs import Run
 from crnn.locks import FileLock
-from crnn.orders import TrainingOrder, preset
-from crnn.runs import Account, Run
+from crnn.owner import MACHINE, Owner
 
-APP = str(Path(__file__).resolve().parents[2] / "app.py")
 SONG = wav_bytes(sine(440.0, 3.0), RATE, "PCM_16")
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, models: Path) -> Path:
-    monkeypatch.setenv("GENRESCOPE_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
-
-
-def open_page() -> AppTest:
-    return AppTest.from_file(APP, default_timeout=60).switch_page("pages/2_Train.py").run()
 
 
 @pytest.fixture
 def page(home: Path) -> AppTest:
     return open_page()
-
-
-def read(app: AppTest) -> str:
-    main = app.main
-    kinds = (main.subheader, main.markdown, main.caption, main.error, main.info, main.warning, main.success)
-    return (
-        "\n".join(element.value for elements in kinds for element in elements).replace("\\", "").replace("\u2060", "")
-    )
 
 
 def open_folder(app: AppTest, folder: Path) -> AppTest:
@@ -67,22 +53,6 @@ def zipped(names: dict[str, bytes]) -> bytes:
     return out.getvalue()
 
 
-def made_up_run(home: Path, **status: object) -> Run:
-    """A run as its process would have left it."""
-    folder = home / "runs" / "20261123-101500"
-    folder.mkdir(parents=True)
-    order = TrainingOrder(("demo",), folder / "model", SETTINGS, run_dir=folder)
-    (folder / "order.json").write_text(json.dumps(order.to_dict()))
-    account = Account(Run(folder))
-    account.record({"event": "data", "name": "demo", "genres": ["a", "b"], "parts": {"train": 8}, "protection": []})
-    for epoch in (1, 2):
-        facts = {"epoch": epoch, "epochs": 4, "loss": 1.0 / epoch, "seconds": 1.0}
-        checked = {"valid_loss": 1.0, "valid_accuracy": 0.5, "confusion": [[3, 1], [2, 2]]}
-        account.record({"event": "epoch", **facts, **checked})
-    account.tell(**status)
-    return Run(folder)
-
-
 def test_begins_with_the_demo_looked_over(page: AppTest) -> None:
     assert not page.exception
     text = read(page)
@@ -97,7 +67,7 @@ def test_page_loads_no_tensorflow() -> None:
     script = (
         "import sys\n"
         "from streamlit.testing.v1 import AppTest\n"
-        "page = AppTest.from_file(sys.argv[1], default_timeout=120).run().switch_page('pages/2_Train.py').run()\n"
+        "page = AppTest.from_file(sys.argv[1], default_timeout=240).run().switch_page('pages/2_Train.py').run()\n"
         "assert not page.exception\n"
         "print(*sorted({'tensorflow', 'keras', 'librosa'} & set(sys.modules)))\n"
     )
@@ -148,7 +118,7 @@ def test_plan_follows_the_options(page: AppTest) -> None:
 def test_chosen_size_is_ordered(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     orders: list[TrainingOrder] = []
 
-    def start_run(order: TrainingOrder) -> Run:
+    def start_run(order: TrainingOrder, *, owner: Owner) -> Run:
         orders.append(order)
         raise CrnnError("Not today.")
 
@@ -243,7 +213,7 @@ def test_folders_that_cannot_be_learnt_from_get_a_sentence(page: AppTest, tmp_pa
 
 def _write(folder: Path, *names: str) -> None:
     for number, name in enumerate(names):
-        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(wav_bytes(sine(200.0 + 50 * number, 2.0), RATE, "PCM_16"))
 
 
@@ -271,6 +241,11 @@ def test_nor_behind_a_proxy_that_was_told_of(page: AppTest, monkeypatch: pytest.
     assert folder_boxes(page) == {"train.folder", "train.url"}
     monkeypatch.setenv("GENRESCOPE_LOCAL", "no")
     assert not folder_boxes(open_page())
+
+
+def test_too_many_tracks_for_a_mode_are_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(limits.BY_MODE, "local", dataclasses.replace(limits.BY_MODE["local"], tracks=5))
+    assert "tracks, and 5 at once are learnt from here. Choose fewer." in read(open_page())
 
 
 def test_zip_upload_becomes_a_data_set(page: AppTest) -> None:
@@ -317,29 +292,22 @@ def test_bad_zips_get_a_sentence(page: AppTest, data: bytes, sentence: str) -> N
     assert sentence in read(page)
 
 
-def test_clips_are_gathered_genre_by_genre(page: AppTest) -> None:
-    for genre, pitches in (("bossa nova", (200, 300)), ("choro", (400, 500))):
-        page.text_input(key="train.genre").set_value(genre).run()
-        clips = [(f"{pitch}.wav", wav_bytes(sine(float(pitch), 3.0)), "audio/wav") for pitch in pitches]
-        uploader = next(u for u in page.file_uploader if u.key.startswith("train.clips"))
-        uploader.set_value(clips).run()
-        assert not page.exception
-    assert collecting.n_clips(collecting.own_dir()) == {"bossa nova": 2, "choro": 2}
-    assert "4 tracks, 2 genres" in read(page)
+def test_two_uploads_of_one_name_are_two(page: AppTest) -> None:
+    def songs(genres: str) -> bytes:
+        return zipped(
+            {f"{g}/{g}{i}.wav": wav_bytes(sine(100.0 * i + 77 + ord(g), 2.0)) for g in genres for i in (1, 2)}
+        )
 
-
-def test_clips_wait_for_their_genre_and_need_sound(page: AppTest) -> None:
-    uploader = next(u for u in page.file_uploader if u.key.startswith("train.clips"))
-    uploader.set_value([("song.wav", SONG, "audio/wav")]).run()
-    assert "Give the genre a name" in read(page)
-    assert collecting.n_clips(collecting.own_dir()) == {}
-    page.text_input(key="train.genre").set_value("choro").run()
-    assert collecting.n_clips(collecting.own_dir()) == {"choro": 1}
-    page.text_input(key="train.genre").set_value("../../etc").run()
-    uploader = next(u for u in page.file_uploader if u.key.startswith("train.clips"))
-    uploader.set_value([("song.wav", b"just text", "audio/wav")]).run()
-    assert "song.wav" in read(page)
-    assert collecting.n_clips(collecting.own_dir()) == {"choro": 1}
+    for genres in ("ab", "abc"):
+        page.file_uploader(key="train.upload").set_value(("folders.zip", songs(genres), "application/zip")).run()
+    choice = page.multiselect(key="train.sources")
+    labels = [label for label in choice.options if label.startswith("folders.zip")]
+    assert len(set(labels)) == 2
+    corrected = next(path for path in user_clips.uploads(MACHINE) if scan(path).genres == ("a", "b", "c"))
+    choice.set_value([str(corrected)]).run()
+    assert "6 tracks, 3 genres" in read(page)
+    page.run()
+    assert "6 tracks, 3 genres" in read(page)
 
 
 def test_busy_lock_is_told(page: AppTest, home: Path) -> None:
@@ -348,100 +316,41 @@ def test_busy_lock_is_told(page: AppTest, home: Path) -> None:
         next(button for button in page.button if button.label == "Start training").click().run()
     assert not page.exception
     assert "Another training is being started at this moment." in read(page)
-    assert runs.list_runs() == []
+    assert runs.list_runs(MACHINE) == []
 
 
-def test_an_interrupted_run_is_found_again(home: Path) -> None:
-    run = made_up_run(home, stage="training")
-    (run.folder / "checkpoint.npz").write_bytes(b"kept")
-    app = open_page()
-    assert not app.exception
-    assert "The training was interrupted" in read(app)
-    assert "2 epochs are kept" in read(app)
-    assert {"Resume", "Keep the best so far", "Train something else"} <= {button.label for button in app.button}
-    next(button for button in app.button if button.label == "Train something else").click().run()
-    assert "192 tracks" in read(app)
-    # Closed, not lost.
-    assert run.folder.is_dir()
-    assert "23 November, 10:15: demo, interrupted" in read(app)
+def test_a_genre_that_is_left_out_is_in_nobodys_way(page: AppTest, tmp_path: Path) -> None:
+    _write(tmp_path / "music", "jazz/a.wav", "jazz/b.wav", "rock/c.wav", "rock/d.wav", "ska/e.wav")
+    open_folder(page, tmp_path / "music")
+    assert "A single track in “ska”" in read(page)
+    assert next(button for button in page.button if button.label == "Start training").disabled
+    page.text_input(key="train.name.ska").set_value("").run()
+    assert not page.exception
+    assert "A single track" not in read(page)
+    assert not next(button for button in page.button if button.label == "Start training").disabled
 
 
-def test_a_failed_run_says_why(home: Path) -> None:
-    made_up_run(home, state="failed", message="The data set _went_ away.")
-    app = open_page()
-    assert "The data set _went_ away." in read(app)
+def test_what_was_given_is_named_and_can_be_removed(page: AppTest) -> None:
+    for genre, name, hz in (("jazz", "so what.wav", 220.0), ("jazz", "blue.wav", 330.0), ("choro", "", 440.0)):
+        data = wav_bytes(sine(hz, 2.0), RATE, "PCM_16")
+        user_clips.add_clip(user_clips.own_dir(MACHINE), genre, name, data, owner=MACHINE)
+    page.run()
+    given = next(box for box in page.multiselect if box.key.startswith("train.given"))
+    assert given.options == ["own clips, choro: recording", "own clips, jazz: blue", "own clips, jazz: so what"]
+    paths = list(user_clips.clips(user_clips.own_dir(MACHINE)))
+    given.set_value([paths[0], paths[2]]).run()
+    assert len(page.get("audio")) == 2
+    next(button for button in page.button if button.label == "Remove 2 files").click().run()
+    assert not page.exception
+    assert "2 files removed." in read(page)
+    assert user_clips.n_clips(user_clips.own_dir(MACHINE)) == {"jazz": 1}
 
 
-def test_a_live_run_is_shown_and_obeys(home: Path) -> None:
-    run = made_up_run(home, stage="training", done=8, total=16, epoch=3, epochs=4, loss=0.4, learning_rate=1e-3)
-    with runs.run_lock() as lock:
-        assert lock.acquire()
-        lock.write(run.run_id)
-        app = open_page()
-        assert not app.exception
-        assert "loss 0.400, learning rate 0.001" in read(app)
-        assert len(app.get("plotly_chart")) == 3
-        app.button(key="train.pause").click().run()
-        assert run.is_asked("pause")
-        app.button(key="train.go_on").click().run()
-        assert not run.is_asked("pause")
-        app.button(key="train.stop").click().run()
-        assert run.is_asked("stop")
-
-
-def test_a_report_is_read_and_its_model_saved(home: Path, models: Path) -> None:
-    run = made_up_run(home, state="done", message="")
-    tiny_bundle(run.model_dir)
-    Account(run).keep_report(_report())
-    app = open_page()
-    assert not app.exception
-    text = read(app)
-    assert "3 of 4 unheard tracks right: 75 %" in text
-    assert "Always saying a would score 50 %." in text
-    assert "b1: is b, answered a (0.90)" in text
-    assert "Macro F1 0.73" in text
-    assert app.selectbox(key="train.report.cell").options[0] == "all 1 mistakes"
-    app.selectbox(key="train.report.cell").set_value(("b", "b")).run()
-    assert "b0: is b, answered b (0.90)" in read(app)
-    assert "b1: is b, answered a" not in read(app)
-    app.text_input(key="train.save.name").set_value("my-model")
-    app.text_area(key="train.save.notes").set_value("For *me*.")
-    next(button for button in app.button if button.label == "Save").click().run()
-    assert not app.exception
-    assert "Saved as my-model." in read(app)
-    assert json.loads((models / "my-model" / "bundle.json").read_text())["notes"] == "For *me*."
-    app.text_input(key="train.save.name").set_value("../evil")
-    next(button for button in app.button if button.label == "Save").click().run()
-    assert "cannot be a model's name" in read(app)
-
-
-def _report() -> dict[str, object]:
-    from crnn.evaluation import score
-
-    labels = [0, 0, 1, 1]
-    posteriors = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.9, 0.1]])
-    names = ["a0", "a1", "b0", "b1"]
-    tracks = [
-        {
-            "track_id": name,
-            "genre": "ab"[label],
-            "answer": "ab"[int(p.argmax())],
-            "confidence": float(p.max()),
-            "path": None,
-            "demo_id": None,
-        }
-        for name, label, p in zip(names, labels, posteriors, strict=True)
-    ]
-    history = [{"epoch": 1, "loss": 1.0, "valid_loss": 1.0, "valid_accuracy": 0.75}]
-    return {
-        "created": "2026-11-23",
-        "data": {"name": "demo", "n_tracks": 12},
-        "genres": ["a", "b"],
-        "scores": score(labels, posteriors, ("a", "b")).to_dict(),
-        "lucky_guess": {"genre": "a", "accuracy": 0.5},
-        "protection": ["No artist is in two parts."],
-        "notes": [],
-        "kept_epoch": 1,
-        "history": history,
-        "tracks": tracks,
-    }
+def test_nothing_else_can_be_removed(home: Path) -> None:
+    (home / "uploads").mkdir(parents=True, exist_ok=True)
+    (home / "precious.wav").write_bytes(b"mine")
+    up = home / "uploads" / "a" / ".." / ".."
+    for path in (home / "precious.wav", home / "uploads" / ".." / "precious.wav", up / "precious.wav"):
+        with pytest.raises(DatasetError, match="There is no clip"):
+            user_clips.remove(path, owner=MACHINE)
+    assert (home / "precious.wav").exists()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ui.excerpts import part_of
+from ui.explore.excerpt import part_of
 
 
 @pytest.mark.parametrize(

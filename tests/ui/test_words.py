@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ui.words import plain, table
+from ui.shared.words import plain, table
 
 
 @pytest.mark.parametrize("text", ["Sounds like jazz. 83 % sure.", "“a.wav” is 0.40 s long.", "12:30, −23 dB (A5)", ""])

@@ -1,0 +1,1 @@
+"""What Explore shows: views of a sound and their figures."""

@@ -1,0 +1,1 @@
+"""Sound in: files and recordings of any format to a `Clip`."""

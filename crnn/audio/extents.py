@@ -1,0 +1,161 @@
+"""Where a file ends by its own structure, so that another one joined on behind it is found.
+
+Decoders of these containers read what the first header speaks of, and nothing after it, without a word.
+Only the headers of blocks are read; a size that leads out of the file ends the search.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import BinaryIO
+
+_MAX_BLOCKS = 1_000_000
+_MAX_FILES = 1000
+_FARTHEST = 1 << 62
+_ASF_HEADER = b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"
+_EBML_HEADER, _EBML_SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+_W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
+_WV_FIRST_BLOCK = 1 << 11
+
+
+def joined(file: BinaryIO, size: int) -> list[tuple[int, int]]:
+    """Start and end of each of the files of one container that follow each other; the last one ends with the file.
+
+    Args:
+        file: The file; its position is changed.
+        size: Bytes of it.
+
+    Returns:
+        One pair where nothing is joined, or the container is none of those that are known here.
+    """
+    end_of = _kind(_read(file, 0, 16))
+    starts = [0]
+    while end_of is not None and len(starts) < _MAX_FILES:
+        end = _behind_tags(file, end_of(file, starts[-1], size))
+        if not starts[-1] < end < size or _kind(_read(file, end, 16)) is not end_of:
+            break
+        starts.append(end)
+    return list(zip(starts, [*starts[1:], size], strict=True))
+
+
+def _kind(head: bytes) -> Callable[[BinaryIO, int, int], int] | None:
+    """What finds the end of a file that begins so."""
+    kinds = {
+        b".snd": _au_end,
+        b"caff": _caf_end,
+        b"TTA1": _tta_end,
+        b"wvpk": _wavpack_end,
+        _EBML_HEADER: _matroska_end,
+    }
+    if head[4:8] == b"ftyp":
+        return _mp4_end
+    if head.startswith(_ASF_HEADER):
+        return _asf_end
+    if head == _W64_RIFF:
+        return _w64_end
+    return kinds.get(head[:4])
+
+
+def _read(file: BinaryIO, at: int, n_bytes: int) -> bytes:
+    """Nothing from where no file can reach: sizes of 64 bits are whatever somebody wrote there."""
+    if at > _FARTHEST:
+        return b""
+    file.seek(at)
+    return file.read(n_bytes)
+
+
+def _behind_tags(file: BinaryIO, at: int) -> int:
+    """Past an APEv2 tag and an ID3v1 tag, if they begin here."""
+    head = _read(file, at, 32)
+    if head[:8] == b"APETAGEX" and len(head) == 32:
+        n_bytes, _, flags = struct.unpack("<III", head[12:24])
+        at += n_bytes + (32 if flags & 1 << 31 else 0)
+    return at + 128 if _read(file, at, 3) == b"TAG" else at
+
+
+def _au_end(file: BinaryIO, start: int, size: int) -> int:
+    begin, n_bytes = struct.unpack(">II", _read(file, start + 4, 8).ljust(8, b"\xff"))
+    return start + begin + n_bytes
+
+
+def _w64_end(file: BinaryIO, start: int, size: int) -> int:
+    return start + int.from_bytes(_read(file, start + 16, 8), "little")
+
+
+def _caf_end(file: BinaryIO, start: int, size: int) -> int:
+    at = start + 8
+    for _ in range(_MAX_BLOCKS):
+        head = _read(file, at, 12)
+        if len(head) < 12 or head[:4] == b"caff":
+            break
+        n_bytes = int.from_bytes(head[4:], "big", signed=True)
+        if n_bytes < 0:
+            return size
+        at += 12 + n_bytes
+    return at
+
+
+def _mp4_end(file: BinaryIO, start: int, size: int) -> int:
+    at = start
+    for _ in range(_MAX_BLOCKS):
+        head = _read(file, at, 16)
+        if len(head) < 8 or (head[4:8] == b"ftyp" and at > start):
+            break
+        n_bytes = int.from_bytes(head[:4], "big")
+        if n_bytes == 1:
+            n_bytes = int.from_bytes(head[8:16], "big")
+        if n_bytes < 8:
+            return size
+        at += n_bytes
+    return at
+
+
+def _asf_end(file: BinaryIO, start: int, size: int) -> int:
+    at = start
+    for _ in range(_MAX_BLOCKS):
+        head = _read(file, at, 24)
+        if len(head) < 24 or (head.startswith(_ASF_HEADER) and at > start):
+            break
+        n_bytes = int.from_bytes(head[16:], "little")
+        if n_bytes < 24:
+            return size
+        at += n_bytes
+    return at
+
+
+def _matroska_end(file: BinaryIO, start: int, size: int) -> int:
+    at = start
+    for name in (_EBML_HEADER, _EBML_SEGMENT):
+        head = _read(file, at, 12)
+        n_more = 8 - head[4].bit_length() if len(head) == 12 and head[:4] == name else 8
+        if n_more > 7:
+            return size
+        n_bytes = int.from_bytes(head[4 : 5 + n_more], "big") & (1 << 7 * (n_more + 1)) - 1
+        if n_bytes == (1 << 7 * (n_more + 1)) - 1:
+            # Of unknown length: a live recording.
+            return size
+        at += 5 + n_more + n_bytes
+    return at
+
+
+def _tta_end(file: BinaryIO, start: int, size: int) -> int:
+    head = _read(file, start, 22)
+    rate, n_samples = struct.unpack("<II", head[10:18].ljust(8, b"\0"))
+    n_frames = -(-n_samples // (256 * rate // 245)) if rate else 0
+    table = _read(file, start + 22, 4 * min(n_frames, _MAX_BLOCKS))
+    lengths = struct.unpack(f"<{len(table) // 4}I", table[: len(table) // 4 * 4])
+    return start + 22 + 4 * n_frames + 4 + sum(lengths)
+
+
+def _wavpack_end(file: BinaryIO, start: int, size: int) -> int:
+    at = start
+    for _ in range(_MAX_BLOCKS):
+        head = _read(file, at, 32)
+        if len(head) < 32 or head[:4] != b"wvpk":
+            break
+        n_bytes, place, flags = struct.unpack("<I8xI4xI", head[4:28])
+        if at > start and place == 0 and flags & _WV_FIRST_BLOCK:
+            break
+        at += 8 + n_bytes
+    return at

@@ -1,0 +1,151 @@
+"""The model card of a bundle, as Markdown, from its facts alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crnn.bundles.bundle import Bundle
+from crnn.bundles.tagging import Tag
+from crnn.config import FeatureConfig
+
+
+def model_card(bundle: Bundle) -> str:
+    """What a model knows, how it was made, how good it is and where it fails."""
+    parts = [
+        f"# {bundle.name}",
+        f"Names the genre of a sound: {', '.join(bundle.genres)}. Made by GenreScope on {bundle.created[:10]}.",
+    ]
+    if bundle.notes:
+        parts.append(bundle.notes.strip())
+    parts += ["## Data and split", _facts(bundle.data | {f"split: {k}": v for k, v in bundle.split.items()})]
+    for part, scores in bundle.scores.items():
+        parts += [f"## Scores: {part}", _scores(scores)]
+    parts += ["## Calibration", _calibration(bundle), "## Network", _facts(_flat(bundle.model))]
+    parts.append(_input(bundle.feature_config))
+    if bundle.tagging is not None and bundle.tagging.tags:
+        parts += ["## What else is heard", _tags(bundle.tagging.tags)]
+    # An imported bundle may say anything there.
+    told = bundle.training.get("legs")
+    if legs := [leg for leg in told if isinstance(leg, dict)] if isinstance(told, list) else []:
+        parts += ["## How it was made", "\n".join(_leg(number, leg) for number, leg in enumerate(legs, start=1))]
+    parts += ["## Limits", _limits(bundle), "## Versions", _facts(bundle.versions)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _leg(number: int, leg: dict[str, Any]) -> str:
+    facts = [f"{name} {_plainly(value)}" for name, value in leg.items() if name != "what" and value != ""]
+    return f"{number}. {leg.get('what', 'made')}" + (f" ({'; '.join(facts)})" if facts else "")
+
+
+def _plainly(value: Any) -> str:
+    return ", ".join(str(part) for part in value.values()) if isinstance(value, dict) else str(value)
+
+
+def _input(config: FeatureConfig) -> str:
+    frames = (
+        f"{config.segment_seconds:g} s segments, {config.n_mels} bands up to {config.fmax / 1000:g} kHz, "
+        f"{config.frame_rate_hz:.1f} frames a second"
+    )
+    if config.level:
+        return (
+            f"Input: the mel of an AudioSet tagger, of {frames}, from sound at {config.sample_rate / 1000:g} kHz: "
+            f"(ln(power + 0.00001) + 4.5) / 5, each segment's power brought to {config.level:g} on average."
+        )
+    return f"Input: log-mel of {frames}, dB re the segment's loudest cell, floor {config.db_floor:g} dB."
+
+
+def _tags(tags: tuple[Tag, ...]) -> str:
+    lines = [
+        "Words beside the answer, never the answer. AUC: how well each parts labelled sound that has it from sound "
+        "that does not, with its 95 % interval.",
+        "",
+        "| word | kind | shown from | AUC |",
+        "|---|---|---|---|",
+    ]
+    for tag in tags:
+        low, high = tag.auc_interval
+        lines.append(f"| {tag.name} | {tag.kind} | {tag.threshold:.2f} | {tag.auc:.2f} ({low:.2f} to {high:.2f}) |")
+    return "\n".join(lines)
+
+
+def _scores(scores: dict[str, Any]) -> str:
+    low, high = scores["accuracy_interval"]
+    lines = [
+        f"{scores['n_tracks']} tracks, one answer a track.",
+        "",
+        "| score | value |",
+        "|---|---|",
+        f"| accuracy | {scores['accuracy']:.3f} (95 % interval {low:.3f} to {high:.3f}) |",
+        f"| macro-F1 | {scores['macro_f1']:.3f} |",
+        f"| macro recall | {scores['macro_recall']:.3f} |",
+        f"| right genre among the first three | {scores['top3_accuracy']:.3f} |",
+        f"| expected calibration error, 10 bins | {scores['expected_calibration_error']:.3f} |",
+        "",
+        "| genre | tracks | precision | recall | F1 |",
+        "|---|---|---|---|---|",
+    ]
+    for genre, row in scores["per_genre"].items():
+        lines.append(
+            f"| {genre} | {row['n_tracks']:.0f} | {row['precision']:.2f} | {row['recall']:.2f} | {row['f1']:.2f} |"
+        )
+    genres = scores["genres"]
+    lines += ["", "Rows are the true genre, columns the answer:", "", "| | " + " | ".join(genres) + " |"]
+    lines.append("|---" * (len(genres) + 1) + "|")
+    for genre, row in zip(genres, scores["confusion"], strict=True):
+        lines.append(f"| {genre} | " + " | ".join(str(n) if n else "·" for n in row) + " |")
+    if scores.get("reliability"):
+        lines += ["", "| mean confidence | share right | tracks |", "|---|---|---|"]
+        lines += [f"| {c:.2f} | {a:.2f} | {n} |" for c, a, n in scores["reliability"]]
+    return "\n".join(lines)
+
+
+def _calibration(bundle: Bundle) -> str:
+    calibration = bundle.calibration
+    if calibration.is_fitted:
+        text = (
+            f"Temperature {calibration.temperature:.2f}. Below a confidence of {calibration.unsure_below:.2f} the "
+            f"answer is “unsure”. Genres of at least {calibration.set_threshold:.3f} form the "
+            f"{calibration.set_coverage:.0%} prediction set."
+        )
+    else:
+        text = (
+            f"Not calibrated: {_n_checked(bundle)}. The confidence is the network's own, below "
+            f"{calibration.unsure_below:.2f} the answer is “unsure”, and no prediction set is claimed."
+        )
+    if bundle.rejection is not None:
+        text += f" Below a probability of music of {bundle.rejection.threshold:.2f} the answer is “not music”."
+    tagging = bundle.tagging
+    if tagging is not None and tagging.music is not None:
+        text += f" Below a probability of music of {tagging.music.threshold:.2f}, by its tags, it is “not music”."
+    if tagging is not None and tagging.other is not None:
+        text += f" From a probability of {tagging.other.threshold:.2f} of another genre on it is “other”."
+    return text
+
+
+def _limits(bundle: Bundle) -> str:
+    knows_others = bundle.tagging is not None and bundle.tagging.other is not None
+    beyond = (
+        "says of other music that it is none of them, or that it is unsure, and now and then names the nearest"
+        if knows_others
+        else "will name the nearest of them for any other music, or say that it is unsure"
+    )
+    text = f"It knows {len(bundle.genres)} genres and {beyond}. Confidence is not certainty"
+    if not bundle.calibration.is_fitted:
+        return f"{text}, and how often it is right was not measured on enough tracks to say more."
+    return f"{text}: it is right about as often as it says on music like that it was calibrated on."
+
+
+def _n_checked(bundle: Bundle) -> str:
+    """How many tracks there were to calibrate on."""
+    counts = [scores["n_tracks"] for scores in bundle.scores.values() if "n_tracks" in scores]
+    if not counts:
+        return "no tracks were kept back to check with"
+    return f"only {max(counts)} track{'s' * (max(counts) != 1)} to check with"
+
+
+def _flat(values: dict[str, Any]) -> dict[str, Any]:
+    return {name.replace("_", " "): value for name, value in values.items()}
+
+
+def _facts(values: dict[str, Any]) -> str:
+    return "\n".join(f"- {name}: {value}" for name, value in values.items()) or "- not stated"

@@ -1,0 +1,110 @@
+"""What the commands share: options, models by name, progress, results on stdout."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from crnn.bundles.library import DEFAULT_MODEL
+from crnn.errors import CrnnError
+from crnn.paths import user_path
+from crnn.untrusted import path_of, visible
+
+MAX_FOLDS = 20
+
+_Item = TypeVar("_Item")
+
+
+def add_command(commands: Any, name: str, help_text: str, description: str) -> argparse.ArgumentParser:
+    """A sub-parser whose description keeps its lines.
+
+    Args:
+        commands: What `add_subparsers` gave.
+        name: The word on the command line.
+        help_text: A line for the list of commands.
+        description: For its own `--help`, line breaks kept.
+    """
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=help_text, description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    return parser
+
+
+def add_model_option(parser: argparse.ArgumentParser) -> None:
+    """`--model NAME|DIR`."""
+    parser.add_argument(
+        "--model",
+        default=DEFAULT_MODEL,
+        metavar="NAME|DIR",
+        help=f"a model of the shelf, or the folder of one (default: {DEFAULT_MODEL})",
+    )
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose messages are as inert as all that is written of names."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what was wrong, and end with status 2."""
+        super().error(visible(message))
+
+
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    """What reads a whole number of a range, for argparse.
+
+    Args:
+        least: The smallest that will do.
+        most: The greatest that will do.
+    """
+
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = None
+        if number is None or not least <= number <= most:
+            raise argparse.ArgumentTypeError(f"{text[:40]} is not a whole number from {least} to {most}")
+        return number
+
+    return read
+
+
+positive_int = whole_number(1, 1_000_000)
+fold_count = whole_number(2, MAX_FOLDS)
+# More processes than that help nobody, and none of them would get far.
+job_count = whole_number(1, 1024)
+# NumPy and TensorFlow take no others.
+seed = whole_number(0, 2**32 - 1)
+
+
+def file_path(text: str) -> Path:
+    """A path that may begin with `~` or be a `file:` address, for argparse."""
+    try:
+        return user_path(path_of(text))
+    except CrnnError as err:
+        raise argparse.ArgumentTypeError(str(err)) from err
+
+
+def say(text: str, *, to_stderr: bool = False) -> None:
+    """Print one line in which names of files, genres and models can do no harm.
+
+    Args:
+        text: One line; control characters are made visible.
+        to_stderr: Whether it is no result.
+    """
+    print(visible(text), file=sys.stderr if to_stderr else sys.stdout)
+
+
+def progress(items: Iterable[_Item], total: int, unit: str) -> Iterator[_Item]:
+    """`items`, with a progress bar on stderr if that is a terminal.
+
+    Args:
+        items: What is gone through.
+        total: How many there are.
+        unit: What one of them is, in the plural.
+    """
+    from tqdm import tqdm
+
+    yield from tqdm(items, total=total, unit=f" {unit}", file=sys.stderr, disable=not sys.stderr.isatty())

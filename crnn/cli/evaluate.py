@@ -1,0 +1,207 @@
+"""`evaluate`: a model's answers for labelled tracks, scored."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crnn.bundles.library import find_bundle
+from crnn.cli.common import add_command, add_model_option, file_path, progress, say
+from crnn.errors import CrnnError, TooFewTracksError
+from crnn.text import number_of
+from crnn.untrusted import json_line
+
+if TYPE_CHECKING:
+    from crnn.data.collection import Collection
+    from crnn.data.scan import Dataset, Track
+    from crnn.evaluation.metrics import Scores
+    from crnn.evaluation.verdicts import Answered
+    from crnn.inference.classifier import Classifier, Prediction
+
+
+def add_commands(commands: Any) -> None:
+    """Add `evaluate`."""
+    parser = add_command(
+        commands,
+        "evaluate",
+        "score a model on labelled tracks",
+        "Score a model by track. Every track counts unless --split names a part: of the split that the model\n"
+        "was trained with if these are its data, else train, valid or test of the data set's own split column,\n"
+        "or of the fault-filtered partition if the tracks are GTZAN's.\n"
+        "The scores take the top genre of every track; what is answered, and how often that is right, is told\n"
+        "beside them, and what is said of tracks whose genre the model does not know.",
+    )
+    parser.add_argument("dataset", metavar="DATASET")
+    add_model_option(parser)
+    parser.add_argument("--split", metavar="NAME", help="part to score: train, valid or test")
+    parser.add_argument("--format", choices=("table", "json"), default="table", help="default: table")
+    parser.add_argument("--rows", type=file_path, metavar="FILE", help="write a line of JSON for each track there")
+    parser.set_defaults(run=evaluate)
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Print the scores."""
+    from crnn.data.scan import scan as scan_dataset
+    from crnn.data.scan import select_part
+    from crnn.evaluation.own_split import own_part
+    from crnn.evaluation.verdicts import summarize
+    from crnn.inference.classifier import Classifier
+
+    bundle = find_bundle(options.model)
+    dataset = scan_dataset(options.dataset)
+    own = own_part(bundle, dataset, options.split) if options.split else None
+    if own is not None:
+        tracks = own[1]
+    else:
+        tracks = select_part(dataset.tracks, options.split) if options.split else dataset.tracks
+    if not any(track.genre in bundle.genres for track in tracks):
+        raise TooFewTracksError(f"No track there is of a genre that “{bundle.name}” knows: {', '.join(bundle.genres)}.")
+    notes = list(dataset.notes)
+    unknown = [track for track in tracks if track.genre not in bundle.genres]
+    if unknown:
+        others = sorted({track.genre for track in unknown})
+        said = f"{number_of(len(unknown), 'track')} of genres that the model does not know"
+        notes.append(f"{said} left out: {', '.join(others)}.")
+    classifier = Classifier(bundle)
+    answer = _answerer_of_features(classifier, own[0]) if own is not None else None
+    answers, faults = answer_all(classifier, dataset, tracks, answer)
+    notes += faults
+    if options.rows is not None:
+        _write_rows(options.rows, answers)
+    scores = score([answer for answer in answers if answer.truth in bundle.genres], bundle.genres)
+    summary = summarize(answers, bundle.genres)
+    if options.format == "json":
+        sys.stdout.write(json_line(scores.to_dict() | summary | {"notes": notes}))
+    else:
+        _print_scores(scores, notes)
+        _print_summary(summary)
+    return 1 if faults else 0
+
+
+def answer_all(
+    classifier: Classifier,
+    dataset: Dataset,
+    tracks: tuple[Track, ...] | list[Track],
+    answer: Callable[[Track], Prediction] | None = None,
+) -> tuple[list[Answered], list[str]]:
+    """The answers for tracks of a data set, and a sentence for each that could not be read.
+
+    Args:
+        classifier: Who answers.
+        dataset: Where the tracks come from.
+        tracks: Which of them.
+        answer: How a track's answer is had; None hears its sound, or reads its archive.
+    """
+    from crnn.evaluation.verdicts import Answered
+
+    answers, faults = [], []
+    answer = answer or _answerer(classifier, dataset)
+    for track in progress(tracks, len(tracks), "tracks"):
+        prediction = None
+        try:
+            prediction = answer(track)
+        except CrnnError as err:
+            faults.append(f"{track.track_id} counts as wrong: {err}")
+        answers.append(Answered(track.track_id, track.genre, prediction))
+    return answers, faults
+
+
+def score(answers: list[Answered], genres: tuple[str, ...]) -> Scores:
+    """Scores of the top genres, whatever the verdict; what could not be read counts as wrong.
+
+    Args:
+        answers: One for each track, of genres that the model knows.
+        genres: Names in logit order.
+    """
+    import numpy as np
+
+    from crnn.evaluation import metrics
+
+    posteriors = np.zeros((len(answers), len(genres)))
+    for row, answer in enumerate(answers):
+        if answer.prediction is not None:
+            posteriors[row] = answer.prediction.posterior
+    return metrics.score([genres.index(answer.truth) for answer in answers], posteriors, genres)
+
+
+def _answerer(classifier: Classifier, dataset: Dataset) -> Callable[[Track], Prediction]:
+    """How the answer for a track of this data set is had: from its log-mel or its audio."""
+    from crnn.data.scan import track_clip
+    from crnn.features.archive import read_archive, to_db
+    from crnn.features.front_ends import check_front_end
+
+    if dataset.kind == "archive" and dataset.source is not None:
+        archive, config = read_archive(dataset.source), classifier.config
+        check_front_end(archive, config, dataset.source.name)
+        return lambda track: classifier.classify_log_mel(to_db(archive.log_mel[track.index or 0], config))
+    sample_rate = classifier.config.sample_rate
+
+    def answer(track: Track) -> Prediction:
+        if track.path is not None:
+            return classifier.classify_file(track.path)
+        return classifier.classify(track_clip(track, sample_rate))
+
+    return answer
+
+
+def _answerer_of_features(classifier: Classifier, collection: Collection) -> Callable[[Track], Prediction]:
+    """The answer for a track as training had it: from the log-mel that was learnt from."""
+    from crnn import paths
+    from crnn.data.collection import log_mels
+    from crnn.data.feature_cache import CACHE_FOLDER
+    from crnn.features.archive import to_db
+
+    def answer(track: Track) -> Prediction:
+        folder = paths.home_dir() / CACHE_FOLDER
+        (cells,), faults = log_mels(collection, [track], classifier.config, folder=folder, n_jobs=1)
+        if cells is None:
+            raise CrnnError(" ".join(fault.message for fault in faults))
+        return classifier.classify_log_mel(to_db(cells, classifier.config))
+
+    return answer
+
+
+def _write_rows(path: Path, answers: list[Answered]) -> None:
+    try:
+        with path.open("w", encoding="utf-8") as file:
+            file.writelines(json_line(answer.to_row()) for answer in answers)
+    except OSError as err:
+        raise CrnnError(f"{path} cannot be written: {err.strerror or err}.") from err
+
+
+def _print_scores(scores: Scores, notes: list[str]) -> None:
+    from crnn.evaluation.metrics import wilson_interval
+
+    low, high = scores.accuracy_interval
+    print(f"accuracy          {scores.accuracy:.3f}  ({low:.3f} to {high:.3f}, {scores.n_tracks} tracks)")
+    print(f"macro-F1          {scores.macro_f1:.3f}")
+    print(f"macro recall      {scores.macro_recall:.3f}")
+    print(f"among first three {scores.top3_accuracy:.3f}")
+    print(f"calibration error {scores.expected_calibration_error:.3f}")
+    for genre, row in scores.per_genre.items():
+        n = round(row["n_tracks"])
+        low, high = wilson_interval(round(row["recall"] * n), n)
+        recall = f"recall {row['recall']:.2f} ({low:.2f} to {high:.2f})"
+        say(f"  {genre:<14} {n:>5}  precision {row['precision']:.2f}  {recall}")
+    for note in notes:
+        say(note)
+
+
+def _print_summary(summary: dict[str, Any]) -> None:
+    shares = ", ".join(f"{name.replace('_', ' ')} {share:.3f}" for name, share in summary["verdicts"].items())
+    print(f"verdicts          {shares}")
+    if summary["answered_accuracy"] is not None:
+        low, high = summary["answered_interval"]
+        print(f"answers right     {summary['answered_accuracy']:.3f}  ({low:.3f} to {high:.3f})")
+    low, high = summary["set_coverage_interval"]
+    held = f"{summary['set_coverage']:.3f}  ({low:.3f} to {high:.3f})"
+    print(f"set holds truth   {held}, of {summary['set_size']:.2f} genres on average")
+    if unknown := summary.get("unknown_genres"):
+        low, high = unknown["named_surely_interval"]
+        print(
+            f"unknown genres    {unknown['n_tracks']} tracks, {unknown['named']:.3f} named, "
+            f"{unknown['named_surely']:.3f} with 0.9 or more ({low:.3f} to {high:.3f})"
+        )

@@ -1,0 +1,143 @@
+"""`models` and `export`: what is on the shelf, and taking one of it elsewhere."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from crnn import paths
+from crnn.bundles.bundle import ONNX_NAME, Bundle, list_bundles
+from crnn.bundles.companion import COMPANION_NAME
+from crnn.bundles.library import find_bundle
+from crnn.cli.common import add_command, add_model_option, file_path, say
+from crnn.errors import CrnnError
+from crnn.untrusted import json_line
+
+
+def add_commands(commands: Any) -> None:
+    """Add `models` and `export`."""
+    parser = add_command(commands, "models", "list the models on the shelf", "List the models on the shelf.")
+    parser.add_argument("--format", choices=("table", "json"), default="table", help="default: table")
+    parser.set_defaults(run=models)
+    parser = add_command(
+        commands,
+        "export",
+        "take a model elsewhere",
+        "Write a model's network as a file for another runtime.\n"
+        "Its input is the log-mel that the model card describes, its output logits. Written once it answers on music\n"
+        "as the model here does.",
+    )
+    add_model_option(parser)
+    parser.add_argument("--to", choices=("onnx", "keras", "tflite"), required=True, help="kind of file")
+    parser.add_argument("--out", type=file_path, required=True, metavar="FILE", help="file to write")
+    parser.add_argument(
+        "--compare-on", type=file_path, nargs="+", default=[], metavar="SOUND", help="recordings to check it on, too"
+    )
+    parser.set_defaults(run=export)
+
+
+def models(options: argparse.Namespace) -> int:
+    """Print the shelf; 1 if a model on it is damaged."""
+    bundles, faults = list_bundles(*paths.shelves())
+    if options.format == "json":
+        for bundle in bundles:
+            sys.stdout.write(json_line(_facts(bundle)))
+        for name, message in faults.items():
+            sys.stdout.write(json_line({"name": name, "error": message}))
+    else:
+        for bundle in bundles:
+            say(f"{bundle.name:<24} {len(bundle.genres):>3} genres  {_accuracy_text(bundle):<24} {bundle.created[:10]}")
+        for name, message in faults.items():
+            say(f"{name}: {message}", to_stderr=True)
+        if not bundles and not faults:
+            print(f"No models in {paths.models_dir()}. Make one: python -m crnn train demo --out models/demo")
+    return 1 if faults else 0
+
+
+def export(options: argparse.Namespace) -> int:
+    """Write the network as a file."""
+    from crnn.networks.export_card import write_card
+
+    bundle = find_bundle(options.model)
+    try:
+        if options.to == "onnx":
+            _export_onnx(bundle, options)
+        else:
+            _export_framework(bundle, options)
+            write_card(bundle, options.out)
+    except OSError as err:
+        raise CrnnError(f"{options.out} cannot be written: {err.strerror or err}.") from err
+    print(options.out)
+    return 0
+
+
+def _export_onnx(bundle: Bundle, options: argparse.Namespace) -> None:
+    from crnn.networks.export_card import companion_card, export_card, onnx_with_card
+
+    if bundle.is_trainable:
+        from crnn.networks.parity import check_keras
+
+        _say_parity(*check_keras(bundle, options.compare_on))
+    else:
+        print("Not compared with Keras: this model came without its Keras file.", file=sys.stderr)
+    options.out.write_bytes(onnx_with_card(bundle.file(ONNX_NAME).read_bytes(), export_card(bundle)))
+    if bundle.companion is not None:
+        second = options.out.with_name(f"{options.out.stem}.companion{options.out.suffix}")
+        second.write_bytes(onnx_with_card(bundle.file(COMPANION_NAME).read_bytes(), companion_card(bundle)))
+        print(f"This model answers by two networks; the second one is {second}.", file=sys.stderr)
+
+
+def _export_framework(bundle: Bundle, options: argparse.Namespace) -> None:
+    if options.to == "tflite":
+        from crnn.networks.tflite_export import write_tflite
+
+        _say_parity(*write_tflite(bundle, options.out, options.compare_on))
+    else:
+        from crnn.networks.plain_keras import write_keras
+
+        _say_parity(*write_keras(bundle, options.out, options.compare_on))
+    if bundle.companion is not None:
+        said = "This is the first of its two networks, and the app's answers are of both: export ONNX to have both."
+        print(said, file=sys.stderr)
+
+
+def _say_parity(difference: float, n_segments: int) -> None:
+    said = f"The posteriors of {n_segments} segments of music differ from those that the app serves by {difference:.0e}"
+    print(f"{said} at most.", file=sys.stderr)
+
+
+def _facts(bundle: Bundle) -> dict[str, Any]:
+    return {
+        "name": bundle.name,
+        "genres": list(bundle.genres),
+        "created": bundle.created,
+        "data": bundle.data,
+        "split": bundle.split,
+        "scores": {
+            part: {key: scores.get(key) for key in ("n_tracks", "accuracy", "accuracy_interval", "macro_f1")}
+            for part, scores in _scored_parts(bundle).items()
+        },
+        "size_bytes": sum(bundle.file(name).stat().st_size for name in bundle.files),
+    }
+
+
+def _accuracy_text(bundle: Bundle) -> str:
+    for part, scores in _scored_parts(bundle).items():
+        interval = scores.get("accuracy_interval")
+        said = f"{scores['accuracy']:.1%} of {scores['n_tracks']} {part} tracks"
+        return f"{said} ({interval[0]:.1%} to {interval[1]:.1%})" if _is_interval(interval) else said
+    return "no score"
+
+
+def _is_interval(found: Any) -> bool:
+    return isinstance(found, list | tuple) and len(found) == 2 and all(isinstance(edge, float) for edge in found)
+
+
+def _scored_parts(bundle: Bundle) -> dict[str, Any]:
+    """The parts with a score; an imported bundle may hold anything there."""
+    return {
+        part: scores
+        for part, scores in bundle.scores.items()
+        if isinstance(scores, dict) and isinstance(scores.get("accuracy"), float) and "n_tracks" in scores
+    }

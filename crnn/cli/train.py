@@ -1,0 +1,307 @@
+"""`scan`, `features` and `train`: from a data set to a model."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from crnn.bundles.library import DEFAULT_MODEL, find_bundle
+from crnn.cli.common import (
+    add_command,
+    file_path,
+    fold_count,
+    job_count,
+    positive_int,
+    say,
+    seed,
+)
+from crnn.errors import CrnnError
+from crnn.jobs.order import INSTANT, PRESETS
+from crnn.text import number_of
+from crnn.untrusted import json_line
+
+if TYPE_CHECKING:
+    from crnn.data.scan import Dataset, Fault
+    from crnn.jobs.order import TrainingSettings
+
+_SPLITS = ("column", "fault-filtered", "artist", "random")
+
+
+def add_commands(commands: Any) -> None:
+    """Add `scan`, `features` and `train`."""
+    _add_scan(commands)
+    _add_train(commands)
+    parser = add_command(
+        commands,
+        "features",
+        "make a log-mel archive of a data set",
+        "Compute the log-mels of a data set once and write them as one file, without the sound:\n"
+        "evaluate and train read it instead of the audio.",
+    )
+    parser.add_argument("dataset", metavar="DATASET")
+    parser.add_argument("--out", type=file_path, required=True, metavar="X.npz", help="archive to write")
+    parser.add_argument(
+        "--model",
+        metavar="NAME|DIR",
+        help="a model whose features they shall be (default: those of a start from scratch)",
+    )
+    parser.add_argument("--jobs", type=job_count, default=os.cpu_count() or 1, metavar="N", help="default: all cores")
+    parser.set_defaults(run=make_features)
+
+
+def _add_scan(commands: Any) -> None:
+    parser = add_command(
+        commands, "scan", "what a data set holds", "What a data set holds, and every fault in it at once."
+    )
+    parser.add_argument("dataset", metavar="DATASET")
+    parser.add_argument("--listen", action="store_true", help="decode every track: damage, clipping, near copies too")
+    parser.add_argument("--jobs", type=job_count, default=os.cpu_count() or 1, metavar="N", help="for --listen")
+    parser.add_argument("--format", choices=("table", "json"), default="table", help="default: table")
+    parser.set_defaults(run=scan)
+
+
+def _add_train(commands: Any) -> None:
+    parser = add_command(
+        commands,
+        "train",
+        "teach a model your genres",
+        "Train the CRNN on data sets and save it as a model.\n"
+        "Ctrl-C ends the run and keeps the best epoch so far; --resume goes on, under the same settings and data.",
+    )
+    parser.add_argument("datasets", nargs="+", metavar="DATASET")
+    parser.add_argument(
+        "--out", type=file_path, required=True, metavar="DIR", help="folder of the model, models/NAME say"
+    )
+    parser.add_argument(
+        "--preset",
+        choices=tuple(PRESETS),
+        help="; ".join(f"{name}: {words}" for name, words in PRESETS.items())
+        + " (default: instant with --init and without --epochs, else standard)",
+    )
+    parser.add_argument(
+        "--init",
+        metavar="scratch|NAME",
+        help=f"start from a model (default: scratch; {DEFAULT_MODEL} for instant)",
+    )
+    parser.add_argument("--split", choices=_SPLITS, help="default: the data set's own, else by artist, else at random")
+    parser.add_argument(
+        "--folds", type=fold_count, default=0, metavar="K", help="score by K folds, then learn from all tracks"
+    )
+    parser.add_argument("--epochs", type=positive_int, metavar="N", help="instead of the preset's")
+    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="default: 0")
+    parser.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
+    parser.add_argument("--replace", action="store_true", help="replace a model that is there")
+    parser.add_argument("--jobs", type=job_count, default=os.cpu_count() or 1, metavar="N", help="for the features")
+    parser.set_defaults(run=train)
+
+
+def scan(options: argparse.Namespace) -> int:
+    """Print what a data set holds."""
+    from crnn.data.collection import join
+    from crnn.data.scan import scan as scan_dataset
+
+    dataset = scan_dataset(options.dataset)
+    if options.listen:
+        dataset = dataclasses.replace(dataset, faults=(*dataset.faults, *_heard(dataset, options.jobs)))
+    obstacles = _obstacles(dataset)
+    if options.format == "json":
+        sys.stdout.write(json_line(_dataset_facts(dataset) | {"obstacles": obstacles}))
+        return 1 if obstacles else 0
+    counts = Counter(track.genre for track in dataset.tracks)
+    say(f"{dataset.name}: {number_of(len(dataset.tracks), 'track')}, {number_of(len(counts), 'genre')}")
+    for genre in dataset.genres:
+        say(f"  {genre:<20} {counts[genre]:>6}")
+    for line in (*join([dataset]).notes, *(f"{fault.subject}: {fault.message}" for fault in dataset.faults)):
+        say(f"  {line}")
+    for line in obstacles:
+        say(line)
+    return 1 if obstacles else 0
+
+
+def _obstacles(dataset: Dataset) -> list[str]:
+    """What `train` would refuse, and labels that contradict each other, as sentences."""
+    from crnn.data.collection import join, select_tracks
+    from crnn.data.scan import check_trainable
+
+    found, collection = [], join([dataset])
+    try:
+        check_trainable(collection.tracks)
+        select_tracks(collection, None, 0)
+    except CrnnError as err:
+        found.append(str(err))
+    contradictions = [fault for fault in dataset.faults if fault.contradicts]
+    if contradictions:
+        found.append(
+            f"{number_of(len(contradictions), 'recording')} under two genres: one of the labels is wrong. "
+            "Take one of the copies away."
+        )
+    return found
+
+
+def _heard(dataset: Dataset, n_jobs: int) -> tuple[Fault, ...]:
+    from crnn.config import FeatureConfig
+    from crnn.data.audit import listen
+    from crnn.data.collection import join
+
+    with _counting("tracks") as on_progress:
+        return listen(join([dataset]), FeatureConfig(), n_jobs=n_jobs, on_progress=on_progress).faults
+
+
+def _dataset_facts(dataset: Dataset) -> dict[str, Any]:
+    from crnn.data.collection import join
+
+    return {
+        "name": dataset.name,
+        "kind": dataset.kind,
+        "n_tracks": len(dataset.tracks),
+        "genres": dict(sorted(Counter(track.genre for track in dataset.tracks).items())),
+        "splits": dict(sorted(Counter(track.split or "" for track in dataset.tracks).items())),
+        "n_artists": len({track.artist for track in dataset.tracks if track.artist}),
+        "fingerprint": dataset.fingerprint,
+        "notes": list(join([dataset]).notes),
+        "faults": [dataclasses.asdict(fault) for fault in dataset.faults],
+    }
+
+
+def make_features(options: argparse.Namespace) -> int:
+    """Write the archive; 1 if a track could not be read."""
+    from crnn.config import FeatureConfig
+    from crnn.data.collection import join
+    from crnn.data.load import load_parts
+    from crnn.data.scan import scan as scan_dataset
+    from crnn.features.archive import make_archive, write_archive
+
+    dataset = scan_dataset(options.dataset)
+    config = find_bundle(options.model).feature_config if options.model else FeatureConfig()
+    with _counting("tracks") as on_progress:
+        loaded = load_parts(
+            join([dataset]),
+            {"all": dataset.tracks},
+            dataset.genres,
+            config,
+            n_jobs=options.jobs,
+            on_progress=on_progress,
+        )
+    by_id = {track.track_id: track for track in dataset.tracks}
+    part = loaded.parts["all"]
+    tracks = [by_id[track_id] for track_id in part.track_ids]
+    archive = make_archive(
+        part.track_ids,
+        [track.genre for track in tracks],
+        part.log_mels,
+        splits=[track.split for track in tracks],
+        artists=[track.artist for track in tracks],
+        titles=[track.title for track in tracks],
+        groups=[track.group for track in tracks],
+        feature_config=config,
+    )
+    write_archive(options.out, archive)
+    for fault in loaded.faults:
+        say(fault.message, to_stderr=True)
+    print(options.out)
+    return 1 if loaded.faults else 0
+
+
+def train(options: argparse.Namespace) -> int:
+    """Train, publish, and print the validation score."""
+    from crnn.jobs.order import TrainingOrder
+    from crnn.training.pipeline import carry_out
+
+    preset_name, init = _chosen_start(options)
+    stop = threading.Event()
+    for name in ("SIGINT", "SIGTERM"):
+        signal.signal(getattr(signal, name), lambda *_: stop.set())
+    order = TrainingOrder(
+        datasets=tuple(options.datasets),
+        out=options.out,
+        settings=_settings(options, preset_name, init),
+        init=init,
+        method="head" if preset_name == INSTANT else "network",
+        split=options.split,
+        folds=options.folds,
+        resume=options.resume,
+        replace=options.replace,
+        n_jobs=options.jobs,
+    )
+    with _epoch_bars() as on_event, _counting("tracks") as on_progress:
+        outcome = carry_out(order, on_event=on_event, on_progress=on_progress, should_stop=stop.is_set)
+    for note in outcome.notes:
+        say(note, to_stderr=True)
+    bundle = outcome.bundle
+    if bundle is None:
+        return 1
+    scores = bundle.scores.get("folds") or bundle.scores.get("valid")
+    if scores:
+        low, high = scores["accuracy_interval"]
+        n_folds = bundle.split.get("folds")
+        what = f"tracks, pooled over {n_folds} folds" if n_folds else "validation tracks"
+        say(f"{bundle.name}: {scores['accuracy']:.1%} of {scores['n_tracks']} {what} ({low:.1%} to {high:.1%})")
+    print(bundle.path)
+    return 0
+
+
+def _settings(options: argparse.Namespace, name: str, init: str | None) -> TrainingSettings:
+    from crnn.jobs.order import preset, with_frozen_body
+
+    settings = preset("quick" if name == INSTANT else name, is_transfer=init is not None)
+    changes = {"seed": options.seed} | ({"epochs": options.epochs} if options.epochs else {})
+    settings = dataclasses.replace(settings, train=dataclasses.replace(settings.train, **changes))
+    return with_frozen_body(settings) if init is not None else settings
+
+
+def _chosen_start(options: argparse.Namespace) -> tuple[str, str | None]:
+    """The preset, and the model to start from; None for scratch."""
+    init = None if options.init in {None, "scratch"} else str(options.init)
+    name = options.preset or (INSTANT if init and not options.epochs else "standard")
+    if name == INSTANT and (options.init == "scratch" or options.epochs):
+        raise CrnnError("The preset instant fits a head to a model, without epochs: leave out --epochs and scratch.")
+    return name, DEFAULT_MODEL if name == INSTANT and init is None else init
+
+
+class _epoch_bars:  # noqa: N801 - a context manager
+    """Progress of a run on stderr: a bar per run, a line per epoch where there is no terminal."""
+
+    def __enter__(self) -> Callable[[dict[str, Any]], None]:
+        from tqdm import tqdm
+
+        self._bar = tqdm(unit=" steps", file=sys.stderr, disable=not sys.stderr.isatty())
+        return self._on_event
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._bar.close()
+
+    def _on_event(self, event: dict[str, Any]) -> None:
+        if event["event"] == "step":
+            self._bar.set_description(f"epoch {event['epoch']}, loss {event['loss']:.3f}", refresh=False)
+            self._bar.update()
+        elif event["event"] == "epoch":
+            valid = f", valid accuracy {event['valid_accuracy']:.3f}" if "valid_accuracy" in event else ""
+            line = f"epoch {event['epoch']} of {event['epochs']}: loss {event['loss']:.3f}{valid}"
+            self._bar.write(line, file=sys.stderr)
+
+
+class _counting:  # noqa: N801 - a context manager
+    """A progress bar driven by `(done, total)` calls."""
+
+    def __init__(self, unit: str) -> None:
+        self._unit = unit
+
+    def __enter__(self) -> Callable[[int, int], None]:
+        from tqdm import tqdm
+
+        self._bar = tqdm(unit=f" {self._unit}", file=sys.stderr, disable=not sys.stderr.isatty(), leave=False)
+        return self._on_progress
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._bar.close()
+
+    def _on_progress(self, done: int, total: int) -> None:
+        self._bar.total = total
+        self._bar.update(done - self._bar.n)

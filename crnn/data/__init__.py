@@ -1,0 +1,1 @@
+"""Data sets: what folders, lists, zips and archives hold, how they are split, and their features."""

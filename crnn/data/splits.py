@@ -1,0 +1,364 @@
+"""Fair splits: no track, duplicate or, where asked for, artist lies in two parts.
+
+Same seed, same split, whatever the order of the tracks. Every part holds every genre.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from crnn.data.tracks import CSV_NAME, PART_NAMES, Track, part_name
+from crnn.errors import DatasetError, TooFewTracksError
+from crnn.text import listed
+
+IntArray = npt.NDArray[np.int64]
+
+_PARTITION_FILE = Path(__file__).parent / "partitions" / "gtzan-fault-filtered.csv"
+# Orders tried for an artist split; the best balanced one is taken.
+_N_TRIES = 12
+# More would cost more and tell little more.
+MOST_FOLDS = 5
+
+
+def check_trainable(tracks: Sequence[Track]) -> None:
+    """Refuse what no training can learn from.
+
+    Raises:
+        TooFewTracksError: Fewer than two genres, or genres with a single track; all are named.
+    """
+    counts = Counter(track.genre for track in tracks)
+    if len(counts) < 2:
+        found = f"only “{next(iter(counts))}”" if counts else "none"
+        raise TooFewTracksError(f"At least two genres are needed to learn the difference; there is {found}.")
+    single = sorted(genre for genre, n in counts.items() if n < 2)
+    if single:
+        raise TooFewTracksError(
+            f"A single track in {listed(single)}: at least two are needed, one to learn and one to check. "
+            "Add tracks, or leave the genre out."
+        )
+
+
+def split_tracks(
+    tracks: Sequence[Track], *, name: str, seed: int, valid_share: float = 0.2, test_share: float = 0.0
+) -> dict[str, tuple[Track, ...]]:
+    """Parts of a data set in which no track, duplicate or (by artist) artist occurs twice.
+
+    Args:
+        tracks: What to split, in any order.
+        name: `random` (by track, stratified by genre), `artist` (by artist, stratified as well as
+            possible), `column` (the data set's own), `fault-filtered` (GTZAN's partition by Kereliuk,
+            Sturm and Larsen 2015, by track id; excluded tracks are left out).
+        seed: Same seed, same split, for `random` and `artist`.
+        valid_share: Share of the tracks that choose the model.
+        test_share: Share of the tracks that are kept back.
+
+    Returns:
+        `train`, `valid` and `test`, each sorted by track id; `column` gives the parts that it names.
+
+    Raises:
+        TooFewTracksError: Some genres cannot be in every part; all are named.
+        DatasetError: The data set does not say what the split needs.
+    """
+    if name == "column":
+        return _split_by_column(tracks)
+    if name == "fault-filtered":
+        return _split_by_partition(tracks)
+    if name not in {"random", "artist"}:
+        raise DatasetError(f"There is no split “{name}”. Known: random, artist, column, fault-filtered.")
+    if not 0 < valid_share < 1 or not 0 <= test_share < 1 - valid_share:
+        raise DatasetError(f"Shares of {valid_share} and {test_share} leave nothing to learn from.")
+    if name == "artist":
+        _require_artists(tracks)
+    shares = {"train": 1 - valid_share - test_share, "valid": valid_share, "test": test_share}
+    parts = _stratified(tracks, {k: v for k, v in shares.items() if v}, seed, by_artist=name == "artist")
+    return {part: parts.get(part, ()) for part in PART_NAMES}
+
+
+def fold_tracks(
+    tracks: Sequence[Track], n_folds: int, *, seed: int, by_artist: bool = False
+) -> tuple[tuple[Track, ...], ...]:
+    """Parts of equal size for cross-validation, stratified by genre; each track is in one of them.
+
+    Args:
+        tracks: Those of a group (copies) come into one fold.
+        n_folds: At least 2.
+        seed: The same seed and tracks give the same folds, whatever their order.
+        by_artist: Whether tracks of an artist come into one fold.
+
+    Raises:
+        TooFewTracksError: Some genres cannot be in every fold; all are named.
+        DatasetError: `by_artist`, and no artist is known.
+        ValueError: `n_folds` is below 2.
+    """
+    if n_folds < 2:
+        raise ValueError(f"n_folds {n_folds}: 2 or more are needed")
+    if by_artist:
+        _require_artists(tracks)
+    parts = _stratified(tracks, {str(i): 1 / n_folds for i in range(n_folds)}, seed, by_artist=by_artist)
+    return tuple(parts[str(i)] for i in range(n_folds))
+
+
+def fold_parts(tracks: Sequence[Track], n_folds: int, split: str | None, seed: int) -> dict[str, tuple[Track, ...]]:
+    """The folds by their names, dealt by track or, if so asked or every artist is known, by artist.
+
+    Args:
+        tracks: What to deal.
+        n_folds: How many.
+        split: `random`, `artist`, or None for the better one that the data allow.
+        seed: Same seed, same folds.
+
+    Raises:
+        DatasetError: Another split is named, or artists are asked for and not known.
+        TooFewTracksError: Some genres cannot be in every fold; all are named.
+    """
+    if split not in {None, "random", "artist"}:
+        raise DatasetError(f"Folds are dealt at random or by artist; the split “{split}” has parts of its own.")
+    by_artist = split == "artist" or (split is None and all(track.artist for track in tracks))
+    folds = fold_tracks(tracks, n_folds, seed=seed, by_artist=by_artist)
+    return {f"fold {number}": fold for number, fold in enumerate(folds, start=1)}
+
+
+def most_folds(tracks: Sequence[Track], split: str | None, seed: int) -> dict[str, tuple[Track, ...]]:
+    """As many folds as the smallest genre allows, at most `MOST_FOLDS`, by their names.
+
+    Args:
+        tracks: What to deal; copies, and artists where that is asked for or all are known, stay in one fold.
+        split: `random`, `artist` or None, as in `fold_parts`; another one has parts, and the folds do without it.
+        seed: Same seed, same folds.
+
+    Raises:
+        TooFewTracksError: Not even two folds can be dealt.
+    """
+    way = split if split in {"random", "artist"} else None
+    for n_folds in range(MOST_FOLDS, 2, -1):
+        with contextlib.suppress(TooFewTracksError):
+            return fold_parts(tracks, n_folds, way, seed)
+    return fold_parts(tracks, 2, way, seed)
+
+
+def select_part(tracks: Sequence[Track], part: str) -> tuple[Track, ...]:
+    """The tracks of one part, by the data set's own column, or else by GTZAN's partition.
+
+    Args:
+        tracks: Of one data set.
+        part: `train`, `valid`, `test`, or another word for one of them.
+
+    Raises:
+        DatasetError: Neither knows the part.
+    """
+    has_column = any(track.split for track in tracks)
+    parts = _split_by_column(tracks) if has_column else _split_by_partition(tracks)
+    chosen = parts.get(part_name(part) or "", ())
+    if not chosen:
+        raise DatasetError(
+            f"No track is in the part “{part}”. Parts: {', '.join(f'{k} ({len(v)})' for k, v in parts.items() if v)}."
+        )
+    return chosen
+
+
+def split_notes(parts: dict[str, tuple[Track, ...]]) -> tuple[str, ...]:
+    """Sentences on what a split protects against, and what it cannot."""
+    notes = []
+    tracks = [track for part in parts.values() for track in part]
+    shared = _in_several(parts, lambda track: track.group)
+    if shared:
+        notes.append(f"The same recording lies in two parts ({len(shared)} times): scores will be too good.")
+    elif any(track.group for track in tracks):
+        notes.append("Copies of one recording stay in one part.")
+    n_with_artist = sum(track.artist is not None for track in tracks)
+    if not n_with_artist and _is_gtzan_partition(parts):
+        notes.append("GTZAN's fault-filtered partition: artists and copies were kept apart by listening (Sturm 2013).")
+    elif not n_with_artist:
+        notes.append("Artists are not known: one artist may be in two parts, and the scores too good.")
+    else:
+        both = _in_several(parts, _artist_key)
+        notes.append(
+            f"{len(both)} artists are in two parts: the scores may be too good."
+            if both
+            else "No artist is in two parts."
+        )
+        if n_with_artist < len(tracks):
+            notes.append(f"The artist of {len(tracks) - n_with_artist} of {len(tracks)} tracks is not known.")
+    return tuple(notes)
+
+
+def protection_of(parts: dict[str, tuple[Track, ...]], n_folds: int = 0) -> tuple[str, ...]:
+    """Sentences on what a split, or so many folds, protects against, and what it cannot.
+
+    Args:
+        parts: Tracks by the name of their part or fold.
+        n_folds: Number of folds that a score is pooled over; 0 for a split.
+    """
+    if not n_folds:
+        return split_notes(parts)
+    return (
+        f"Scored by {n_folds} folds: every track was answered by one of {n_folds} networks that had not learnt it. The "
+        "model that is kept learnt all tracks; the score is that of its recipe, a little cautious.",
+        "The interval takes the answers for independent, though the networks share most of what they learnt.",
+        *split_notes(parts),
+    )
+
+
+def _is_gtzan_partition(parts: dict[str, tuple[Track, ...]]) -> bool:
+    return all(
+        gtzan_partition().get(gtzan_id(track) or "") == part for part, tracks in parts.items() for track in tracks
+    )
+
+
+def _in_several(parts: dict[str, tuple[Track, ...]], key_of: Callable[[Track], str | None]) -> set[str]:
+    counts = Counter(key for part in parts.values() for key in {key_of(track) for track in part} if key is not None)
+    return {key for key, n in counts.items() if n > 1}
+
+
+def _artist_key(track: Track) -> str | None:
+    return " ".join(track.artist.casefold().split()) if track.artist else None
+
+
+def _require_artists(tracks: Sequence[Track]) -> None:
+    if not any(track.artist for track in tracks):
+        raise DatasetError(
+            f"No artist is known, so none can be kept apart. Add the column artist to {CSV_NAME}, or split by track."
+        )
+
+
+def _split_by_column(tracks: Sequence[Track]) -> dict[str, tuple[Track, ...]]:
+    parts: dict[str, list[Track]] = defaultdict(list)
+    for track in _by_id(tracks):
+        if track.split:
+            parts[track.split].append(track)
+    if not parts:
+        raise DatasetError(
+            f"The data set names no split of its own. Add the column split to {CSV_NAME}, or split at random."
+        )
+    order = [*PART_NAMES, *sorted(set(parts) - set(PART_NAMES))]
+    return {name: tuple(parts[name]) for name in order if name in parts}
+
+
+@cache
+def gtzan_partition() -> dict[str, str]:
+    """Track id → `train`, `valid`, `test` or `excluded` of the fault-filtered GTZAN partition."""
+    with _PARTITION_FILE.open(encoding="utf-8", newline="") as file:
+        return {row["track_id"]: row["split"] for row in csv.DictReader(file)}
+
+
+def gtzan_id(track: Track) -> str | None:
+    """The GTZAN id of a track, by its id or its file's name; None if it has none."""
+    name = track.track_id.rsplit("/", 1)[-1]
+    candidates = (name, name.rsplit(".", 1)[0])
+    return next((candidate for candidate in candidates if candidate in gtzan_partition()), None)
+
+
+def _split_by_partition(tracks: Sequence[Track]) -> dict[str, tuple[Track, ...]]:
+    partition = gtzan_partition()
+    ids = {track.track_id: gtzan_id(track) for track in tracks}
+    strangers = sorted(track_id for track_id, known in ids.items() if known is None)
+    if strangers:
+        raise DatasetError(
+            f"The split fault-filtered is GTZAN's. {len(strangers)} tracks are not of it: {listed(strangers)}."
+        )
+    parts: dict[str, tuple[Track, ...]] = {}
+    for name in PART_NAMES:
+        parts[name] = tuple(t for t in _by_id(tracks) if partition[ids[t.track_id] or ""] == name)
+    return parts
+
+
+def _by_id(tracks: Iterable[Track]) -> list[Track]:
+    return sorted(tracks, key=lambda track: (track.track_id, track.genre))
+
+
+def _stratified(
+    tracks: Sequence[Track], shares: dict[str, float], seed: int, *, by_artist: bool
+) -> dict[str, tuple[Track, ...]]:
+    units = _units(_by_id(tracks), by_artist=by_artist)
+    _require_units(units, len(shares), by_artist=by_artist)
+    genres = sorted({track.genre for track in tracks})
+    label = {genre: i for i, genre in enumerate(genres)}
+    counts = np.array([np.bincount([label[t.genre] for t in unit], minlength=len(genres)) for unit in units])
+    # At least one track of each genre in each part, however small the genre.
+    targets = np.maximum(np.outer(list(shares.values()), counts.sum(axis=0)), 1.0)
+    rng = np.random.default_rng(seed)
+    tries = [_assign(counts, targets, rng) for _ in range(_N_TRIES if counts.max() > 1 else 1)]
+    best = min(tries, key=lambda parts: _imbalance(parts, counts, targets))
+    names = list(shares)
+    missing = _absent_genres(best, counts, genres, names)
+    if missing:
+        raise TooFewTracksError(
+            f"These genres could not be put into every part: {', '.join(missing)}. "
+            f"Add tracks{' by more artists' if by_artist else ''}, or leave them out."
+        )
+    chosen: dict[str, list[Track]] = {name: [] for name in names}
+    for unit, part in zip(units, best, strict=True):
+        chosen[names[part]].extend(unit)
+    return {name: tuple(_by_id(part)) for name, part in chosen.items()}
+
+
+def _units(tracks: list[Track], *, by_artist: bool) -> list[list[Track]]:
+    """Tracks that must stay together: connected by a group or, if asked for, by an artist."""
+    from scipy.cluster.hierarchy import DisjointSet
+
+    together = DisjointSet(range(len(tracks)))
+    first_with: dict[tuple[str, str], int] = {}
+    for i, track in enumerate(tracks):
+        keys = [("group", track.group), ("artist", _artist_key(track) if by_artist else None)]
+        for kind, key in keys:
+            if key is not None:
+                together.merge(first_with.setdefault((kind, key), i), i)
+    # In the order of their first tracks, so that the same seed deals them alike.
+    units: dict[int, list[Track]] = defaultdict(list)
+    for i, track in enumerate(tracks):
+        units[together[i]].append(track)
+    return list(units.values())
+
+
+def _require_units(units: list[list[Track]], n_parts: int, *, by_artist: bool) -> None:
+    n_units = Counter(genre for unit in units for genre in {track.genre for track in unit})
+    few = [f"{genre} ({n})" for genre, n in sorted(n_units.items()) if n < n_parts]
+    if few:
+        what = "artists" if by_artist else "tracks that are no copies of each other"
+        raise TooFewTracksError(
+            f"Each genre needs at least {n_parts} {what} for this split; too few in: {', '.join(few)}. "
+            "Add tracks, or leave these genres out."
+        )
+
+
+def _assign(
+    counts: IntArray,
+    targets: npt.NDArray[np.float64],
+    rng: np.random.Generator,
+) -> list[int]:
+    """A part for each unit, large units first, each where its genres are missed most."""
+    order = rng.permutation(len(counts))
+    order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
+    missing = targets.copy()
+    parts = [0] * len(counts)
+    for i in order:
+        # Among parts that miss a genre equally, the one that misses most tracks.
+        need = missing @ (counts[i] / counts[i].sum()) + 1e-3 * missing.mean(axis=1)
+        part = int(np.argmax(need))
+        parts[i] = part
+        missing[part] -= counts[i]
+    return parts
+
+
+def _imbalance(
+    parts: list[int],
+    counts: IntArray,
+    targets: npt.NDArray[np.float64],
+) -> float:
+    have = np.zeros_like(targets)
+    np.add.at(have, parts, counts)
+    return float((np.abs(have - targets) / targets).sum() + 1000 * (have == 0).sum())
+
+
+def _absent_genres(parts: list[int], counts: IntArray, genres: list[str], names: list[str]) -> list[str]:
+    have = np.zeros((len(names), len(genres)), dtype=np.int64)
+    np.add.at(have, parts, counts)
+    return [genre for i, genre in enumerate(genres) if (have[:, i] == 0).any()]

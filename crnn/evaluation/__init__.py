@@ -1,0 +1,1 @@
+"""How right and how sure: scores, calibration, reports."""

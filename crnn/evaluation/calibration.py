@@ -1,0 +1,119 @@
+"""What is fitted to the answers of tracks that the network did not learn: temperature and thresholds.
+
+The rule that they enter is `crnn.inference.decision`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from crnn.bundles.bundle import UNFITTED, Calibration
+from crnn.evaluation.metrics import track_posteriors
+
+COVERAGE = 0.9
+# Nine in ten answers shall be right on tracks that no threshold has seen, where it costs about a point.
+TARGET_ACCURACY = 0.91
+# Fewer tracks give no threshold worth the name.
+LEAST_TO_CALIBRATE = 20
+
+
+def calibrate(logits: Sequence[npt.NDArray[np.floating]], labels: npt.NDArray[np.int64]) -> Calibration:
+    """Temperature and thresholds that fit these tracks; of fewer than `LEAST_TO_CALIBRATE` none is fitted.
+
+    Args:
+        logits: Per track `(n_segments, n_genres)`, by a model that did not learn the track.
+        labels: Genres of the tracks.
+    """
+    if len(logits) < LEAST_TO_CALIBRATE:
+        return UNFITTED
+    temperature = fit_temperature(logits, labels)
+    posteriors = track_posteriors(list(logits), temperature)
+    return Calibration(
+        temperature=temperature,
+        unsure_below=fit_unsure_threshold(posteriors, labels, TARGET_ACCURACY),
+        set_threshold=fit_set_threshold(posteriors, labels, COVERAGE),
+        set_coverage=COVERAGE,
+    )
+
+
+def fit_temperature(segment_logits: Sequence[npt.NDArray[np.floating]], labels: npt.ArrayLike) -> float:
+    """Temperature with the lowest negative log-likelihood of tracks (Guo et al. 2017).
+
+    Brent's method over its logarithm, 0.2 to 8.
+
+    Args:
+        segment_logits: Per track, `(n_segments, n_genres)`.
+        labels: Index of each track's true genre.
+    """
+    from scipy import optimize
+
+    true = np.asarray(labels, dtype=np.int64)
+
+    def loss(log_temperature: float) -> float:
+        p = track_posteriors(list(segment_logits), math.exp(log_temperature))
+        return float(-np.log(np.maximum(p[np.arange(len(true)), true], 1e-12)).mean())
+
+    bounds = (math.log(0.2), math.log(8.0))
+    return math.exp(optimize.minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6}).x)
+
+
+def fit_set_threshold(posteriors: npt.ArrayLike, labels: npt.ArrayLike, coverage: float) -> float:
+    """Posterior above which a genre belongs to the prediction set.
+
+    Split conformal prediction (Vovk; Sadinle et al. 2019): the finite-sample quantile
+    of the true genre's posterior over the calibration tracks; 0, every genre, if they are too few.
+
+    Args:
+        posteriors: Of the calibration tracks, `(n_tracks, n_genres)`.
+        labels: Their genres, `(n_tracks,)`.
+        coverage: Share of tracks whose set shall hold the true genre, between 0 and 1.
+    """
+    p = np.asarray(posteriors, dtype=np.float64)
+    true = np.asarray(labels, dtype=np.int64)
+    of_true = np.sort(p[np.arange(len(true)), true])
+    rank = conformal_rank(len(true), coverage)
+    return float(of_true[rank - 1]) if rank >= 1 else 0.0
+
+
+def conformal_rank(n_tracks: int, coverage: float) -> int:
+    """Which of the sorted posteriors of the true genres is the threshold, counted from 1; 0 if none is low enough.
+
+    The whole part of (1 − coverage)(n + 1), by fractions: in binary floats 0.1 · 20 falls short of 2.
+
+    Args:
+        n_tracks: Tracks that the threshold is fitted on.
+        coverage: Share of tracks whose set shall hold the true genre, taken as the decimal number that it prints as.
+    """
+    return math.floor((1 - Fraction(str(coverage))) * (n_tracks + 1))
+
+
+def fit_unsure_threshold(
+    posteriors: npt.ArrayLike, labels: npt.ArrayLike, target_accuracy: float = 0.9, least_answered: float = 0.5
+) -> float:
+    """Confidence below which the answer is "unsure".
+
+    The lowest threshold at which the tracks that get an answer are right in
+    `target_accuracy` of cases; if none does, the one that still answers `least_answered`.
+
+    Args:
+        posteriors: Of the calibration tracks, `(n_tracks, n_genres)`.
+        labels: Their genres, `(n_tracks,)`.
+        target_accuracy: Share of the answers that shall be right.
+        least_answered: Share of the tracks that shall get an answer, whatever comes of the target.
+    """
+    p = np.asarray(posteriors, dtype=np.float64)
+    right = p.argmax(axis=1) == np.asarray(labels)
+    confidence = p.max(axis=1)
+    order = np.argsort(-confidence, kind="stable")
+    accuracy = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    # Tracks of one confidence are all answered, or none is.
+    is_cut = np.append(np.diff(confidence[order]) < 0, True)
+    good = np.flatnonzero((accuracy >= target_accuracy) & is_cut)
+    n_least = max(1, math.ceil(least_answered * len(order)))
+    n_answered = max(int(good[-1]) + 1 if len(good) else 0, n_least)
+    return float(confidence[order[n_answered - 1]])

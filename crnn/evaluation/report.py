@@ -1,0 +1,252 @@
+"""The report on a finished training: how good the model is, where it errs, what its split protects against.
+
+A plain dict, so that it is the JSON download as it stands; `to_html` is the same for
+reading, one file that loads nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from crnn.bundles.bundle import Bundle
+from crnn.data.collection import Collection
+from crnn.data.scan import Track
+from crnn.evaluation.metrics import wilson_interval
+
+Report = dict[str, Any]
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
+table { border-collapse: collapse; margin: 1rem 0; }
+th, td { padding: 0.25rem 0.6rem; text-align: right; border-bottom: 1px solid #ddd; }
+th:first-child, td:first-child { text-align: left; }
+"""
+
+
+def build_report(
+    bundle: Bundle,
+    collection: Collection,
+    valid: Sequence[Track],
+    posteriors: npt.NDArray[np.float64],
+    *,
+    history: list[dict[str, Any]],
+    kept_epoch: int,
+    protection: Iterable[str],
+    notes: Iterable[str],
+    compared: dict[str, Any] | None = None,
+) -> Report:
+    """All that is known of a new model.
+
+    Args:
+        bundle: The model.
+        collection: What it learnt from and was checked on.
+        valid: Tracks that it was checked on.
+        posteriors: Its answers for them, `(n_tracks, n_genres)`.
+        history: Facts of each epoch.
+        kept_epoch: The epoch whose weights were kept.
+        protection: What the split guards against, as sentences.
+        notes: What else a musician should know.
+        compared: The fitted head against the trained network, from `crnn.evaluation.paired`; None for one alone.
+    """
+    return {
+        "created": bundle.created,
+        "data": bundle.data,
+        "split": bundle.split,
+        "genres": list(bundle.genres),
+        "scores": bundle.scores.get("valid") or bundle.scores.get("folds"),
+        "lucky_guess": _lucky_guess(valid),
+        "protection": list(protection),
+        "notes": list(notes),
+        "kept_epoch": kept_epoch,
+        "compared": compared,
+        "is_calibrated": bundle.calibration.is_fitted,
+        "history": history,
+        "tracks": [_answer(track, row, bundle, collection) for track, row in zip(valid, posteriors, strict=True)],
+        "settings": bundle.training,
+    }
+
+
+def _lucky_guess(valid: Sequence[Track]) -> dict[str, Any] | None:
+    """What always naming the commonest genre would score."""
+    counts = Counter(track.genre for track in valid)
+    if not counts:
+        return None
+    genre, n = max(counts.items(), key=lambda item: (item[1], item[0]))
+    return {"genre": genre, "accuracy": n / len(valid)}
+
+
+def _answer(track: Track, posterior: npt.NDArray[np.float64], bundle: Bundle, collection: Collection) -> Report:
+    number, original = collection.origins[track.track_id]
+    is_demo = collection.datasets[number].kind == "demo"
+    return {
+        "track_id": track.track_id,
+        "genre": track.genre,
+        "answer": bundle.genres[int(posterior.argmax())],
+        "confidence": float(posterior.max()),
+        "posterior": {genre: float(share) for genre, share in zip(bundle.genres, posterior, strict=True)},
+        "artist": track.artist,
+        "title": track.title,
+        "path": None if track.path is None else str(track.path),
+        "demo_id": original.track_id if is_demo else None,
+    }
+
+
+def mistakes(report: Report) -> list[Report]:
+    """Tracks that were answered wrongly, the surest mistake first."""
+    wrong = [track for track in report["tracks"] if track["answer"] != track["genre"]]
+    return sorted(wrong, key=lambda track: -track["confidence"])
+
+
+def headline(report: Report) -> str:
+    """The score in one sentence."""
+    scores = report["scores"]
+    if not scores:
+        return "No score: the data set's split keeps no tracks to check with."
+    n_right = round(scores["accuracy"] * scores["n_tracks"])
+    return f"{n_right} of {scores['n_tracks']} unheard tracks right: {_percent(scores['accuracy'])}."
+
+
+def perspective(report: Report) -> str:
+    """How far the score can be trusted, and what luck would score; empty without a score."""
+    scores, guess = report["scores"], report["lucky_guess"]
+    if not scores:
+        return ""
+    low, high = scores["accuracy_interval"]
+    sentence = f"On so many tracks chance alone moves it: the 95 % interval is {_percent(low)} to {_percent(high)}."
+    if guess:
+        sentence += f" Always saying {guess['genre']} would score {_percent(guess['accuracy'])}."
+    return sentence
+
+
+def kept_sentence(report: Report) -> str:
+    """Which epoch is the model, and why that one."""
+    epochs = report["history"]
+    if not report["kept_epoch"]:
+        return "Kept: a head fitted to the embedding of the model that it started from; no epoch was needed."
+    reason = "the one with the lowest loss on the validation tracks" if _is_watched(report) else "the last one"
+    return f"Kept: epoch {report['kept_epoch']} of {len(epochs)}, {reason}."
+
+
+def _is_watched(report: Report) -> bool:
+    return any("valid_loss" in epoch for epoch in report["history"])
+
+
+def calibration_sentence(report: Report) -> str:
+    """What the confidence rests on, and how far it is off; empty without a score."""
+    scores = report["scores"]
+    if not scores:
+        return ""
+    if not report.get("is_calibrated", True):
+        n = scores["n_tracks"]
+        return f"Not calibrated: only {n} track{'s' * (n != 1)} to check with. The confidence is the network's own."
+    error = f"Expected calibration error {scores['expected_calibration_error']:.3f}"
+    if scores.get("part") == "folds":
+        return f"{error}: each fold's confidence was calibrated on the others."
+    return f"{error}, on the same tracks that the confidence was calibrated on: expect a little more on others."
+
+
+def to_html(report: Report, name: str = "a new model") -> str:
+    """The report as one HTML file without scripts or pictures from elsewhere.
+
+    Args:
+        report: From `build_report`.
+        name: What the model is called.
+    """
+    parts = [f"<h1>Report on {escape(name)}</h1>", f"<p>{escape(headline(report))} {escape(perspective(report))}</p>"]
+    data = report["data"]
+    parts.append(
+        f"<p>Learnt from {escape(str(data.get('name')))}, {data.get('n_tracks')} tracks. "
+        f"Made {report['created'][:10]}.</p>"
+    )
+    parts += [_list("What the split protects against", report["protection"]), _list("Notes", report["notes"])]
+    scores = report["scores"]
+    if scores:
+        parts += ["<h2>By genre</h2>", _genre_table(scores), "<h2>Confusion</h2>", _confusion_table(scores)]
+        parts += ["<h2>Reliability</h2>", f"<p>{escape(calibration_sentence(report))}</p>"]
+        parts += [_table(("mean confidence", "share right", "tracks"), _reliability(scores))]
+        parts += ["<h2>Mistakes, the surest first</h2>", _mistake_table(report)]
+    parts += ["<h2>Epochs</h2>", f"<p>{escape(kept_sentence(report))}</p>", _history_table(report)]
+    return (
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
+        f"<title>Report on {escape(name)}</title><style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _list(title: str, sentences: list[str]) -> str:
+    if not sentences:
+        return ""
+    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+    return f"<h2>{escape(title)}</h2><ul>{items}</ul>"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def genre_rows(scores: Report) -> list[tuple[str, str, str, str, str]]:
+    """Genre, tracks, precision, recall with its 95 % interval, and F1, as text."""
+    return [
+        (genre, f"{row['n_tracks']:.0f}", f"{row['precision']:.2f}", _recall(row), f"{row['f1']:.2f}")
+        for genre, row in scores["per_genre"].items()
+    ]
+
+
+def _recall(row: dict[str, float]) -> str:
+    n = round(row["n_tracks"])
+    low, high = wilson_interval(round(row["recall"] * n), n)
+    return f"{row['recall']:.2f} ({low:.2f} to {high:.2f})"
+
+
+def costliest(report: Report) -> list[tuple[str, str, int]]:
+    """Confusions by what they cost, the dearest first: what it is, what was answered, and how many tracks.
+
+    A confusion costs as many tracks as it has wrong; of equal ones the surer costs more.
+    """
+    wrong = mistakes(report)
+    counts = Counter((track["genre"], track["answer"]) for track in wrong)
+    sureness: Counter[tuple[str, str]] = Counter()
+    for track in wrong:
+        sureness[track["genre"], track["answer"]] += track["confidence"]
+    order = sorted(counts, key=lambda cell: (-counts[cell], -sureness[cell], cell))
+    return [(genre, answer, counts[genre, answer]) for genre, answer in order]
+
+
+def _genre_table(scores: Report) -> str:
+    return _table(("genre", "tracks", "precision", "recall", "F1"), genre_rows(scores))
+
+
+def _confusion_table(scores: Report) -> str:
+    rows = [
+        (genre, *(str(n) if n else "·" for n in row))
+        for genre, row in zip(scores["genres"], scores["confusion"], strict=True)
+    ]
+    return _table(("is ↓, answered →", *scores["genres"]), rows)
+
+
+def _reliability(scores: Report) -> list[tuple[str, str, str]]:
+    return [(f"{c:.2f}", f"{a:.2f}", str(n)) for c, a, n in scores.get("reliability") or ()]
+
+
+def _mistake_table(report: Report) -> str:
+    rows = [(t["track_id"], t["genre"], t["answer"], f"{t['confidence']:.2f}") for t in mistakes(report)]
+    return _table(("track", "is", "answered", "confidence"), rows)
+
+
+def _history_table(report: Report) -> str:
+    rows = [
+        (str(e["epoch"]), *(f"{e[key]:.3f}" if key in e else "" for key in ("loss", "valid_loss", "valid_accuracy")))
+        for e in report["history"]
+    ]
+    return _table(("epoch", "loss", "validation loss", "validation accuracy"), rows)

@@ -1,0 +1,91 @@
+"""What the answers for tracks come to: how many are given and right, and what is said of genres beyond the model's."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from crnn.evaluation.metrics import wilson_interval
+from crnn.inference.classifier import Prediction
+
+# Said so surely, a wrong genre is believed.
+SURELY = 0.9
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A track, its true genre, and the answer for it; None if it could not be read."""
+
+    track_id: str
+    truth: str
+    prediction: Prediction | None
+
+    def to_row(self) -> dict[str, Any]:
+        """JSON-ready values, a line of `evaluate --rows`."""
+        found = self.prediction
+        if found is None:
+            return {"track": self.track_id, "truth": self.truth, "verdict": "error"}
+        return {
+            "track": self.track_id,
+            "truth": self.truth,
+            "verdict": found.verdict,
+            "genre": found.genre,
+            "posterior": {genre: round(float(p), 6) for genre, p in zip(found.genres, found.posterior, strict=True)},
+            "prediction_set": list(found.prediction_set),
+            "tags": {tag.name: round(tag.probability, 4) for tag in found.tags},
+        }
+
+
+def summarize(answers: Sequence[Answered], genres: tuple[str, ...]) -> dict[str, Any]:
+    """Shares of verdicts, answers that are right, prediction sets; and what is said of genres beyond the model's.
+
+    A track that could not be read is of the verdict `error`, and in no set.
+
+    Args:
+        answers: One for each track.
+        genres: Those that the model knows; other true genres are summed up apart.
+
+    Returns:
+        JSON-ready values.
+    """
+    known = [answer for answer in answers if answer.truth in genres]
+    unknown = [answer for answer in answers if answer.truth not in genres]
+    summary = {"verdicts": _verdicts(known), **_of_known(known)}
+    return summary | ({"unknown_genres": _of_unknown(unknown)} if unknown else {})
+
+
+def _verdicts(answers: Sequence[Answered]) -> dict[str, float]:
+    counts = Counter(answer.prediction.verdict if answer.prediction else "error" for answer in answers)
+    return {verdict: n / len(answers) for verdict, n in sorted(counts.items())}
+
+
+def _of_known(answers: Sequence[Answered]) -> dict[str, Any]:
+    named = [answer for answer in answers if answer.prediction is not None and answer.prediction.genre is not None]
+    n_right = sum(answer.truth == answer.prediction.genre for answer in named if answer.prediction is not None)
+    sets = [answer.prediction.prediction_set if answer.prediction else () for answer in answers]
+    n_held = sum(answer.truth in held for answer, held in zip(answers, sets, strict=True))
+    n = max(1, len(answers))
+    return {
+        "answered": len(named) / n,
+        "answered_accuracy": n_right / len(named) if named else None,
+        "answered_interval": list(wilson_interval(n_right, len(named))),
+        "set_coverage": n_held / n,
+        "set_coverage_interval": list(wilson_interval(n_held, len(answers))),
+        "set_size": sum(map(len, sets)) / n,
+    }
+
+
+def _of_unknown(answers: Sequence[Answered]) -> dict[str, Any]:
+    found = [answer.prediction for answer in answers if answer.prediction is not None]
+    n_named = sum(prediction.genre is not None for prediction in found)
+    n_surely = sum(prediction.genre is not None and prediction.confidence >= SURELY for prediction in found)
+    return {
+        "n_tracks": len(answers),
+        "verdicts": _verdicts(answers),
+        "named": n_named / len(answers),
+        "named_interval": list(wilson_interval(n_named, len(answers))),
+        "named_surely": n_surely / len(answers),
+        "named_surely_interval": list(wilson_interval(n_surely, len(answers))),
+    }

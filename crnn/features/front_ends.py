@@ -1,0 +1,45 @@
+"""Which frames a model can read: two front ends, and the settings that decide what a frame is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crnn.config import TAGGER_MEL, FeatureConfig
+from crnn.errors import DatasetError
+from crnn.features.archive import LogMelArchive
+
+
+def check_front_end(archive: LogMelArchive, config: FeatureConfig, name: str) -> None:
+    """That a model of these features can read an archive.
+
+    Args:
+        archive: From `read_archive`.
+        config: The model's features.
+        name: What the archive is called in the message.
+
+    Raises:
+        DatasetError: It cannot.
+    """
+    made_with = archive.feature_config or FeatureConfig()
+    if archive.n_mels != config.n_mels or transform_of(made_with) != transform_of(config):
+        raise DatasetError(
+            f"“{name}” holds {_in_words(made_with)}, the model reads {_in_words(config)}. Make it again from the "
+            "sounds with: python -m crnn features --model NAME, or choose a model that reads it."
+        )
+
+
+def transform_of(config: FeatureConfig) -> dict[str, Any]:
+    """The settings that decide what the frames of a sound are, how it is cut aside."""
+    values = config.to_dict()
+    names = ["sample_rate", "n_fft", "hop_length", "n_mels", "fmin", "fmax"]
+    # Not named where it is the first one: what was kept under the key of before stays found.
+    names += ["front_end"] if config.front_end == TAGGER_MEL else []
+    return {name: values[name] for name in names}
+
+
+def _in_words(config: FeatureConfig) -> str:
+    kind = "the tagger's mel" if config.front_end == TAGGER_MEL else "log-mel"
+    return (
+        f"{kind} of {config.n_mels} bands up to {config.fmax / 1000:g} kHz at {config.frame_rate_hz:.1f} frames a "
+        f"second (n_fft {config.n_fft}, hop {config.hop_length} at {config.sample_rate} Hz)"
+    )

@@ -1,0 +1,1 @@
+"""Answers: posterior, verdict, explanation, and how they are written."""

@@ -1,0 +1,298 @@
+"""Sound that arrives in blocks, cut into segments and given to the network as it comes.
+
+What was heard so far can be answered at any time, and more heard after it: a long file
+that is left and gone on with, a microphone that is still open.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from crnn.audio.clip import SILENCE_DB, AudioStream, Source, check_duration
+from crnn.config import FeatureConfig
+from crnn.features import log_mel as features
+from crnn.inference.clicks import are_clicks
+
+if TYPE_CHECKING:
+    from crnn.inference.classifier import Classifier, Prediction
+
+FloatArray = npt.NDArray[np.float32]
+
+# A greater batch is no faster on a CPU, has the decoding worker wait longer, and takes 18 MB a segment: 152 MB in all
+# with 4, 378 MB with 16.
+SEGMENTS_PER_RUN = 2
+
+
+class Answers(NamedTuple):
+    """What the network says of segments: logits, embeddings, and tags (no columns where it has none)."""
+
+    logits: FloatArray
+    embeddings: FloatArray
+    tags: FloatArray
+
+
+@dataclass
+class Outputs:
+    """What the network said of the segments so far."""
+
+    starts: list[int] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
+    silent: list[bool] = field(default_factory=list)
+    answers: list[Answers] = field(default_factory=list)
+    # Whether each is clicks and nothing else; empty where only an archive's frames were heard.
+    clicks: list[bool] = field(default_factory=list)
+
+
+class _SegmentCutter:
+    """Cuts frames that arrive in blocks as `features.stack_segments` cuts the whole."""
+
+    def __init__(self, config: FeatureConfig, stride: int) -> None:
+        self._n_frames, self._n_tail = config.n_frames, config.n_tail_frames
+        self._n_hop = config.n_hop_frames * stride
+        self._buffer: FloatArray | None = None
+        self._offset = 0
+        self._next = 0
+        self.n_total = 0
+
+    def push(self, frames: FloatArray) -> Iterator[tuple[int, FloatArray]]:
+        self._buffer = frames if self._buffer is None else np.concatenate([self._buffer, frames])
+        self.n_total += len(frames)
+        while self._next + self._n_frames <= self.n_total:
+            at = self._next - self._offset
+            yield self._next, self._buffer[at : at + self._n_frames]
+            self._next += self._n_hop
+        # The last segment is counted back from the end, so a segment's worth is kept.
+        keep_from = min(self._next, max(0, self.n_total - self._n_frames))
+        self._buffer = self._buffer[keep_from - self._offset :]
+        self._offset = keep_from
+
+    def finish(self, *, is_open: bool) -> Iterator[tuple[int, FloatArray]]:
+        last = max(0, self.n_total - self._n_frames)
+        done_up_to = self._next - self._n_hop
+        is_first = done_up_to < 0
+        n_least = 1 if is_open else self._n_tail
+        if self._buffer is not None and len(self._buffer) and (is_first or last - done_up_to >= n_least):
+            yield last, self._buffer[last - self._offset :]
+
+
+class Listening:
+    """Takes in blocks of sound and keeps what the network says of their segments.
+
+    Args:
+        config: The bundle's features.
+        run: What the network says of segments, as `Classifier.run_all` gives it.
+        companion: Hears the same sound for another network, and its weight in the logits; None is none.
+        stride: One of so many segments is heard, and the end.
+    """
+
+    def __init__(
+        self,
+        config: FeatureConfig,
+        run: Callable[[FloatArray], Answers],
+        companion: tuple[Listening, float] | None = None,
+        stride: int = 1,
+    ) -> None:
+        self._config, self._run, self._companion = config, run, companion
+        self._mel_stream = features.MelStream(config)
+        self._cutter = _SegmentCutter(config, stride)
+        self._outputs = Outputs()
+        self._waiting: list[FloatArray] = []
+
+    def push(self, block: FloatArray) -> None:
+        """Take in mono samples at the config's rate.
+
+        Raises:
+            AudioError: The samples cannot be used.
+            BundleError: The network fails on them.
+        """
+        self._take(self._cutter.push(self._mel_stream.push(block)))
+        if self._companion is not None:
+            self._companion[0].push(block)
+
+    def outputs(self, *, is_open: bool = False) -> Outputs:
+        """What the network says of all segments so far, the last one counted back from here.
+
+        Args:
+            is_open: More will come: what was heard last counts, however little it is. Of a sound that has ended a
+                short remainder gets no segment.
+
+        Raises:
+            BundleError: The network fails.
+        """
+        self._flush()
+        # A copy is finished: what is pushed after this goes on where the last block ended.
+        ended = copy.copy(self)
+        ended._mel_stream, ended._cutter = copy.copy(self._mel_stream), copy.copy(self._cutter)
+        ended._outputs = Outputs(**{name: list(values) for name, values in vars(self._outputs).items()})
+        ended._waiting = []
+        ended._take(ended._cutter.push(ended._mel_stream.finish()))
+        ended._take(ended._cutter.finish(is_open=is_open))
+        ended._flush()
+        if self._companion is None:
+            return ended._outputs
+        companion, weight = self._companion
+        theirs = companion.outputs(is_open=is_open)
+        share = of_same_time(theirs, companion._config, ended._outputs, self._config)
+        return with_share(ended._outputs, share, weight)
+
+    def forget(self, before_seconds: float) -> None:
+        """Let go of what is said of segments that begin before a moment: memory stays bounded, whatever comes.
+
+        Args:
+            before_seconds: Counted from the beginning; the last whole segment always stays.
+
+        Raises:
+            BundleError: The network fails.
+        """
+        self._flush()
+        before = before_seconds * self._config.frame_rate_hz
+        said = self._outputs
+        n_gone = min(sum(start < before for start in said.starts), len(said.starts) - 1)
+        if n_gone > 0:
+            kept = Answers(*(np.concatenate(part)[n_gone:] for part in zip(*said.answers, strict=True)))
+            self._outputs = Outputs(
+                said.starts[n_gone:], said.lengths[n_gone:], said.silent[n_gone:], [kept], said.clicks[n_gone:]
+            )
+        if self._companion is not None:
+            # What reaches into the time that is kept has its say there.
+            companion = self._companion[0]
+            companion.forget(before_seconds - companion._config.segment_seconds)
+
+    def _take(self, cut: Iterable[tuple[int, FloatArray]]) -> None:
+        for start, power in cut:
+            self._outputs.starts.append(start)
+            self._outputs.lengths.append(len(power))
+            levels = features.frame_levels_db(power, self._config)
+            self._outputs.silent.append(float(levels.max()) < SILENCE_DB)
+            self._outputs.clicks.append(are_clicks(levels, self._config))
+            self._waiting.append(features.network_input(features.tiled(power, self._config), self._config))
+            if len(self._waiting) == SEGMENTS_PER_RUN:
+                self._flush()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self._outputs.answers.append(self._run(np.stack(self._waiting)))
+            self._waiting.clear()
+
+
+def of_same_time(others: Outputs, others_config: FeatureConfig, outputs: Outputs, config: FeatureConfig) -> FloatArray:
+    """What another network says of each segment's time: its logits `(n_segments, n_genres)`, by common seconds.
+
+    Where it heard nothing, or silence, it says nothing: NaN.
+
+    Args:
+        others: What the other network said of its own segments.
+        others_config: Their length and frame rate.
+        outputs: Whose segments it shall be told for.
+        config: Theirs.
+    """
+    logits = np.concatenate([answers.logits for answers in others.answers])
+    first, last = _seconds(outputs, config)
+    other_first, other_last = _seconds(others, others_config)
+    common = np.minimum(last[:, None], other_last) - np.maximum(first[:, None], other_first)
+    weights = np.maximum(common, 0.0) * ~np.array(others.silent)
+    total = weights.sum(axis=1, keepdims=True)
+    share = weights / np.where(total > 0, total, 1.0) @ logits
+    return np.asarray(np.where(total > 0, share, np.nan), dtype=np.float32)
+
+
+def with_share(outputs: Outputs, share: FloatArray, weight: float) -> Outputs:
+    """The outputs with the mean of their logits and `share`, this with `weight`.
+
+    Args:
+        outputs: What the first network said.
+        share: What the second one says of the same segments, `(n_segments, n_genres)`; NaN leaves the first alone.
+        weight: Of the second one, between 0 and 1.
+    """
+    edges = np.cumsum([len(answers.logits) for answers in outputs.answers])[:-1]
+    parts = zip(outputs.answers, np.split(share, edges), strict=True)
+    answers = [
+        said._replace(logits=np.where(np.isnan(part), said.logits, (1 - weight) * said.logits + weight * part))
+        for said, part in parts
+    ]
+    return dataclasses.replace(outputs, answers=answers)
+
+
+def _seconds(outputs: Outputs, config: FeatureConfig) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    first = np.array(outputs.starts) / config.frame_rate_hz
+    return first, first + np.array(outputs.lengths) / config.frame_rate_hz
+
+
+class FileListening:
+    """A file that is listened to block by block; between two blocks it can be left, answered so far, and gone on with.
+
+    Args:
+        classifier: Who answers.
+        source: A path, or the bytes of a file.
+        name: What to call it in messages.
+        keep: Given each block at the model's rate, and what is to be played of it at `play_rate`.
+        play_rate: As of `AudioStream`.
+
+    Raises:
+        AudioError: The file cannot be used.
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        source: Source,
+        name: str = "",
+        *,
+        keep: Callable[[FloatArray, FloatArray], None] | None = None,
+        play_rate: int = 0,
+    ) -> None:
+        self._classifier, self._keep = classifier, keep
+        self._stream = AudioStream(source, classifier.config.sample_rate, name, play_rate=play_rate)
+        self.play_rate = self._stream.play_rate
+        self._blocks = iter(self._stream)
+        self._heard = classifier.listen()
+        self.is_ended = False
+
+    def __enter__(self) -> FileListening:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    @property
+    def seconds(self) -> float:
+        """How much was heard so far."""
+        return self._stream.duration_seconds
+
+    def step(self) -> bool:
+        """Hear one block more; False where there is none.
+
+        Raises:
+            AudioError: The file cannot be used.
+        """
+        block = next(self._blocks, None)
+        if block is None:
+            self.is_ended = True
+            return False
+        self._heard.push(block)
+        if self._keep is not None:
+            self._keep(block, self._stream.played)
+        return True
+
+    def answer(self) -> Prediction:
+        """The answer for what was heard so far.
+
+        Raises:
+            ClipTooShortError: Less than a second.
+        """
+        # Here, because the network need not bear less than a second.
+        check_duration(self.seconds, self._stream.name)
+        # The notes look into the file, and speak of whole ones.
+        notes = self._stream.notes if self.is_ended else ()
+        return self._classifier.answer(self._heard, self.seconds, notes)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._stream.__exit__()

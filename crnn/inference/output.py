@@ -1,0 +1,200 @@
+"""A prediction in words and in files: sentences, JSON, CSV and Audacity labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crnn.inference.classifier import Cell, Prediction
+from crnn.inference.stretches import Stretch, of_prediction, shares, stretches
+from crnn.text import in_words, percent, sentence_case
+from crnn.untrusted import csv_line, visible
+
+# Half of a usual segment: below it the model has too little to go by.
+SHORT_SECONDS = 5.0
+# What takes less of the time is no part that a listener would name first.
+LEAST_TOLD_SHARE = 0.1
+# More words than that are read by nobody.
+MOST_HEARD = 4
+
+
+def verdict_sentence(prediction: Prediction) -> str:
+    """The answer as a musician would say it."""
+    ranked = prediction.ranked()
+    if prediction.verdict == "silence":
+        return "Silence: nothing above −60 dB."
+    if prediction.verdict == "not_music":
+        return "That doesn't sound like music."
+    if prediction.verdict == "genre":
+        sure = percent(prediction.confidence)
+        return f"Sounds like {prediction.genre}. {sure[0].upper()}{sure[1:]} sure."
+    if prediction.verdict == "other":
+        nearest = _nearest_genres(prediction)
+        return f"None of the {in_words(len(prediction.genres))} genres{': ' if nearest else ''}{', '.join(nearest)}."
+    names = list(prediction.prediction_set) or [ranked[0][0]]
+    if len(names) == 1:
+        return f"Can't tell: {names[0]} at best."
+    if len(names) <= 3:
+        return f"Can't tell: between {', '.join(names[:-1])} and {names[-1]}."
+    return f"Can't tell: {names[0]} or {names[1]}, or one of {len(names) - 2} others."
+
+
+def candidates_sentence(prediction: Prediction) -> str:
+    """What else it could be, for the line under a `genre` verdict; empty for the others."""
+    if prediction.verdict != "genre":
+        return ""
+    others = [genre for genre in prediction.prediction_set if genre != prediction.genre]
+    if not others:
+        return "No other candidate."
+    if len(others) == 1:
+        return f"{sentence_case(others[0])} is the only other candidate."
+    return f"Other candidates: {', '.join(others[:-1])} and {others[-1]}."
+
+
+def heard_words(prediction: Prediction) -> tuple[str, ...]:
+    """What else is heard, most probable first: two genres, what is not a genre, then further genres.
+
+    A third name for one kind of music says less than an instrument or a voice. The model's own genres, and what
+    the verdict has said, are left out.
+    """
+    said = {genre.casefold() for genre in prediction.genres}
+    if prediction.verdict == "other":
+        said |= {name.casefold() for name in _nearest_genres(prediction)}
+    heard = [tag for tag in prediction.tags if tag.is_heard and tag.name.casefold() not in said]
+    genres = [tag.name for tag in heard if tag.kind == "genre"]
+    return (*genres[:2], *(tag.name for tag in heard if tag.kind != "genre"), *genres[2:])
+
+
+def heard_sentence(prediction: Prediction, beginning: str = "Also heard") -> str:
+    """What else is heard, for the line under the verdict; empty where nothing is, or where it is no music.
+
+    Args:
+        prediction: The answer.
+        beginning: Of the sentence.
+    """
+    words = heard_words(prediction)[:MOST_HEARD]
+    return f"{beginning}: {', '.join(words)}." if words and prediction.verdict not in {"silence", "not_music"} else ""
+
+
+def _nearest_genres(prediction: Prediction) -> tuple[str, ...]:
+    """The genres beyond the model's own that are heard most, at most two."""
+    own = {genre.casefold() for genre in prediction.genres}
+    names = [t.name for t in prediction.tags if t.kind == "genre" and t.is_heard and t.name.casefold() not in own]
+    return tuple(names[:2])
+
+
+def changes_sentence(found: tuple[Stretch, ...]) -> str:
+    """What a sound that changes is made of; empty for one that is of one genre nearly all the time.
+
+    Args:
+        found: Its stretches.
+    """
+    parts = shares(found)
+    told = [(genre, share) for genre, share in parts.items() if share >= LEAST_TOLD_SHARE]
+    if len(parts) < 2 or (len(told) < 2 and next(iter(parts.values())) > 1 - LEAST_TOLD_SHARE):
+        return ""
+    first, *others = (f"{genre} {100 * share:.0f} %" for genre, share in told[:4])
+    return f"Changes: {', '.join([f'{first} of the time', *others])}."
+
+
+def short_verdict(prediction: Prediction) -> str:
+    """The answer in a word or two, for lists."""
+    if changes_sentence(of_prediction(prediction)):
+        return "changes"
+    if prediction.genre is not None:
+        return prediction.genre
+    words = {"silence": "silence", "not_music": "no music", "unsure": "can't tell", "other": "none of these"}
+    return words.get(prediction.verdict, "music")
+
+
+def notes(prediction: Prediction) -> tuple[str, ...]:
+    """What a musician should know about the sound: what was found in it, and whether it was too short."""
+    seconds = prediction.duration_seconds
+    if seconds >= SHORT_SECONDS:
+        return prediction.notes
+    return (f"Only {seconds:.1f} s long: ten seconds or more give a better answer.", *prediction.notes)
+
+
+def cell_genre(cell: Cell, genres: tuple[str, ...]) -> str:
+    """The top genre of a stretch of the timeline, or "silence".
+
+    Args:
+        cell: A stretch of the timeline.
+        genres: Names in logit order.
+    """
+    return "silence" if cell.is_silent else genres[int(cell.posterior.argmax())]
+
+
+def to_json(prediction: Prediction, file: str, *, with_timeline: bool = True) -> dict[str, Any]:
+    """The prediction as JSON-ready values, by the command line's contract.
+
+    Args:
+        prediction: What was answered.
+        file: How the row names the file.
+        with_timeline: Whether the posterior of each stretch is told.
+    """
+    found = of_prediction(prediction)
+    values: dict[str, Any] = {
+        "file": file,
+        "duration_seconds": round(prediction.duration_seconds, 3),
+        "verdict": prediction.verdict,
+        "genre": prediction.genre,
+        "confidence": round(prediction.confidence, 6),
+        "genres": _by_genre(prediction.genres, prediction.posterior),
+        "prediction_set": list(prediction.prediction_set),
+        "tags": {tag.name: round(tag.probability, 4) for tag in prediction.tags},
+        "heard": list(heard_words(prediction)),
+        "notes": list(notes(prediction)),
+        "shares": {genre: round(share, 6) for genre, share in shares(found).items()},
+        "stretches": [_stretch_json(stretch) for stretch in found],
+    }
+    if with_timeline:
+        values["timeline"] = [
+            {
+                "start_seconds": round(cell.start_seconds, 3),
+                "end_seconds": round(cell.end_seconds, 3),
+                "genres": _by_genre(prediction.genres, cell.posterior),
+            }
+            for cell in prediction.timeline
+        ]
+    return values
+
+
+def error_json(err: Exception, file: str) -> dict[str, Any]:
+    """What went wrong with a file as JSON-ready values, by the command line's contract.
+
+    Args:
+        err: What was raised; its class is the error's type.
+        file: How the row names the file.
+    """
+    return {"file": file, "error": {"type": type(err).__name__, "message": str(err)}}
+
+
+def timeline_csv(prediction: Prediction) -> str:
+    """The timeline as CSV: start, end, top genre, then a posterior per genre."""
+    lines = [csv_line(["start_seconds", "end_seconds", "genre", *prediction.genres])]
+    for cell in prediction.timeline:
+        posterior = [f"{value:.6f}" for value in cell.posterior]
+        times = [f"{cell.start_seconds:.3f}", f"{cell.end_seconds:.3f}"]
+        lines.append(csv_line([*times, cell_genre(cell, prediction.genres), *posterior]))
+    return "".join(lines)
+
+
+def audacity_labels(prediction: Prediction) -> str:
+    """The stretches as an Audacity label track."""
+    return "".join(
+        f"{stretch.start_seconds:.6f}\t{stretch.end_seconds:.6f}\t{visible(stretch.genre or 'silence')}\n"
+        for stretch in stretches(prediction.timeline, prediction.genres)
+    )
+
+
+def _stretch_json(stretch: Stretch) -> dict[str, Any]:
+    return {
+        "start_seconds": round(stretch.start_seconds, 3),
+        "end_seconds": round(stretch.end_seconds, 3),
+        "genre": stretch.genre,
+        "confidence": None if stretch.confidence is None else round(stretch.confidence, 6),
+    }
+
+
+def _by_genre(genres: tuple[str, ...], posterior: Any) -> dict[str, float]:
+    return {genre: round(float(value), 6) for genre, value in zip(genres, posterior, strict=True)}

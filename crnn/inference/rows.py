@@ -1,0 +1,71 @@
+"""Answers as rows: the lines of `classify` and of the app's downloads, for people, programs and spreadsheets."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from crnn.inference.tag_words import sentence
+from crnn.text import clock
+from crnn.untrusted import csv_line, csv_name, visible
+
+# A row as `crnn.inference.output` makes it, or the error of a file.
+Row = dict[str, Any]
+
+# Behind all others: whoever counts columns finds those of before where they were.
+_TAGGED = ("tagged", "agrees", "heard")
+_MOST_HEARD = 4
+_FACTS = ("file", "duration_seconds", "verdict", "genre", "confidence")
+
+
+def csv_header(genres: tuple[str, ...]) -> str:
+    """The first line of a CSV of rows."""
+    return csv_line([*_FACTS, *genres, "notes", "error", *_TAGGED])
+
+
+def csv_row(row: Row, genres: tuple[str, ...]) -> str:
+    """A row as a line of CSV.
+
+    Args:
+        row: As `to_json` or `error_json` gives it.
+        genres: The columns of posteriors, in their order.
+    """
+    name = csv_name(row["file"])
+    if "error" in row:
+        return csv_line(
+            [name, *[""] * (len(_FACTS) - 1 + len(genres)), "", row["error"]["message"], *[""] * len(_TAGGED)]
+        )
+    posteriors = [f"{row['genres'][genre]:.6f}" for genre in genres]
+    facts = [name, row["duration_seconds"], row["verdict"], row["genre"] or "", f"{row['confidence']:.6f}"]
+    tagged = row.get("tagged") or {"words": [], "agrees": None}
+    agrees = {True: "yes", False: "no", None: ""}[tagged["agrees"]]
+    return csv_line(
+        [
+            *facts,
+            *posteriors,
+            " ".join(row["notes"]),
+            "",
+            "; ".join(tagged["words"]),
+            agrees,
+            "; ".join(row.get("heard", ())),
+        ]
+    )
+
+
+def table_lines(row: Row) -> str:
+    """A row for reading: the answer and what else it might be; a line for each cell where the row has a timeline."""
+    name = visible(os.path.basename(row["file"]))
+    if "error" in row:
+        return f"{'error':<10} {'':>5}  {name}: {visible(row['error']['message'])}\n"
+    ranked = sorted(row["genres"].items(), key=lambda item: -item[1])[:3]
+    best = ", ".join(f"{visible(genre)} {posterior:.2f}" for genre, posterior in ranked)
+    verdict = visible(row["genre"] or row["verdict"].replace("_", " "))
+    lines = [f"{verdict:<10} {row['confidence']:>5.2f}  {name}  ({best})  {visible(sentence(row))}".rstrip()]
+    heard = row.get("heard", ())
+    if heard and row["verdict"] != "not_music":
+        lines.append(f"{'':<16}  also heard: {', '.join(map(visible, heard[:_MOST_HEARD]))}")
+    for cell in row.get("timeline", []):
+        genre, posterior = max(cell["genres"].items(), key=lambda item: item[1])
+        times = f"{clock(cell['start_seconds']):>9} to {clock(cell['end_seconds']):>9}"
+        lines.append(f"    {times}  {visible(genre)} {posterior:.2f}")
+    return "\n".join(lines) + "\n"

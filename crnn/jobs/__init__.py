@@ -1,0 +1,1 @@
+"""Training runs as jobs: what was ordered, their state on disk, their estimates."""

@@ -1,0 +1,1 @@
+"""The CRNN in Keras, and its exports."""

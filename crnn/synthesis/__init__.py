@@ -1,0 +1,1 @@
+"""Sound made here: instruments, styles, examples, and what is no music."""

@@ -1,0 +1,81 @@
+"""Words for numbers and names, as every sentence, table and axis of the app writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def listed(names: Sequence[str], n_shown: int = 8) -> str:
+    """Names for a message, the first few of them, with the number of the others.
+
+    Args:
+        names: What is listed.
+        n_shown: How many are named.
+    """
+    printable = ("".join(c if c.isprintable() else "?" for c in name) for name in names[:n_shown])
+    shown = ", ".join(f"“{name}”" for name in printable)
+    return shown if len(names) <= n_shown else f"{shown} and {len(names) - n_shown} more"
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Names of which none is another's, for a list to choose from: those that come again are numbered."""
+    told: list[str] = []
+    for name in names:
+        number, label = 1, name
+        # What is numbered must not be what another is called by itself, before or after it.
+        while label in told or (number > 1 and label in names):
+            number += 1
+            label = f"{name} ({number})"
+        told.append(label)
+    return told
+
+
+def number_of(n: int, noun: str) -> str:
+    """A count with its noun: “1 genre”, “3 genres”.
+
+    Args:
+        n: How many.
+        noun: In the singular; its plural must end in s.
+    """
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def sentence_case(words: str) -> str:
+    """`words` with a capital at the beginning and nothing else changed: R&B stays R&B."""
+    return words[:1].upper() + words[1:]
+
+
+def percent(share: float) -> str:
+    """A share as a percentage of two significant digits, never a certain 100 %."""
+    return "over 99 %" if share > 0.99 else f"{100 * share:.0f} %"
+
+
+def clock(seconds: float) -> str:
+    """Seconds as m:ss.t, from an hour on as h:mm:ss.t."""
+    tenths = round(seconds * 10)
+    minutes = tenths // 600
+    first = f"{minutes // 60}:{minutes % 60:02d}" if minutes >= 60 else str(minutes)
+    return f"{first}:{tenths // 10 % 60:02d}.{tenths % 10}"
+
+
+def confidence(share: float) -> str:
+    """A confidence as a number of two digits, never a certain 1."""
+    return "> 0.99" if share > 0.99 else f"{share:.2f}"
+
+
+def decibels(value_db: float) -> str:
+    """A level as whole dB, with a true minus sign."""
+    return f"{value_db:.0f} dB".replace("-0 dB", "0 dB").replace("-", "−")
+
+
+def hertz(frequency_hz: float) -> str:
+    """A frequency in Hz below 1 kHz, in kHz above."""
+    return f"{frequency_hz:.0f} Hz" if frequency_hz < 1000 else f"{frequency_hz / 1000:.1f} kHz"
+
+
+_NUMBERS = "no one two three four five six seven eight nine ten eleven twelve".split()
+
+
+def in_words(number: int) -> str:
+    """A whole number as a word up to twelve, in digits beyond."""
+    return _NUMBERS[number] if 0 <= number < len(_NUMBERS) else str(number)

@@ -1,0 +1,1 @@
+"""From tracks to a bundle: optimising, folds, transfer, publishing."""

@@ -1,0 +1,192 @@
+"""What a model that is trained takes over from the one it starts from: tags, what is music, how to tell other genres.
+
+The layers that the tags rest on stay as they are while it learns (`crnn.networks.crnn.learns_head_only`), so their
+calibration and the rule for music hold for the new model as they did for the old.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from crnn.bundles.bundle import Bundle, Rejection
+from crnn.bundles.library import DEFAULT_MODEL
+from crnn.bundles.tagging import OtherRule, Tagging
+from crnn.data.labelled import LabelledTracks
+from crnn.inference.classifier import Classifier
+from crnn.inference.listening import Answers
+from crnn.inference.tagging import other_inputs, sigmoid
+from crnn.text import number_of
+
+# Of one's own tracks so many may be told to be of another genre, judged by folds.
+MOST_LOST = 0.03
+# Fewer tell nothing about all other music.
+LEAST_OTHERS = 10
+_OTHER_STRENGTH = 0.01
+_N_FOLDS = 5
+# The share of one's own tracks that an inherited rejection may refuse.
+_MOST_REFUSED = 0.005
+
+
+def inherited_tagging(start: Bundle | None, other: OtherRule | None = None) -> Tagging | None:
+    """Tags and the rule for music of the start, with a rule for other genres of the model's own; None without tags.
+
+    The start's own rule for other genres is not taken over: it tells what is beyond the start's genres.
+
+    Args:
+        start: What training started from; None for scratch.
+        other: What tells music of other genres from the model's own.
+    """
+    if start is None or start.tagging is None:
+        return None
+    return dataclasses.replace(start.tagging, other=other)
+
+
+def inherited_rejection(start: Bundle | None, embeddings: Sequence[npt.NDArray[np.float32]]) -> Rejection | None:
+    """The rejection of a start without tags, its threshold low enough for the tracks; None if it has none.
+
+    A rejection fitted on a few tracks anew takes much of the music beyond them for noise.
+
+    Args:
+        start: What training started from.
+        embeddings: Per track those of its segments, `(n_segments, embedding_size)`, by the new model.
+    """
+    if start is None or start.rejection is None or start.embedding_size != embeddings[0].shape[1]:
+        return None
+    weights = np.array(start.rejection.weights)
+    of_tracks = [float(sigmoid(track @ weights + start.rejection.bias).mean()) for track in embeddings]
+    threshold = min(start.rejection.threshold, float(np.quantile(of_tracks, _MOST_REFUSED)))
+    return dataclasses.replace(start.rejection, threshold=threshold)
+
+
+@dataclass(frozen=True)
+class FittedOther:
+    """A rule for other genres, and what regressions that did not learn a track said of it.
+
+    n_told: of `n_others` tracks of other genres those that were told as such.
+    n_lost: of `n_own` tracks of the model's own those that were taken for another genre.
+    """
+
+    rule: OtherRule
+    n_told: int
+    n_others: int
+    n_lost: int
+    n_own: int
+
+    def sentence(self) -> str:
+        """How well it tells, for the report."""
+        return (
+            f"Judged by folds, {self.n_told} of {self.n_others} tracks of other music are told to be none of the "
+            f"genres, and {self.n_lost} of {self.n_own} of the model's own."
+        )
+
+
+def refused(bundle: Bundle, tracks: LabelledTracks, said: Sequence[Answers]) -> dict[str, int]:
+    """How many of the tracks a model would refuse, `not_music` and `other`.
+
+    Args:
+        bundle: The model.
+        tracks: What it is asked for.
+        said: What its network says of their segments, by track.
+    """
+    classifier = Classifier(bundle)
+    verdicts = Counter(
+        classifier.decide(answers, len(cells)).verdict for answers, cells in zip(said, tracks.log_mels, strict=True)
+    )
+    return {"not_music": verdicts["not_music"], "other": verdicts["other"]}
+
+
+def refused_sentence(counts: dict[str, int], n_tracks: int) -> str:
+    """What `refused` found, for the report.
+
+    Args:
+        counts: From `refused`.
+        n_tracks: Of how many.
+    """
+    if not any(counts.values()):
+        return f"The model would refuse none of its {n_tracks} own tracks."
+    parts = [(counts["not_music"], "for not sounding like music"), (counts["other"], "as music of another genre")]
+    said = " and ".join(f"{n} {why}" for n, why in parts if n)
+    return f"The model would refuse some of its {n_tracks} own tracks: {said}."
+
+
+def fit_other(
+    own: Sequence[Answers], others: Sequence[Answers], tagging: Tagging, temperature: float, *, seed: int = 0
+) -> FittedOther | None:
+    """The rule that tells music of other genres from a model's own; None where there is too little to learn it from.
+
+    Args:
+        own: What the network says of each of the model's own tracks, by segment.
+        others: The same of music of other genres: a folder `other`, say.
+        tagging: The model's tags.
+        temperature: Of its posteriors.
+        seed: Of the solver and the folds.
+
+    Returns:
+        A logistic regression on embedding and tags, with the threshold that loses at most `MOST_LOST` of the
+        model's own tracks when each is judged by a regression that did not learn it.
+    """
+    if len(others) < LEAST_OTHERS or len(own) < LEAST_OTHERS:
+        return None
+    inputs, classes = ("embedding", "tags"), tuple(sorted({i for tag in tagging.tags for i in tag.classes}))
+    read = np.stack([other_inputs(heard, temperature, inputs, classes) for heard in (*own, *others)])
+    is_other = np.repeat([0, 1], [len(own), len(others)])
+    # Folds hold some of both.
+    folds = np.concatenate([np.random.default_rng(seed).permutation(n) for n in (len(own), len(others))]) % _N_FOLDS
+    judged = np.zeros(len(read))
+    for fold in range(_N_FOLDS):
+        weights, bias = _regress(read[folds != fold], is_other[folds != fold], seed)
+        judged[folds == fold] = sigmoid(read[folds == fold] @ weights + bias)
+    weights, bias = _regress(read, is_other, seed)
+    of_own = np.sort(judged[is_other == 0])
+    # The first posterior beyond those that may be kept.
+    kept = of_own[min(len(of_own) - 1, int(np.ceil((1 - MOST_LOST) * len(of_own))) - 1)]
+    threshold = max(0.5, float(np.nextafter(kept, 1.0)))
+    rule = OtherRule(inputs, classes, tuple(weights.tolist()), bias, threshold)
+    told = judged >= threshold
+    return FittedOther(rule, int(told[is_other == 1].sum()), len(others), int(told[is_other == 0].sum()), len(own))
+
+
+def taught_other(
+    start: Bundle | None, own: Sequence[Answers], others: Sequence[Answers], temperature: float, *, seed: int
+) -> tuple[OtherRule | None, tuple[str, ...]]:
+    """The rule for other genres that a data set's `other` tracks teach, and what to say of it.
+
+    Args:
+        start: What training starts from.
+        own: What the network says of each of the model's own tracks.
+        others: The same of the tracks that are none of its genres.
+        temperature: Of its posteriors.
+        seed: As in `fit_other`.
+    """
+    if not others:
+        return None, ()
+    if start is None or start.tagging is None:
+        return None, (
+            f"{number_of(len(others), 'track')} of other music taught nothing: only a model with tags, such as "
+            f"{DEFAULT_MODEL}, is a start from which other music can be told.",
+        )
+    fitted = fit_other(own, others, start.tagging, temperature, seed=seed)
+    if fitted is None:
+        return None, (
+            f"{number_of(len(others), 'track')} of other music taught nothing: {LEAST_OTHERS} are needed, and as many "
+            "of the model's own.",
+        )
+    return fitted.rule, (fitted.sentence(),)
+
+
+def _regress(
+    read: npt.NDArray[np.float64], is_other: npt.NDArray[np.int64], seed: int
+) -> tuple[npt.NDArray[np.float64], float]:
+    from sklearn.linear_model import LogisticRegression
+
+    mean, deviation = read.mean(axis=0), read.std(axis=0) + 1e-3
+    fitted = LogisticRegression(C=_OTHER_STRENGTH, class_weight="balanced", max_iter=1000, random_state=seed)
+    fitted.fit((read - mean) / deviation, is_other)
+    weights = fitted.coef_[0] / deviation
+    return weights, float(fitted.intercept_[0] - mean @ weights)

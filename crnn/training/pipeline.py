@@ -1,0 +1,188 @@
+"""One training order, carried out from data set to bundle: what `train` and the page share.
+
+Nothing here imports Keras: an order for a fitted head is done before TensorFlow would have loaded.
+What trains a network lies in `crnn.training.network_run`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from crnn import paths
+from crnn.bundles.bundle import Bundle, check_name
+from crnn.bundles.library import find_bundle
+from crnn.data.audit import heard_in
+from crnn.data.collection import Collection, gather, log_mels, select_tracks
+from crnn.data.feature_cache import CACHE_FOLDER
+from crnn.data.load import in_parts
+from crnn.data.scan import check_trainable, fold_parts, protection_of
+from crnn.errors import BundleError, CrnnError
+from crnn.jobs import kept
+from crnn.jobs.order import CHECKPOINT_NAME, TrainingOrder, TrainingSettings, settings_from
+from crnn.training.checkpoint import FOLD_PREFIX, clear, identity_of, take_up
+from crnn.training.head_run import HeadRun, head_outcome
+from crnn.training.materials import Event, Materials, Outcome, Parts, Watcher, stopped_early
+
+
+def carry_out(
+    order: TrainingOrder,
+    *,
+    on_event: Callable[[Event], None] = lambda event: None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    should_stop: Callable[[], bool] = lambda: False,
+    home: Path | None = None,
+) -> Outcome:
+    """Scan, split, compute features, learn, calibrate, save; the bundle and what to know of it.
+
+    The checkpoint lies in `order.run_dir`, or beside the bundle in `.NAME-run`, until the run
+    has come to its end: a stopped one can be resumed, under the same settings and on the same data.
+
+    Args:
+        order: What is asked for.
+        on_event: Called with a dict for each stage, step, epoch and note.
+        on_progress: Called with the tracks that a stage is done with, and all of them.
+        should_stop: Asked after each track and before each step; epochs in hand are made a model of.
+        home: Where features are kept, and what zips held; this process's own if None.
+
+    Raises:
+        CrnnError: Anything that a user can mend; what was there before is untouched.
+    """
+    watcher = Watcher(on_event, on_progress, should_stop)
+    home = home or paths.home_dir()
+    with kept.in_use(home, order.datasets):
+        return _carry_out(order, watcher, home)
+
+
+def _carry_out(order: TrainingOrder, watcher: Watcher, home: Path) -> Outcome:
+    check_name(order.out.name)
+    if order.out.exists() and not order.replace:
+        raise BundleError(f"A model “{order.out.name}” is there already. Choose another name, or say --replace.")
+    initial = find_bundle(order.init) if order.init else None
+    run_dir = order.run_dir or order.out.parent / f".{order.out.name}-run"
+    with _writing_to(run_dir):
+        run_dir.mkdir(parents=True, exist_ok=True)
+    resumes = order.resume and any((run_dir / name).exists() for name in (CHECKPOINT_NAME, f"{FOLD_PREFIX}1"))
+    watcher.stage("scanning")
+    collection = gather(order.datasets, order.genres)
+    with _writing_to(run_dir):
+        identity = take_up(run_dir, identity_of(order, collection, initial), resume=order.resume)
+    # A run that is resumed to be stopped at once, and kept, needs its features all the same.
+    # A pause is asked for by the same question.
+    patient = dataclasses.replace(watcher, should_stop=lambda: watcher.should_stop() and False) if resumes else watcher
+    materials = _prepare(order, collection, initial, patient, place=(run_dir, identity), home=home)
+    if patient.should_stop():
+        return Outcome(None, ("Stopped before anything was learnt.", *materials.faults), stopped=True)
+    outcome = _learn(order, materials, initial, watcher)
+    if not outcome.stopped:
+        clear(run_dir)
+        if not any(run_dir.iterdir()):
+            run_dir.rmdir()
+    return outcome
+
+
+def _learn(order: TrainingOrder, materials: Materials, initial: Bundle | None, watcher: Watcher) -> Outcome:
+    if order.method == "head":
+        if initial is None:
+            raise BundleError("A head is fitted to a model that is there: name one to start from.")
+        head = HeadRun.of(order, materials, initial, watcher)
+        return head_outcome(order, materials, head, watcher) if head else stopped_early(materials)
+    # TensorFlow takes 6 to 18 s to come.
+    watcher.stage("loading")
+    from crnn.training.network_run import learn_network
+
+    return learn_network(order, materials, initial, watcher)
+
+
+def _prepare(
+    order: TrainingOrder,
+    collection: Collection,
+    initial: Bundle | None,
+    watcher: Watcher,
+    *,
+    place: tuple[Path, str],
+    home: Path,
+) -> Materials:
+    """Have the features of all tracks, find copies by them, and split the tracks so that copies stay together."""
+    check_trainable(collection.tracks)
+    # What cannot be split is told before an hour is spent on features.
+    parts = _parts_of(order, collection)
+    settings = _settings_of(order, initial)
+    watcher.stage("features")
+    found, faults = log_mels(
+        collection,
+        collection.all_tracks,
+        settings.features,
+        folder=home / CACHE_FOLDER,
+        n_jobs=order.n_jobs,
+        on_progress=watcher.on_progress,
+        should_stop=watcher.should_stop,
+    )
+    watcher.stage("copies")
+    heard = heard_in(
+        collection, found, faults, settings.features, folder=home / CACHE_FOLDER, should_stop=watcher.should_stop
+    )
+    log_mel_of = {t.track_id: m for t, m in zip(collection.all_tracks, found, strict=True) if m is not None}
+    collection = heard.collection
+    if heard.copies:
+        parts = _parts_of(order, collection)
+    protection = () if order.method == "head" else protection_of(parts, order.folds)
+    watcher.on_event(
+        {
+            "event": "data",
+            "name": collection.name,
+            "genres": list(collection.genres),
+            "parts": _counts(order, parts),
+            "protection": list(protection),
+        }
+    )
+    used = {name: part for name, part in parts.items() if part and (order.folds or name in {"train", "valid"})}
+    loaded = in_parts(used, collection.genres, log_mel_of, faults, may_be_empty=watcher.should_stop())
+    others = [track.track_id for track in collection.others]
+    loaded = dataclasses.replace(loaded, faults=(*loaded.faults, *(f for f in faults if f.subject in others)))
+    of_others = tuple(log_mel_of[track_id] for track_id in others if track_id in log_mel_of)
+    copies = [[pair.first, pair.second] for pair in heard.copies]
+    materials = Materials(collection, parts, loaded, settings, *place, copies, of_others, protection)
+    _tell(materials, watcher)
+    return materials
+
+
+def _tell(materials: Materials, watcher: Watcher) -> None:
+    """What to know of the tracks before they are learnt from."""
+    for first, second in materials.copies:
+        said = f"One recording: {first} and {second}. They stay together."
+        watcher.on_event({"event": "note", "message": said, "copies": [first, second]})
+    if materials.faults:
+        watcher.on_event({"event": "faults", "messages": list(materials.faults)})
+
+
+def _settings_of(order: TrainingOrder, initial: Bundle | None) -> TrainingSettings:
+    if initial is None:
+        return order.settings
+    if order.method == "head":
+        return dataclasses.replace(order.settings, features=initial.feature_config)
+    return settings_from(initial, order.settings)
+
+
+def _parts_of(order: TrainingOrder, collection: Collection) -> Parts:
+    seed = order.settings.train.seed
+    if order.folds:
+        return fold_parts(collection.tracks, order.folds, order.split, seed)
+    return select_tracks(collection, order.split, seed)
+
+
+def _counts(order: TrainingOrder, parts: Parts) -> dict[str, int]:
+    counts = {name: len(tracks) for name, tracks in parts.items() if tracks}
+    # A head learns what is to learn from and to check with, and is judged by folds of it.
+    of_head = {"train": counts.get("train", 0) + counts.get("valid", 0)}
+    return {"train": sum(counts.values())} if order.folds else of_head if order.method == "head" else counts
+
+
+@contextlib.contextmanager
+def _writing_to(run_dir: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as err:
+        raise CrnnError(f"The training cannot be kept in {run_dir}: {err.strerror or err}.") from err

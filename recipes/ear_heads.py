@@ -1,0 +1,141 @@
+"""Heads and rules of `ten-genres`, from what both networks answer.
+
+    python -m recipes.ear_heads --outputs OUTPUTS.npz --index INDEX --second SECOND --classes CLASSES.csv --out OUT
+
+Writes `heads.npz` (`genre_kernel`, `genre_bias`; `old_kernel`, `old_bias` of the second network; `weight`, its share)
+and `heads.json` (front end, calibration, rules, scores) for `recipes.ear`. Tags and their calibration are taken
+from `--tags`, a `heads.json` that has them: docs/model.md says how they were made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from crnn.evaluation.metrics import score, wilson_interval
+from recipes import ear_genre, ear_rules
+from recipes.ear_outputs import (
+    ARCHIVE,
+    CUTS,
+    ELSEWHERE,
+    GENRES,
+    GTZAN,
+    Floats,
+    Heard,
+    read_companions,
+    read_heard,
+    track_posteriors,
+)
+
+# Facts of the first network's input that `recipes.ear` holds against `tagger_features`.
+_INPUT: dict[str, Any] = {
+    "format": 1,
+    "front_end": {"kind": "tagger-mel", "level": 100.0},
+    "segment_frames": 1000,
+    "segment_hop_frames": 1000,
+    "least_new_frames": 300,
+    "short": "repeat",
+    "genres": list(GENRES),
+}
+# GTZAN's tracks as a phone in a room would hear them.
+PHONE = "gtzan.phone1"
+_LEVELS = {
+    GTZAN: "GTZAN tracks with sound, crossed by artist",
+    ELSEWHERE: "tracks from elsewhere, crossed by artist",
+}
+
+
+def main() -> int:
+    """Fit, cross, write, and say what came out."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("outputs", "index", "second", "classes", "tags", "out"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    options = parser.parse_args()
+    with options.classes.open(encoding="utf-8", newline="") as file:
+        names = [row["display_name"] for row in csv.DictReader(file)]
+    tags = json.loads(options.tags.read_text(encoding="utf-8"))["tags"]
+    heard = read_heard(options.outputs, options.index)
+    rows = ear_genre.Rows(heard)
+    second = ear_genre.SecondRows(heard, read_companions(options.second))
+    mean, scale = ear_genre.scales(heard, rows.weights.words_scale)
+    first = ear_genre.crossed(rows, (GTZAN, CUTS, ARCHIVE, PHONE))
+    logits = ear_genre.together(rows, first, second.crossed())
+    whole = ear_genre.fit(rows.without(), mean, scale, rows.weights.c)
+    logits[ear_rules.MADE] = whole(heard[ear_rules.MADE].embedding)
+    temperature = ear_genre.best_temperature([(heard[name], logits[name]) for name in _LEVELS])
+    answers = {name: _of_the_ten(heard[name], logits[name], temperature) for name in _LEVELS}
+    other, is_other = ear_rules.fit_other(heard, logits, (mean, scale), names, temperature)
+    calibration = ear_genre.calibration(*answers[ELSEWHERE], temperature)
+    heads = _INPUT | {"calibration": calibration, "music": ear_rules.fit_music(heard, names), "other": other}
+    heads |= {"tags": tags, "scores": {level: _scores(*answers[name]) for name, level in _LEVELS.items()}}
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "heads.json").write_text(json.dumps(heads), encoding="utf-8")
+    _write_heads(options.out / "heads.npz", whole, second)
+    _tell(heard, logits, is_other, heads)
+    for name in (GTZAN, ELSEWHERE, PHONE):
+        posteriors, labels = _of_the_ten(heard[name], first[name], temperature)
+        print(f"{name}, the first network alone: {_share(posteriors.argmax(axis=1) == labels)}")
+    return 0
+
+
+def _tell(
+    heard: dict[str, Heard], logits: dict[str, Floats], is_other: dict[str, Floats], heads: dict[str, Any]
+) -> None:
+    """Print the tables of docs/scores.md: crossed, with thresholds that were set on the answers to elsewhere."""
+    settings, threshold = heads["calibration"], heads["other"]["threshold"]
+    for name in (GTZAN, ELSEWHERE, CUTS):
+        posteriors, labels = _of_the_ten(heard[name], logits[name], settings["temperature"])
+        confidence, is_right = posteriors.max(axis=1), posteriors.argmax(axis=1) == labels
+        is_answered = confidence >= settings["unsure_below"]
+        in_set = posteriors >= np.minimum(settings["set_threshold"], confidence[:, np.newaxis])
+        print(f"{name}: top genre {_share(is_right)}; answered {_share(is_answered)}, of them right", end=" ")
+        print(f"{_share(is_right[is_answered])}; set {_share(in_set[np.arange(len(labels)), labels])}", end=" ")
+        print(f"of {in_set.sum(axis=1).mean():.2f} genres", end="; ")
+        print(f"calibration error {score(labels, posteriors, GENRES).expected_calibration_error:.3f}")
+    for name in (GTZAN, ELSEWHERE):
+        known = heard[name].labels >= 0
+        print(f"{name}: lost to other {_share((is_other[name] >= threshold)[known])}")
+    clips = heard[ELSEWHERE]
+    confidence = track_posteriors(clips, logits[ELSEWHERE], settings["temperature"]).max(axis=1)[clips.labels < 0]
+    print(f"made sounds, by rules without their kind: told {_share(is_other[ear_rules.MADE] >= threshold)}")
+    is_told = is_other[ELSEWHERE][clips.labels < 0] >= threshold
+    print(f"music of other genres: told {_share(is_told)}", end="; ")
+    for least in (settings["unsure_below"], 0.9):
+        print(f"named at {least:.2f} {_share(~is_told & (confidence >= least))}", end="; ")
+    print()
+
+
+def _share(found: Any) -> str:
+    low, high = wilson_interval(int(found.sum()), len(found))
+    return f"{found.mean():.3f} ({low:.3f} to {high:.3f}, {len(found)})"
+
+
+def _write_heads(path: Path, first: ear_genre.Head, second: ear_genre.SecondRows) -> None:
+    of_second = second.fit()
+    np.savez(
+        path,
+        genre_kernel=first.kernel.astype(np.float32),
+        genre_bias=first.bias.astype(np.float32),
+        old_kernel=of_second.kernel.astype(np.float32),
+        old_bias=of_second.bias.astype(np.float32),
+        weight=second.weights.second,
+    )
+
+
+def _of_the_ten(heard: Heard, logits: Floats, temperature: float) -> tuple[Floats, Any]:
+    known = heard.labels >= 0
+    return track_posteriors(heard, logits, temperature)[known], heard.labels[known]
+
+
+def _scores(posteriors: Floats, labels: Any) -> dict[str, Any]:
+    return score(labels, posteriors, GENRES).to_dict() | {"level": "track"}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

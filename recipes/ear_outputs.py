@@ -1,0 +1,133 @@
+"""What both networks answer to each set of sounds: the input of the heads of `ten-genres`.
+
+A set is named `SOUNDS.KIND`: `gtzan.phone1` is GTZAN's tracks as a phone would hear them. Arrays are by segment;
+`own` says whose each segment is, and tracks have names, genres and groups (an artist, a source, or a part of GTZAN).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from crnn.networks.tagger_crnn import GENRE_CLASSES
+
+FloatArray = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
+ELSEWHERE, GTZAN, CUTS, ARCHIVE = "else.clean", "gtzan.clean", "cuts.clean", "arch.clean"
+# The same clips from elsewhere, and some more, read from the 24-frame archive.
+ELSEWHERE_ARCHIVE = "elsx.clean"
+N_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Answers to one set of sounds.
+
+    embedding: `(n_segments, size)`, with the tagger's words for genres last.
+    tags: Logits of the tagger's classes, `(n_segments, 527)`.
+    own: Track of each segment, `(n_segments,)`.
+    ids, genres, groups: Of the tracks, `(n_tracks,)`.
+    """
+
+    embedding: FloatArray
+    tags: FloatArray
+    own: Integers
+    ids: npt.NDArray[np.str_]
+    genres: npt.NDArray[np.str_]
+    groups: npt.NDArray[np.str_]
+
+    @property
+    def n_tracks(self) -> int:
+        """Number of tracks."""
+        return len(self.ids)
+
+    @property
+    def labels(self) -> Integers:
+        """Index of each track's genre among the ten, -1 for any other."""
+        return np.array([GENRES.index(genre) if genre in GENRES else -1 for genre in self.genres], dtype=np.int64)
+
+    def track_mean(self, values: npt.NDArray[np.floating]) -> Floats:
+        """Mean of segments' values over each track, `(n_tracks, …)`."""
+        return mean_by(values, self.own, self.n_tracks)
+
+
+@dataclass(frozen=True)
+class Companions:
+    """Answers of the second network, `gtzan-crnn`: embeddings `(n_segments, size)`, and whose they are."""
+
+    embedding: FloatArray
+    own: Integers
+
+
+def read_heard(outputs: Path, index: Path) -> dict[str, Heard]:
+    """Answers of the first network by set.
+
+    Args:
+        outputs: An `.npz` with `SET.E` (embedding without words), `SET.T` (tags) and `SET.own`.
+        index: Folder with `SOUNDS.clean.idx.npz`: `ids`, `genres`, `groups`.
+    """
+    heard = {}
+    with np.load(outputs, allow_pickle=False) as stored:
+        names = [name.removesuffix(".own") for name in stored.files if name.endswith(".own")]
+        for name in names:
+            tags = stored[f"{name}.T"].astype(np.float32)
+            embedding = np.concatenate([stored[f"{name}.E"], tags[:, list(GENRE_CLASSES)]], axis=1)
+            with np.load(index / f"{name.split('.')[0]}.clean.idx.npz", allow_pickle=False) as tracks:
+                facts = [tracks[key] for key in ("ids", "genres", "groups")]
+            heard[name] = Heard(embedding, tags, stored[f"{name}.own"], *facts)
+    return heard
+
+
+def read_companions(folder: Path) -> dict[str, Companions]:
+    """Answers of the second network by set, from `old.SOUNDS.npz` with `E` and `own`."""
+    found = {}
+    for name in (ARCHIVE, ELSEWHERE, CUTS):
+        with np.load(folder / f"old.{name.split('.')[0]}.npz", allow_pickle=False) as stored:
+            found[name] = Companions(stored["E"], stored["own"])
+    return found
+
+
+def folds_of(groups: npt.NDArray[np.str_], seed: int = 0) -> Integers:
+    """A fold for each track, the same for all of a group."""
+    names = np.unique(groups)
+    fold_of = dict(zip(names, np.random.default_rng(seed).permutation(len(names)) % N_FOLDS, strict=True))
+    return np.array([fold_of[group] for group in groups], dtype=np.int64)
+
+
+def mean_by(values: npt.NDArray[np.floating], own: Integers, n_tracks: int) -> Floats:
+    """Mean of the rows of each track; zeros for a track without rows."""
+    total = np.zeros((n_tracks, *values.shape[1:]))
+    np.add.at(total, own, values)
+    count = np.maximum(np.bincount(own, minlength=n_tracks), 1)
+    return np.asarray(total / count.reshape(-1, *[1] * (values.ndim - 1)))
+
+
+def numbers_within(own: Integers) -> Integers:
+    """Which of its track's segments each is, from 0; `own` names the track of each, one track after the other."""
+    _, first, inverse = np.unique(own, return_index=True, return_inverse=True)
+    return np.arange(len(own)) - first[inverse]
+
+
+def log_softmax(logits: Floats) -> Floats:
+    """Logarithms of posteriors, `(n, n_genres)`."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+
+
+def log_sum_exp(logits: FloatArray, classes: list[int]) -> FloatArray:
+    """Loudness of a group of classes, `(n,)`."""
+    chosen = logits[:, classes]
+    greatest = chosen.max(axis=1)
+    return np.asarray(greatest + np.log(np.exp(chosen - greatest[:, None]).sum(axis=1)))
+
+
+def track_posteriors(heard: Heard, logits: Floats, temperature: float) -> Floats:
+    """Geometric mean of the segments' posteriors, `(n_tracks, n_genres)`."""
+    return np.exp(log_softmax(heard.track_mean(log_softmax(logits / temperature))))

@@ -1,0 +1,106 @@
+"""The card: what it tells, where it draws it, and that it needs nothing but itself."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from crnn.analysis.card import Card, page, png, svg
+from crnn.analysis.figures import VIRIDIS, Picture, genre_color
+from crnn.inference.classifier import Cell, Prediction, Verdict
+
+_SVG = "{http://www.w3.org/2000/svg}"
+PICTURE = Picture(np.zeros((100, 3), np.uint8), (50.0, 1000.0, 8000.0), -80.0, 0.0, 0.0, 0.4)
+
+
+def half_jazz_half_rock(verdict: Verdict = "genre") -> Prediction:
+    """40 s, of which the first half is jazz and the second rock."""
+    posteriors = [np.array([0.9, 0.1], np.float32)] * 8 + [np.array([0.2, 0.8], np.float32)] * 8
+    cells = tuple(
+        Cell(2.5 * k, 2.5 * (k + 1), posterior, segment=k, is_silent=False) for k, posterior in enumerate(posteriors)
+    )
+    genre = "jazz" if verdict == "genre" else None
+    posterior = np.array([0.55, 0.45], np.float32)
+    return Prediction(
+        ("jazz", "rock"), posterior, verdict, genre, 0.55, ("jazz", "rock"), cells, (), np.zeros((0, 1)), 1.0, 40.0
+    )
+
+
+def card(verdict: Verdict = "genre", name: str = "song.mp3") -> Card:
+    return Card(name, "tiny", half_jazz_half_rock(verdict), PICTURE, "About 120 BPM · C major")
+
+
+def told(drawing: str) -> list[str]:
+    return ["".join(element.itertext()) for element in ElementTree.fromstring(drawing).iter(f"{_SVG}text")]
+
+
+def boxes(drawing: str, color: str) -> list[tuple[float, float]]:
+    """Left edge and width of each box of a colour."""
+    found = ElementTree.fromstring(drawing).iter(f"{_SVG}rect")
+    return [(float(box.get("x", 0)), float(box.get("width", 0))) for box in found if box.get("fill") == color]
+
+
+def test_sentence_bars_stretches_and_axes_are_drawn_at_their_places() -> None:
+    drawing = svg(card())
+    words = told(drawing)
+    assert words[:2] == ["song.mp3", "Changes: jazz 50 % of the time, rock 50 %."]
+    assert words[2] == "About 120 BPM · C major"
+    assert words[words.index("0.55") - 1] == "jazz"
+    # A bar of 0.55 of 830, and a stretch of half of 1050.
+    assert boxes(drawing, genre_color("jazz")) == [(230.0, 456.5), (90.0, 525.0)]
+    assert boxes(drawing, genre_color("rock")) == [(230.0, 373.5), (615.0, 525.0)]
+    assert words.count("jazz") == words.count("rock") == 2
+    assert [line for line in words if line[:2] == "0:"][-2:] == [
+        "0:40",
+        "0:40.0 · heard by the model tiny of GenreScope",
+    ]
+    assert {"1 kHz", "8 kHz", "−80 dB", "0 dB"} <= set(words)
+
+
+@pytest.mark.parametrize("verdict", ["silence", "not_music"])
+def test_what_is_no_music_gets_neither_bars_nor_stretches(verdict: Verdict) -> None:
+    drawing = svg(card(verdict))
+    assert not boxes(drawing, genre_color("jazz"))
+    assert "jazz" not in told(drawing)
+    assert "<td>jazz</td>" not in page(card(verdict))
+
+
+def test_name_stays_text_and_the_page_asks_for_nothing() -> None:
+    name = "<script src='http://evil.example/x.js'></script>\x1b\uffff.mp3"
+    assert told(svg(card(name=name)))[0] == "<script src='http://evil.example/x.js'></script>\\x1b?.mp3"
+    written = page(card(name=name))
+    assert "<script" not in written
+    assert "src=" not in written.replace("src=&#x27;", "")
+    assert "<td>jazz</td><td>0.55</td>" in written
+    assert "<td>0:20.0</td><td>0:40.0</td><td>rock</td>" in written
+
+
+def test_long_sound_without_a_picture_has_the_rest() -> None:
+    drawing = svg(Card("set.mp3", "tiny", half_jazz_half_rock(), None))
+    assert "<image" not in drawing
+    assert "0:40" in told(drawing)
+
+
+def test_pixels_are_the_cells_lowest_row_at_the_bottom() -> None:
+    data = png(np.array([[0, 255], [128, 7]], np.uint8))
+    assert struct.unpack(">II", data[16:24]) == (2, 2)
+    at = data.index(b"IDAT") + 4
+    (length,) = struct.unpack(">I", data[at - 8 : at - 4])
+    assert [*zlib.decompress(data[at : at + length])] == [0, 255, 7, 0, 0, 128]
+    palette = data[data.index(b"PLTE") + 4 :][: 3 * 256]
+    assert palette[:3].hex() == VIRIDIS[0][1:]
+    assert palette[-3:].hex() == VIRIDIS[-1][1:]
+
+
+def test_pictures_wider_than_the_card_keep_their_loudest() -> None:
+    cells = np.zeros((1601, 1), np.uint8)
+    cells[1600] = 200
+    data = png(cells)
+    assert struct.unpack(">I", data[16:20]) == (534,)
+    at = data.index(b"IDAT") + 4
+    (length,) = struct.unpack(">I", data[at - 8 : at - 4])
+    assert zlib.decompress(data[at : at + length])[-1] == 200

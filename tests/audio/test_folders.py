@@ -1,0 +1,86 @@
+"""What a folder holds: the same for `classify`, `scan` and zips, and what was left out is told."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+from sounds import RATE, sine, wav_bytes
+
+from crnn.audio import folders
+from crnn.audio.folders import contents, find_audio_files, is_audio_name
+from crnn.data.scan import scan
+
+SONG = wav_bytes(sine(440.0), RATE, "PCM_16")
+KEPT = ["rock/a.wav", "rock/b.TTA", "rock/deep/c.wv", "pop/d.m4v", "pop/e.mka", "pop/f.spx", "pop/g.AC3", "pop/h.aif"]
+LEFT_OUT = ["rock/._a.wav", "rock/.hidden.mp3", "rock/.git/x.wav", "__MACOSX/rock/a.wav", "rock/cover.jpg", "pop/i.pdf"]
+
+
+def make(folder: Path, names: list[str]) -> Path:
+    for number, name in enumerate(names):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(wav_bytes(sine(200.0 + 10 * number), RATE, "PCM_16"))
+    return folder
+
+
+def test_classify_and_scan_find_the_same(tmp_path: Path) -> None:
+    music = make(tmp_path / "music", KEPT + LEFT_OUT)
+    found, notes = find_audio_files([music])
+    scanned = scan(music)
+    expected = sorted(music / name for name in KEPT)
+    assert sorted(found) == expected
+    assert sorted(track.path for track in scanned.tracks if track.path) == expected
+    assert len(notes) == 2
+    assert notes[0].endswith("2 files were left out because their endings are not audio: “i.pdf”, “cover.jpg”.")
+    assert "4 hidden files or folders were left out: “__MACOSX”, “._a.wav”, “.git” and 1 more." in notes[1]
+    assert "3 hidden files or folders were left out: “._a.wav”, “.git”, “.hidden.mp3”." in scanned.notes
+
+
+def test_a_zip_gives_what_its_folder_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENRESCOPE_HOME", str(tmp_path / "home"))
+    music = make(tmp_path / "music", KEPT + LEFT_OUT)
+    with zipfile.ZipFile(tmp_path / "music.zip", "w") as packed:
+        for name in KEPT + LEFT_OUT:
+            packed.write(music / name, name)
+    assert {t.track_id for t in scan(tmp_path / "music.zip").tracks} == {t.track_id for t in scan(music).tracks}
+
+
+def test_what_is_named_is_taken_whatever_its_name(tmp_path: Path) -> None:
+    hidden = make(tmp_path, [".hidden/._a.xyz", ".hidden/b.wav"])
+    assert find_audio_files([hidden / ".hidden" / "._a.xyz"]) == ([hidden / ".hidden" / "._a.xyz"], [])
+    found, _ = find_audio_files([hidden / ".hidden"])
+    assert found == [hidden / ".hidden" / "b.wav"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_broken_links_and_pipes_are_told(tmp_path: Path) -> None:
+    music = make(tmp_path / "music", ["rock/a.wav", "pop/b.wav"])
+    (music / "rock" / "gone.mp3").symlink_to("nowhere.mp3")
+    os.mkfifo(music / "rock" / "pipe.wav")
+    (music / "rock" / "elsewhere").symlink_to(tmp_path)
+    inside = contents(music)
+    assert [path.name for path in inside.broken] == ["gone.mp3", "pipe.wav"]
+    assert [path.name for path in inside.closed] == ["elsewhere"]
+    # classify has a row of error for each of them; scan a fault.
+    assert [path.name for path in find_audio_files([music])[0]] == ["b.wav", "a.wav", "gone.mp3", "pipe.wav"]
+    faults = {fault.subject: fault.message for fault in scan(music).faults}
+    assert faults["rock/gone.mp3"] == "The file cannot be opened: No such file or directory."
+    assert faults["rock/pipe.wav"] == "It is no ordinary file."
+
+
+def test_a_transport_stream_is_told_from_a_program(tmp_path: Path) -> None:
+    (tmp_path / "page.ts").write_text("export const answer = 42;\n" * 20)
+    (tmp_path / "film.ts").write_bytes((b"G" + bytes(187)) * 3)
+    assert contents(tmp_path).audio == (tmp_path / "film.ts",)
+    assert contents(tmp_path).others == (tmp_path / "page.ts",)
+
+
+def test_every_ending_counts_in_any_case() -> None:
+    for suffix in folders.AUDIO_SUFFIXES:
+        assert is_audio_name(f"a{suffix}")
+        assert is_audio_name(f"a{suffix.upper()}")
+    assert not is_audio_name("a.txt")
+    assert not is_audio_name("wav")

@@ -1,0 +1,161 @@
+"""Channels that cancel each other from somewhere on, under noise, or after a codec: heard as the plain sound is."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sounds import RATE, FloatArray, chirp, noise, wav_bytes
+
+from crnn.audio.clip import load_clip
+from crnn.audio.mixing import Mixer
+from crnn.config import FeatureConfig
+from crnn.features import log_mel
+
+TURNED = "they were turned to agree before they were mixed."
+
+
+@functools.cache
+def music(seconds: float = 8.0, seed: int = 3) -> FloatArray:
+    """Chords of plucked notes, and a hiss as of cymbals: energy in every octave."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(round(seconds * RATE)) / RATE
+    out = np.zeros(len(t))
+    for start in np.arange(0, seconds, 0.25):
+        since = t - start
+        envelope = np.where(since >= 0, np.exp(-4 * np.maximum(since, 0)), 0)
+        for note in rng.choice(36, 3, replace=False):
+            f = 65.4 * 2 ** (note / 12)
+            out += envelope * sum(np.sin(2 * np.pi * k * f * t) / k for k in range(1, 12) if k * f < 10_000)
+        out += 0.3 * envelope * rng.standard_normal(len(t))
+    sound = (0.5 * out / np.abs(out).max()).astype(np.float32)
+    sound.flags.writeable = False
+    return sound
+
+
+def distance_db(one: FloatArray, other: FloatArray) -> float:
+    """Mean difference of the log-mels in their upper 40 dB, dB."""
+    config = FeatureConfig()
+    a, b = (
+        np.maximum(log_mel.power_to_db(log_mel.mel_power(s[: 8 * RATE], config), config), -40) for s in (one, other)
+    )
+    return float(np.abs(a - b).mean())
+
+
+def inverted_from(samples: FloatArray, seconds: float) -> FloatArray:
+    """Stereo whose right side is turned round from there on."""
+    sign = np.where(np.arange(len(samples)) < seconds * RATE, 1, -1).astype(np.float32)
+    return np.stack([samples, sign * samples], axis=1)
+
+
+@pytest.mark.parametrize("since", [0.0, 0.4, 2.0, 5.7])
+def test_inversion_from_anywhere_on(since: float) -> None:
+    samples = music()
+    clip = load_clip(wav_bytes(inverted_from(samples, since)), RATE)
+    assert len(clip.samples) == len(samples)
+    away = np.abs(np.arange(len(samples)) - since * RATE) > 0.5 * RATE
+    # Turned round as a whole it sounds the same.
+    np.testing.assert_allclose(np.abs(clip.samples[away]), np.abs(samples[away]), atol=1e-5)
+    where = " " if since < 0.3 else f" from {since:.1f} s on"
+    assert clip.notes[0].startswith("The channels cancel each other in mono")
+    assert clip.notes[0].endswith(TURNED)
+    told = clip.notes[0].split("mono")[1].split(":")[0]
+    assert (float(told.split()[1]) if "from" in told else 0.0) == pytest.approx(since, abs=0.4), where
+
+
+@pytest.mark.parametrize("under", ["hiss on each side", "the same hiss on both", "hum", "hum and hiss", "hiss first"])
+def test_inversion_under_noise_is_the_plain_sound(under: str) -> None:
+    samples = music()
+    n, t = len(samples), np.arange(len(samples)) / RATE
+    common, left, right = np.zeros(n, np.float32), np.zeros(n, np.float32), np.zeros(n, np.float32)
+    if "hum" in under:
+        common += sum(0.3 / k * np.sin(2 * np.pi * 50 * k * t) for k in (1, 2, 3)).astype(np.float32)
+    if "same hiss" in under or "and hiss" in under:
+        common += noise(8.0, level=0.003, seed=1)
+    if "each side" in under:
+        left, right = noise(8.0, level=0.003, seed=1), noise(8.0, level=0.003, seed=2)
+    start = 0.0
+    if under == "hiss first":
+        start = 3.0
+        hiss = np.where(t < start, noise(8.0, level=0.05), 0).astype(np.float32)
+        common, samples = hiss, np.where(t < start, 0, samples).astype(np.float32)
+    plain = samples + common + (left + right) / 2
+    clip = load_clip(wav_bytes(np.stack([samples + common + left, -samples + common + right], axis=1)), RATE)
+    assert clip.notes[0].endswith(TURNED)
+    assert distance_db(clip.samples, plain) < 1.5
+    # What was heard before: the noise alone.
+    assert distance_db(common + (left + right) / 2, plain) > 3
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.mp3", ("-b:a", "128k")),
+        ("a.mp3", ("-b:a", "96k", "-joint_stereo", "0")),
+        ("a.m4a", ("-b:a", "96k")),
+        ("a.ogg", ("-q:a", "3")),
+        ("a.opus", ("-b:a", "64k")),
+        ("a.ac3", ("-b:a", "128k", "-ar", "48000")),
+    ],
+)
+def test_inversion_after_a_lossy_codec(ffmpeg: str, tmp_path: Path, name: str, options: tuple[str, ...]) -> None:
+    samples = music()
+    found = []
+    for label, stereo in (("plain", np.stack([samples, samples], axis=1)), ("turned", inverted_from(samples, 2.0))):
+        source, path = tmp_path / f"{label}.wav", tmp_path / f"{label}-{name}"
+        source.write_bytes(wav_bytes(stereo, RATE, "PCM_16"))
+        command = [ffmpeg, "-v", "error", "-y", "-i", str(source), *options, str(path)]
+        subprocess.run(command, check=True, timeout=60)
+        found.append(load_clip(path, RATE))
+    plain, turned = found
+    assert any(note.endswith(TURNED) for note in turned.notes)
+    assert not any(note.endswith(TURNED) for note in plain.notes)
+    assert distance_db(turned.samples, plain.samples) < 2.5
+
+
+def test_one_channel_of_many_turned_round() -> None:
+    samples = music(4.0)
+    clip = load_clip(wav_bytes(np.stack([samples, -samples, samples, -samples, samples, -samples], axis=1)), RATE)
+    np.testing.assert_allclose(np.abs(clip.samples), np.abs(samples), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["equal", "wide", "one side", "apart", "delayed", "silence"])
+def test_sound_stereo_is_the_plain_mean_to_the_last_bit(kind: str) -> None:
+    one, other = music(6.0), music(6.0, seed=9)
+    stereo = {
+        "equal": np.stack([one, one], axis=1),
+        # The sides 6 dB above the middle: as wide as a widener makes it.
+        "wide": np.stack([0.3 * one + 0.6 * other, 0.3 * one - 0.6 * other], axis=1),
+        "one side": np.stack([one, 0 * one], axis=1),
+        "apart": np.stack([one, other], axis=1),
+        "delayed": np.stack([one, np.roll(one, 300)], axis=1),
+        "silence": np.zeros((6 * RATE, 2), np.float32),
+    }[kind]
+    clip = load_clip(wav_bytes(stereo), RATE)
+    np.testing.assert_array_equal(clip.samples, stereo.T.mean(axis=0, dtype=np.float32))
+    assert not [note for note in clip.notes if note.endswith(TURNED)]
+
+
+@pytest.mark.parametrize("n_blocks", [1, 7, 300])
+def test_blocks_of_any_size_give_the_same(n_blocks: int) -> None:
+    stereo = np.ascontiguousarray(inverted_from(chirp(6.0), 2.5).T)
+    mixer = Mixer(RATE, 2)
+    out = [mixer.push(block) for block in np.array_split(stereo, n_blocks, axis=1)]
+    mono = np.concatenate([*out, mixer.flush()])
+    whole = Mixer(RATE, 2)
+    expected = np.concatenate([whole.push(stereo), whole.flush()])
+    assert len(mono) == stereo.shape[1] == len(expected)
+    # Short blocks may take a moment longer to find where the channels part; all else is the same.
+    apart = np.flatnonzero(np.abs(mono - expected) > 1e-3) / RATE
+    assert not len(apart) or (n_blocks == 300 and apart.min() >= 2.5 and apart.max() <= 2.7)
+    assert mixer.first_lost == pytest.approx(2.5 * RATE, abs=0.4 * RATE)
+
+
+def test_a_mix_of_nothing_ends() -> None:
+    for n_frames in (0, 1, 100, 3000):
+        mixer = Mixer(RATE, 2)
+        stereo = np.ones((2, n_frames), np.float32)
+        assert len(mixer.push(stereo)) + len(mixer.flush()) == n_frames

@@ -1,0 +1,85 @@
+"""axe-core on what a visitor meets, on a light and on a dark page."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sounds import noise, sine, wav_bytes
+
+pytestmark = pytest.mark.browser
+
+SONG = wav_bytes(np.concatenate([sine(100.0, 8.0), sine(5000.0, 8.0)]) + noise(16.0, level=1e-3), subtype="PCM_16")
+
+
+# Whether the page is drawn in a scheme; Streamlit takes a moment for it.
+IS_DRAWN = """scheme => {
+  const [red, green, blue] = getComputedStyle(document.querySelector("[data-testid=stApp]")).backgroundColor
+    .match(/[\\d.]+/g).map(Number);
+  return (red + green + blue < 380) === (scheme === "dark");
+}"""
+
+
+def check(page, state: str) -> None:
+    """Fails on what axe-core calls moderate or worse, in light and in dark."""
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_function(IS_DRAWN, arg=scheme)
+        for _ in range(8):  # colours that are on their way from one scheme to the other have no contrast
+            page.wait_for_timeout(1000)
+            grave = grave_faults(page)
+            if not grave:
+                break
+        assert not grave, f"{state}, {scheme}"
+
+
+def grave_faults(page) -> list[tuple[object, ...]]:
+    from axe_playwright_python.sync_playwright import Axe
+
+    return [
+        (each["id"], each["nodes"][0]["target"], each["nodes"][0]["failureSummary"])
+        for each in Axe().run(page).response["violations"]
+        if each["impact"] in {"moderate", "serious", "critical"}
+    ]
+
+
+def test_nothing_serious_is_found_on_listen_and_explore(page) -> None:
+    check(page, "before there is a sound")
+    page.get_by_role("tab", name="Upload").click()
+    song = {"name": "song.wav", "mimeType": "audio/wav", "buffer": SONG}
+    page.locator('[data-testid="stFileUploaderDropzoneInput"]').set_input_files(song)
+    page.locator(".picture canvas").first.wait_for(timeout=60_000)
+    check(page, "an answer")
+    page.get_by_role("button", name="Why?").click()
+    page.get_by_text("Measured by deleting").wait_for(timeout=60_000)
+    check(page, "why")
+
+
+@pytest.mark.parametrize(("link", "words"), [("Train", "Data"), ("Models", "tiny")])
+def test_nothing_serious_is_found_on_train_and_models_and_they_fit_a_phone(page, link: str, words: str) -> None:
+    from playwright.sync_api import TimeoutError
+
+    page.get_by_role("link", name=link, exact=True).click()
+    page.get_by_test_id("stMain").get_by_text(words).first.wait_for(timeout=60_000)
+    page.wait_for_function("document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'")
+    main = page.get_by_test_id("stMain")
+    if link == "Models":
+        # The table is a canvas, which takes clicks some time after it is there; the first row's box is below the head.
+        card = main.get_by_text("Model card")
+        for _ in range(5):
+            box = page.get_by_test_id("stDataFrame").bounding_box()
+            page.mouse.click(box["x"] + 16, box["y"] + 35 + 17)
+            try:
+                card.wait_for(timeout=10_000)
+                break
+            except TimeoutError:
+                continue
+        assert card.is_visible()
+    check(page, link)
+    page.set_viewport_size({"width": 400, "height": 800})
+    # As wide as a table of what ten genres were taken for.
+    main.get_by_test_id("stMarkdownContainer").last.evaluate("""place => {
+      place.insertAdjacentHTML("beforeend", `<table><tr>${"<td>classical</td>".repeat(11)}</tr></table>`);
+    }""")
+    page.wait_for_timeout(1000)
+    # Fails where it scrolls sideways.
+    page.wait_for_function("main => main.scrollWidth <= main.clientWidth", arg=main.element_handle())

@@ -1,0 +1,306 @@
+"""The command line by its contract: rows that parse, errors that name the fault, exit codes."""
+
+import csv
+import dataclasses
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+from sounds import RATE, noise, sine
+
+from crnn.__main__ import build_parser, main
+from crnn.features.archive import make_archive, to_uint8, write_archive
+from crnn.features.log_mel import log_mel
+
+FIELDS = {
+    "file",
+    "duration_seconds",
+    "verdict",
+    "genre",
+    "confidence",
+    "genres",
+    "prediction_set",
+    "notes",
+    "timeline",
+    "shares",
+    "stretches",
+    "tagged",
+    "tags",
+    "heard",
+}
+
+
+@pytest.fixture
+def music(tmp_path):
+    """A folder with two sounds, one of them deeper down, and two files that are none."""
+    folder = tmp_path / "music"
+    (folder / "more").mkdir(parents=True)
+    soundfile.write(folder / "low.wav", sine(80, 12), RATE)
+    soundfile.write(folder / "more" / "HIGH.FLAC", sine(9000, 12), RATE, format="FLAC")
+    (folder / "text.wav").write_text("This is no sound.")
+    (folder / "empty.mp3").write_bytes(b"")
+    return folder
+
+
+def _classify(capsys, bundle, *arguments):
+    status = main(["classify", *map(str, arguments), "--model", str(bundle.path)])
+    return status, capsys.readouterr().out
+
+
+def test_json_has_a_row_a_file_and_errors_do_not_stop_the_others(capsys, bundle, music):
+    status, out = _classify(capsys, bundle, music, "--format", "json")
+    rows = {row["file"].rsplit("/", 1)[-1].rsplit("\\", 1)[-1]: row for row in map(json.loads, out.splitlines())}
+    assert status == 1
+    assert set(rows) == {"low.wav", "HIGH.FLAC", "text.wav", "empty.mp3"}
+    assert set(rows["low.wav"]) == FIELDS
+    assert rows["low.wav"]["verdict"] == "genre"
+    assert rows["low.wav"]["genre"] == "bass"
+    assert rows["HIGH.FLAC"]["genre"] == "treble"
+    assert sum(rows["low.wav"]["genres"].values()) == pytest.approx(1, abs=1e-4)
+    assert rows["low.wav"]["timeline"][0]["start_seconds"] == 0
+    assert rows["low.wav"]["timeline"][-1]["end_seconds"] == pytest.approx(12)
+    assert rows["text.wav"]["error"]["type"] == "UndecodableAudioError"
+    assert "text file" in rows["text.wav"]["error"]["message"]
+    assert rows["empty.mp3"]["error"]["type"] == "EmptyAudioError"
+
+
+def test_all_well_is_status_0(capsys, bundle, music):
+    status, out = _classify(capsys, bundle, music / "low.wav")
+    assert status == 0
+    assert out.startswith("bass")
+
+
+def test_csv_parses_and_holds_a_column_a_genre(capsys, bundle, music):
+    _, out = _classify(capsys, bundle, music, "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert len(rows) == 4
+    low = next(row for row in rows if row["file"].endswith("low.wav"))
+    assert float(low["bass"]) > 0.5
+    assert next(row for row in rows if row["file"].endswith("text.wav"))["error"]
+
+
+def test_out_writes_the_file_and_says_nothing(capsys, bundle, music, tmp_path):
+    out_file = tmp_path / "answers.jsonl"
+    _, out = _classify(capsys, bundle, music, "--format", "json", "--out", out_file)
+    assert out == ""
+    assert len(out_file.read_text().splitlines()) == 4
+
+
+def test_timeline_in_the_table(capsys, bundle, music):
+    _, out = _classify(capsys, bundle, music / "low.wav", "--timeline")
+    assert "0:00.0 to" in out
+
+
+def _classify_apart(bundle, music, *options):
+    """In a process of its own: the workers' processes begin with a copy of its main module."""
+    command = [sys.executable, "-m", "crnn", "classify", music, "--format", "json", "--model", bundle.path, *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.slow
+def test_two_jobs_give_the_same_rows_in_the_same_order(bundle, music):
+    for i in range(5):
+        soundfile.write(music / f"more{i}.wav", noise(3, seed=i), RATE)
+    alone = _classify_apart(bundle, music)
+    together = _classify_apart(bundle, music, "--jobs", "2")
+    assert [row["file"] for row in alone] == [row["file"] for row in together]
+    for a, b in zip(alone, together, strict=True):
+        assert a.get("genres", {}) == pytest.approx(b.get("genres", {}), abs=1e-5)
+
+
+@pytest.mark.parametrize("arguments", [["classify"], ["classify", "x", "--format", "xml"], ["nothing"], []])
+def test_wrong_use_is_status_2(arguments):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+
+
+@pytest.mark.parametrize("command", ["classify", "train", "evaluate", "features", "scan", "export", "models"])
+def test_help_teaches(capsys, command):
+    with pytest.raises(SystemExit) as stopped:
+        build_parser().parse_args([command, "--help"])
+    assert stopped.value.code == 0
+    assert len(capsys.readouterr().out) > 200
+
+
+def test_unknown_model_is_a_sentence(capsys, music):
+    assert main(["classify", str(music), "--model", "no-such-model"]) == 1
+    assert "There is no model" in capsys.readouterr().err
+
+
+def test_no_sound_files_is_a_sentence(capsys, bundle, tmp_path):
+    assert main(["classify", str(tmp_path), "--model", str(bundle.path)]) == 1
+    assert "No sound files" in capsys.readouterr().err
+
+
+@pytest.fixture
+def archive(tmp_path, bundle):
+    """Six tracks of two genres that the tiny model knows, and one that it does not."""
+    config = bundle.feature_config
+    sounds = [sine(80 + i, 8) for i in range(3)] + [sine(9000 + i, 8) for i in range(3)] + [noise(8)]
+    genres = ["bass"] * 3 + ["treble"] * 3 + ["polka"]
+    splits = ["train", "valid", "valid", "train", "valid", "valid", "valid"]
+    log_mels = [to_uint8(log_mel(sound, config)) for sound in sounds]
+    path = tmp_path / "archive.npz"
+    made = make_archive([f"t{i}" for i in range(7)], genres, log_mels, splits=splits, feature_config=config)
+    write_archive(path, made)
+    return path
+
+
+def test_evaluate_follows_its_contract(capsys, bundle, archive):
+    assert main(["evaluate", str(archive), "--model", str(bundle.path), "--format", "json"]) == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert scores["n_tracks"] == 6
+    assert scores["accuracy"] == 1.0
+    assert 0 < scores["accuracy_interval"][0] < scores["accuracy_interval"][1] <= 1
+    assert scores["genres"] == ["bass", "middle", "treble"]
+    assert np.array(scores["confusion"]).sum() == 6
+    assert {"macro_f1", "macro_recall", "top3_accuracy", "expected_calibration_error", "per_genre"} <= set(scores)
+    assert "polka" in " ".join(scores["notes"])
+
+
+def test_evaluate_one_part(capsys, bundle, archive):
+    main(["evaluate", str(archive), "--model", str(bundle.path), "--split", "valid", "--format", "json"])
+    assert json.loads(capsys.readouterr().out)["n_tracks"] == 4
+
+
+def test_evaluate_counts_an_unreadable_track_as_wrong(capsys, bundle, tmp_path):
+    for genre, frequency in (("bass", 80), ("treble", 9000)):
+        (tmp_path / "set" / genre).mkdir(parents=True)
+        for i in range(2):
+            soundfile.write(tmp_path / "set" / genre / f"{genre}{i}.wav", sine(frequency, 4), RATE)
+    path = tmp_path / "set" / "bass" / "bass1.wav"
+    path.write_bytes(path.read_bytes()[:200])
+    status = main(["evaluate", str(tmp_path / "set"), "--model", str(bundle.path), "--format", "json"])
+    scores = json.loads(capsys.readouterr().out)
+    assert scores["n_tracks"] == 4
+    assert scores["accuracy"] == 0.75
+    assert status == 1
+    assert "counts as wrong" in " ".join(scores["notes"])
+
+
+def test_an_archive_is_answered_track_by_track(capsys, bundle, archive):
+    assert main(["classify", str(archive), "--model", str(bundle.path), "--format", "json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["file"] for row in rows] == [f"{archive}:t{i}" for i in range(7)]
+    assert [row["genre"] for row in rows[:6]] == ["bass"] * 3 + ["treble"] * 3
+    assert set(rows[0]) == FIELDS
+    assert rows[0]["duration_seconds"] == pytest.approx(8, abs=0.05)
+
+
+def test_silence_is_not_told_of_an_archive(capsys, bundle, tmp_path):
+    path = tmp_path / "quiet.npz"
+    frames = np.zeros((200, 128), np.uint8)
+    write_archive(path, make_archive(["t"], ["bass"], [frames], feature_config=bundle.feature_config))
+    assert main(["classify", str(path), "--model", str(bundle.path), "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["verdict"] != "silence"
+
+
+def test_resume_goes_on_within_an_archive(bundle, archive, tmp_path):
+    out = tmp_path / "rows.jsonl"
+    arguments = ["classify", str(archive), "--model", str(bundle.path), "--format", "json", "--out", str(out)]
+    assert main(arguments) == 0
+    whole = out.read_bytes()
+    out.write_bytes(b"".join(whole.splitlines(keepends=True)[:3]))
+    assert main([*arguments, "--resume"]) == 0
+    assert out.read_bytes() == whole
+
+
+@pytest.fixture
+def finer_archive(tmp_path, bundle):
+    """An archive made with half the hop of the model."""
+    config = dataclasses.replace(bundle.feature_config, hop_length=457)
+    path = tmp_path / "finer.npz"
+    log_mels = [to_uint8(log_mel(sine(80, 8), config))]
+    write_archive(path, make_archive(["t"], ["bass"], log_mels, feature_config=config))
+    return path
+
+
+def test_an_archive_of_other_settings_is_an_error_row_and_the_others_are_answered(
+    capsys, bundle, finer_archive, archive
+):
+    status = main(["classify", str(finer_archive), str(archive), "--model", str(bundle.path), "--format", "json"])
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert status == 1
+    assert rows[0]["file"] == str(finer_archive)
+    assert "hop 457" in rows[0]["error"]["message"]
+    assert "hop 914" in rows[0]["error"]["message"]
+    assert len(rows) == 8
+
+
+def test_evaluate_refuses_an_archive_of_other_settings(capsys, bundle, finer_archive):
+    assert main(["evaluate", str(finer_archive), "--model", str(bundle.path), "--format", "json"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "hop 457" in said.err
+
+
+def test_scan_prints_json(capsys, archive):
+    # A genre of one track is what `train` refuses.
+    assert main(["scan", str(archive), "--format", "json"]) == 1
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["genres"] == {"bass": 3, "polka": 1, "treble": 3}
+    assert "A single track in “polka”" in facts["obstacles"][0]
+
+
+def test_features_makes_an_archive_that_evaluates_alike(capsys, bundle, tmp_path, monkeypatch):
+    monkeypatch.setenv("GENRESCOPE_HOME", str(tmp_path / "home"))
+    for genre, frequency in (("bass", 80), ("treble", 9000)):
+        (tmp_path / "set" / genre).mkdir(parents=True)
+        soundfile.write(tmp_path / "set" / genre / f"{genre}.wav", sine(frequency, 14), RATE)
+    assert main(["features", str(tmp_path / "set"), "--out", str(tmp_path / "x.npz"), "--jobs", "1"]) == 0
+    capsys.readouterr()
+    answers = []
+    for source in ("set", "x.npz"):
+        main(["evaluate", str(tmp_path / source), "--model", str(bundle.path), "--format", "json"])
+        answers.append(json.loads(capsys.readouterr().out))
+    assert answers[0]["confusion"] == answers[1]["confusion"]
+
+
+def test_models_lists_the_shelf_and_names_the_damaged(capsys, bundle, monkeypatch):
+    monkeypatch.setenv("GENRESCOPE_MODELS", str(bundle.path.parent))
+    assert main(["models"]) == 0
+    assert bundle.name in capsys.readouterr().out
+    damaged = bundle.path.parent / "damaged"
+    damaged.mkdir()
+    (damaged / "bundle.json").write_text("{")
+    assert main(["models", "--format", "json"]) == 1
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {row["name"] for row in rows} >= {bundle.name, "damaged"}
+
+
+def test_export_copies_the_network_and_adds_its_card(capsys, bundle, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    out = tmp_path / "m.onnx"
+    assert main(["export", "--model", str(bundle.path), "--to", "onnx", "--out", str(out)]) == 0
+    exported, stored = onnx.load(out), onnx.load(bundle.path / "model.onnx")
+    assert exported.graph == stored.graph
+    assert "bass" in str(exported.metadata_props)
+    assert not stored.metadata_props
+
+
+def test_module_runs_and_results_alone_go_to_stdout(bundle, music):
+    command = [sys.executable, "-m", "crnn", "classify", music / "low.wav", "--format", "json", "--model", bundle.path]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["genre"] == "bass"
+
+
+def test_what_decoders_say_of_a_damaged_file_is_not_heard(bundle, tmp_path):
+    out = io.BytesIO()
+    soundfile.write(out, noise(6.0), RATE, format="MP3")
+    damaged = bytearray(out.getvalue())
+    damaged[5000::97] = bytes(len(damaged[5000::97]))
+    (tmp_path / "damaged.mp3").write_bytes(damaged)
+    command = [sys.executable, "-m", "crnn", "classify", str(tmp_path / "damaged.mp3"), "--model", str(bundle.path)]
+    done = subprocess.run([*command, "--format", "json"], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert [json.loads(line)["verdict"] for line in done.stdout.splitlines()]
+    command.insert(3, "--verbose")
+    # Decoders run in processes whose stderr nobody reads.
+    assert "mpg123" not in subprocess.run(command, capture_output=True, text=True, check=True).stderr

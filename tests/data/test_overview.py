@@ -1,0 +1,36 @@
+"""When a data set is called unbalanced, by the numbers."""
+
+from pathlib import Path
+
+import pytest
+
+from crnn.data import overview
+from crnn.data.collection import Collection
+from crnn.data.scan import Dataset, Track
+
+
+def collection(n_jazz: int, n_rock: int) -> Collection:
+    tracks = tuple(
+        Track(f"{genre}{i}", genre, Path("none.wav"))
+        for genre, n in (("jazz", n_jazz), ("rock", n_rock))
+        for i in range(n)
+    )
+    return Collection((Dataset("d", tracks, "folder", None),), tracks, {t.track_id: (0, t) for t in tracks}, ())
+
+
+@pytest.mark.parametrize(
+    ("n_jazz", "n_rock", "said"),
+    [
+        (60, 20, ""),
+        (61, 20, "Unbalanced: 61 tracks of jazz, 20 of rock."),
+        (20, 90, "Unbalanced: 90 tracks of rock, 20 of jazz."),
+    ],
+)
+def test_more_than_three_times_as_many_is_unbalanced(n_jazz: int, n_rock: int, said: str) -> None:
+    advice = [sentence for sentence in overview.check(collection(n_jazz, n_rock)).advice if "Unbalanced" in sentence]
+    assert (advice[0].split(" Training")[0] if advice else "") == said
+
+
+def test_genres_of_fewer_than_twenty_tracks_are_named() -> None:
+    (said,) = overview.check(collection(19, 20)).advice
+    assert said == "Fewer than 20 tracks of “jazz”: start from a trained model."

@@ -1,0 +1,86 @@
+"""Temperature and thresholds: what is fitted keeps its promise, and small cases are worked out by hand."""
+
+import numpy as np
+import pytest
+
+from crnn.bundles.bundle import UNFITTED, Calibration
+from crnn.evaluation import calibration
+from crnn.evaluation.metrics import track_posteriors
+from crnn.inference.decision import in_prediction_set, is_sure
+
+
+def _drawn(rng, n, temperature):
+    """Logits whose true posteriors are softmax(logits / temperature), and labels drawn from them."""
+    logits = [rng.normal(0, 3, (1, 3)) for _ in range(n)]
+    p = track_posteriors(logits, temperature)
+    return logits, np.array([rng.choice(3, p=row) for row in p])
+
+
+@pytest.mark.parametrize("temperature", [0.6, 1.0, 2.5])
+def test_temperature_is_recovered(temperature):
+    logits, labels = _drawn(np.random.default_rng(0), 4000, temperature)
+    assert calibration.fit_temperature(logits, labels) == pytest.approx(temperature, rel=0.1)
+
+
+def test_prediction_set_covers_as_promised():
+    logits, labels = _drawn(np.random.default_rng(1), 4000, 1.0)
+    p = track_posteriors(logits)
+    threshold = calibration.fit_set_threshold(p[:2000], labels[:2000], 0.9)
+    covered = p[np.arange(2000, 4000), labels[2000:]] >= threshold
+    assert covered.mean() == pytest.approx(0.9, abs=0.03)
+
+
+def test_unsure_threshold_reaches_its_target_or_answers_the_least():
+    logits, labels = _drawn(np.random.default_rng(2), 4000, 1.0)
+    p = track_posteriors(logits)
+    threshold = calibration.fit_unsure_threshold(p, labels, 0.9, 0.2)
+    answered = p.max(axis=1) >= threshold
+    assert (p.argmax(axis=1) == labels)[answered].mean() >= 0.9
+    assert answered.mean() >= 0.2
+    hopeless = np.full((10, 3), 1 / 3) + np.linspace(0, 0.01, 10)[:, None] * [1, 0, -1]
+    assert (hopeless.max(axis=1) >= calibration.fit_unsure_threshold(hopeless, [1] * 10)).mean() == 0.5
+
+
+@pytest.mark.parametrize(
+    ("n", "coverage", "rank"), [(9, 0.9, 1), (19, 0.9, 2), (29, 0.9, 3), (8, 0.9, 0), (18, 0.9, 1), (19, 0.95, 1)]
+)
+def test_conformal_rank_is_exact(n, coverage, rank):
+    """(1 - 0.9) * 20 is 1.9999999999999996 in binary floats; nine tracks would have given a threshold of 0."""
+    assert calibration.conformal_rank(n, coverage) == rank
+
+
+def test_the_threshold_of_nineteen_tracks_is_the_second_lowest_posterior_of_the_truth():
+    of_true = np.linspace(0.05, 0.95, 19)
+    p = np.stack([of_true, 1 - of_true], axis=1)
+    assert calibration.fit_set_threshold(p[::-1], [0] * 19, 0.9) == pytest.approx(of_true[1])
+    assert calibration.fit_set_threshold(p[:8], [0] * 8, 0.9) == 0.0
+
+
+def test_tracks_of_one_confidence_are_answered_together():
+    """Right, then three at 0.6 of which only the first is right: the cut may not fall among them."""
+    p = np.array([[0.9, 0.1], [0.6, 0.4], [0.6, 0.4], [0.6, 0.4]])
+    assert calibration.fit_unsure_threshold(p, [0, 0, 1, 1], 0.9, 0.25) == 0.9
+
+
+def test_fewer_than_twenty_tracks_fit_nothing():
+    logits = [np.array([[2.0, 0.0]])] * 19
+    assert calibration.calibrate(logits, np.zeros(19, dtype=np.int64)) == UNFITTED
+    assert not UNFITTED.is_fitted
+    assert Calibration().is_fitted
+
+
+def test_the_rule_takes_one_track_or_many():
+    rule = Calibration(unsure_below=0.6, set_threshold=0.3)
+    p = np.array([[0.6, 0.35, 0.05], [0.25, 0.55, 0.2]])
+    assert in_prediction_set(p, rule).tolist() == [[True, True, False], [False, True, False]]
+    assert is_sure(p, rule).tolist() == [True, False]
+    assert is_sure(p[0], rule)
+    # Below the threshold of the set, the top genre is in it all the same.
+    assert in_prediction_set([0.28, 0.26, 0.24, 0.22], rule).tolist() == [True, False, False, False]
+
+
+def test_the_unsure_threshold_is_the_lowest_that_keeps_the_promise():
+    """Right, wrong, right, right, wrong by falling confidence: the last cut with three quarters right is at 0.6."""
+    confidence = np.array([0.9, 0.8, 0.7, 0.6, 0.55])
+    p = np.stack([confidence, 1 - confidence], axis=1)
+    assert calibration.fit_unsure_threshold(p, [0, 1, 0, 0, 1], 0.75, 0.2) == 0.6

@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+
+from crnn.evaluation import metrics
+
+GENRES = ("blues", "jazz", "rock")
+
+
+def test_scores_of_a_small_case_are_exact():
+    posteriors = np.array([[0.8, 0.1, 0.1], [0.2, 0.5, 0.3], [0.6, 0.3, 0.1], [0.1, 0.1, 0.8]])
+    scores = metrics.score([0, 1, 1, 2], posteriors, GENRES)
+    assert scores.accuracy == 0.75
+    assert scores.confusion.tolist() == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
+    assert scores.per_genre["jazz"] == {"n_tracks": 2, "precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3)}
+    assert scores.macro_recall == pytest.approx((1 + 0.5 + 1) / 3)
+    assert scores.macro_f1 == pytest.approx((2 / 3 + 2 / 3 + 1) / 3)
+    assert scores.top3_accuracy == 1.0
+    # Bins: 0.8 twice (both right), 0.5 (right), 0.6 (wrong).
+    assert scores.expected_calibration_error == pytest.approx((0.2 * 2 + 0.5 + 0.6) / 4)
+
+
+def test_unreadable_track_counts_as_wrong_and_answers_nothing():
+    scores = metrics.score([0, 0], [[0.9, 0.1, 0.0], [0, 0, 0]], GENRES)
+    assert scores.accuracy == 0.5
+    assert scores.top3_accuracy == 0.5
+    assert scores.confusion.sum() == 1
+
+
+def test_genres_without_tracks_do_not_count_in_the_means():
+    scores = metrics.score([0, 0], [[0.9, 0.1, 0.0], [0.9, 0.1, 0.0]], GENRES)
+    assert scores.macro_recall == 1.0
+
+
+def test_wilson_interval_agrees_with_published_value():
+    # Agresti & Coull (1998): no success in 10 trials gives (0, 0.278).
+    low, high = metrics.wilson_interval(0, 10)
+    assert low == 0.0
+    assert high == pytest.approx(0.2775, abs=5e-4)
+    assert metrics.wilson_interval(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("labels", "posteriors"), [([], np.zeros((0, 3))), ([0], np.zeros((1, 2))), ([0, 1], np.ones((1, 3)))]
+)
+def test_shapes_that_do_not_fit_are_refused(labels, posteriors):
+    with pytest.raises(ValueError, match="do not fit"):
+        metrics.score(labels, posteriors, GENRES)
+
+
+def test_a_track_is_the_geometric_mean_of_its_segments():
+    segments = np.log([[0.8, 0.1, 0.1], [0.2, 0.4, 0.4]])
+    root = np.sqrt([0.8 * 0.2, 0.1 * 0.4, 0.1 * 0.4])
+    (posterior,) = metrics.track_posteriors([segments])
+    np.testing.assert_allclose(posterior, root / root.sum())
+    (hotter,) = metrics.track_posteriors([segments], 2.0)
+    np.testing.assert_allclose(hotter, np.sqrt(root) / np.sqrt(root).sum())
+
+
+def test_risk_coverage_begins_with_the_surest():
+    p = np.array([[0.9, 0.1, 0], [0.6, 0.4, 0], [0.8, 0.2, 0]])
+    curve = metrics.risk_coverage(p, [0, 1, 0])
+    assert curve == [pytest.approx((1 / 3, 1.0)), pytest.approx((2 / 3, 1.0)), pytest.approx((1.0, 2 / 3))]

@@ -1,0 +1,42 @@
+"""What luck would score, worked out by hand."""
+
+from pathlib import Path
+
+import numpy as np
+from tiny_bundle import tiny_bundle
+
+from crnn.data.collection import Collection
+from crnn.data.scan import Dataset, Track
+from crnn.evaluation.report import build_report, costliest, genre_rows, headline, mistakes, perspective
+
+
+def test_the_lucky_guess_is_the_share_of_the_commonest_genre(tmp_path):
+    tracks = tuple(
+        Track(name, genre, Path(name))
+        for name, genre in (("a", "bass"), ("b", "treble"), ("c", "treble"), ("d", "bass"), ("e", "treble"))
+    )
+    data = Dataset("d", tracks, "folder", tmp_path)
+    collection = Collection((data,), tracks, {track.track_id: (0, track) for track in tracks}, ())
+    posteriors = np.array([[0.6, 0.3, 0.1], [0.1, 0.2, 0.7], [0.5, 0.1, 0.4], [0.1, 0.1, 0.8], [0.2, 0.2, 0.6]])
+    report = build_report(
+        tiny_bundle(tmp_path / "m"), collection, tracks, posteriors, history=[], kept_epoch=1, protection=(), notes=()
+    )
+    assert report["lucky_guess"] == {"genre": "treble", "accuracy": 3 / 5}
+    assert [track["track_id"] for track in mistakes(report)] == ["d", "c"]
+    scored = report | {"scores": {"n_tracks": 5, "accuracy": 0.6, "accuracy_interval": [0.23, 0.88]}}
+    assert headline(scored) == "3 of 5 unheard tracks right: 60 %."
+    assert perspective(scored).endswith("the 95 % interval is 23 % to 88 %. Always saying treble would score 60 %.")
+
+
+def test_confusions_come_by_what_they_cost():
+    """Two tracks cost more than one; of one each, the surer; and what is right costs nothing."""
+    answers = [("jazz", "pop", 0.5), ("pop", "jazz", 0.9), ("jazz", "rock", 0.6), ("jazz", "rock", 0.3)]
+    answers += [("rock", "rock", 0.99)] * 5
+    tracks = [{"track_id": str(i), "genre": g, "answer": a, "confidence": c} for i, (g, a, c) in enumerate(answers)]
+    assert costliest({"tracks": tracks}) == [("jazz", "rock", 2), ("pop", "jazz", 1), ("jazz", "pop", 1)]
+
+
+def test_a_share_of_few_tracks_has_its_interval():
+    """Wilson's for 3 of 4: 0.30 to 0.95."""
+    scores = {"per_genre": {"jazz": {"n_tracks": 4.0, "precision": 1.0, "recall": 0.75, "f1": 0.857}}}
+    assert genre_rows(scores) == [("jazz", "4", "1.00", "0.75 (0.30 to 0.95)", "0.86")]

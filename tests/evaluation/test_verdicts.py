@@ -1,0 +1,60 @@
+"""What answers come to, worked out by hand on six tracks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from crnn.evaluation.metrics import wilson_interval
+from crnn.evaluation.verdicts import Answered, summarize
+from crnn.inference.classifier import HeardTag, Prediction
+
+GENRES = ("jazz", "rock")
+
+
+def answer(verdict: Any, jazz: float, held: tuple[str, ...] = ()) -> Prediction:
+    posterior = np.array([jazz, 1 - jazz], np.float32)
+    genre = GENRES[int(posterior.argmax())] if verdict == "genre" else None
+    tags = (HeardTag("piano", "instrument", 0.75, True),)
+    nothing = np.zeros((0, 2), np.float32)
+    confidence = float(posterior.max())
+    return Prediction(GENRES, posterior, verdict, genre, confidence, held, (), (), nothing, 1.0, 30.0, tags=tags)
+
+
+KNOWN = [
+    Answered("a", "jazz", answer("genre", 0.95, ("jazz",))),
+    Answered("b", "rock", answer("genre", 0.80, ("jazz", "rock"))),
+    Answered("c", "rock", answer("unsure", 0.55, ("jazz",))),
+    Answered("d", "rock", None),
+]
+UNKNOWN = [
+    Answered("e", "techno", answer("genre", 0.92)),
+    Answered("f", "salsa", answer("other", 0.99)),
+]
+
+
+def test_of_genres_that_the_model_knows() -> None:
+    found = summarize(KNOWN, GENRES)
+    assert found["verdicts"] == {"error": 0.25, "genre": 0.5, "unsure": 0.25}
+    assert (found["answered"], found["answered_accuracy"]) == (0.5, 0.5)
+    assert found["answered_interval"] == list(wilson_interval(1, 2))
+    assert (found["set_coverage"], found["set_size"]) == (0.5, 1.0)
+    assert "unknown_genres" not in found
+
+
+def test_of_genres_that_it_does_not_know() -> None:
+    found = summarize([*KNOWN, *UNKNOWN], GENRES)
+    assert found["answered"] == 0.5
+    unknown = found["unknown_genres"]
+    assert (unknown["n_tracks"], unknown["named"], unknown["named_surely"]) == (2, 0.5, 0.5)
+    assert unknown["verdicts"] == {"genre": 0.5, "other": 0.5}
+
+
+def test_rows_say_all_of_a_track() -> None:
+    assert KNOWN[3].to_row() == {"track": "d", "truth": "rock", "verdict": "error"}
+    row = KNOWN[1].to_row()
+    assert (row["track"], row["truth"], row["verdict"], row["genre"]) == ("b", "rock", "genre", "jazz")
+    assert row["posterior"] == {"jazz": pytest.approx(0.8), "rock": pytest.approx(0.2)}
+    assert row["tags"] == {"piano": 0.75}

@@ -1,0 +1,83 @@
+"""Which verdict, by hand: three segments with exact logits and embeddings, and what the rules make of them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+from tiny_bundle import tiny_bundle
+
+from crnn.bundles.bundle import Calibration, Rejection
+from crnn.inference.classifier import Classifier, Prediction
+from crnn.inference.listening import Answers, Listening, Outputs
+
+# Music scores +ln 9, a probability of 0.9, where the first number of the embedding is 1, and 0.1 where it is −1.
+REJECTION = Rejection(weights=(math.log(9.0), 0.0, 0.0), bias=0.0, threshold=0.6)
+MUSIC, NOISE = (1.0, 0.0, 0.0), (-1.0, 0.0, 0.0)
+
+
+class Heard:
+    """What the network said of each segment, as `Listening` gives it."""
+
+    def __init__(self, posteriors: list[tuple[float, ...]], embeddings: list[tuple[float, ...]], silent: list[bool]):
+        n = len(silent)
+        logits = np.log(np.array(posteriors, dtype=np.float32))
+        answers = Answers(logits, np.array(embeddings, dtype=np.float32), np.zeros((n, 0), np.float32))
+        self._outputs = Outputs([24 * i for i in range(n)], [24] * n, silent, [answers])
+
+    def outputs(self, *, is_open: bool = False) -> Outputs:
+        return self._outputs
+
+
+def answer(
+    folder: Path,
+    segments: list[tuple[tuple[float, ...], tuple[float, ...], bool]],
+    *,
+    calibration: Calibration | None = None,
+    rejection: Rejection | None = REJECTION,
+) -> Prediction:
+    classifier = Classifier(tiny_bundle(folder / "m", calibration=calibration, rejection=rejection))
+    heard = Heard(*map(list, zip(*segments, strict=True)))  # type: ignore[arg-type]
+    return classifier.answer(cast("Listening", heard), float(len(segments)))
+
+
+SURE, EVEN = (0.8, 0.1, 0.1), (0.4, 0.3, 0.3)
+
+
+def test_silent_segments_have_no_vote_on_music(tmp_path: Path) -> None:
+    found = answer(tmp_path, [(SURE, MUSIC, False), (SURE, NOISE, True), (SURE, NOISE, True)])
+    assert found.music_probability == pytest.approx(0.9, abs=1e-6)
+    assert (found.verdict, found.genre) == ("genre", "bass")
+
+
+def test_music_is_the_mean_of_the_segments_not_the_best_of_them(tmp_path: Path) -> None:
+    found = answer(tmp_path, [(SURE, MUSIC, False), (SURE, NOISE, False)])
+    assert found.music_probability == pytest.approx(0.5, abs=1e-6)
+    assert found.verdict == "not_music"
+
+
+def test_what_is_no_music_is_not_asked_whether_it_is_sure(tmp_path: Path) -> None:
+    found = answer(tmp_path, [(EVEN, NOISE, False)], calibration=Calibration(unsure_below=0.5))
+    assert found.confidence == pytest.approx(0.4)
+    assert found.verdict == "not_music"
+
+
+def test_silence_comes_before_all(tmp_path: Path) -> None:
+    found = answer(tmp_path, [(EVEN, NOISE, True)], calibration=Calibration(unsure_below=0.5))
+    assert (found.verdict, found.music_probability) == ("silence", 0.0)
+
+
+def test_a_prediction_set_is_never_empty(tmp_path: Path) -> None:
+    rule = Calibration(unsure_below=0.5, set_threshold=0.45)
+    found = answer(tmp_path, [(EVEN, MUSIC, False)], calibration=rule, rejection=None)
+    assert (found.verdict, found.prediction_set) == ("unsure", ("bass",))
+
+
+def test_the_threshold_itself_is_sure_enough(tmp_path: Path) -> None:
+    for threshold, verdict in ((0.8 - 1e-4, "genre"), (0.8 + 1e-4, "unsure")):
+        rule = Calibration(unsure_below=threshold)
+        found = answer(tmp_path / verdict, [(SURE, MUSIC, False)], calibration=rule, rejection=None)
+        assert found.verdict == verdict

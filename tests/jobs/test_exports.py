@@ -1,0 +1,44 @@
+"""Exports where others are served: as many at once as are granted, and none where models are not given away."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+from tiny_bundle import tiny_bundle
+
+from crnn.errors import CrnnError, NotAllowedError
+from crnn.jobs.exports import exported, place
+from crnn.owner import MACHINE, Owner, person
+
+ANN, BEN = person("https://id.example", "ann"), person("https://id.example", "ben")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GENRESCOPE_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def test_one_at_a_time_of_all_people(tmp_path: Path) -> None:
+    bundle = tiny_bundle(tmp_path / "tiny")
+    with place(ANN):
+        with pytest.raises(CrnnError, match="1 at a time are exported here"):
+            exported(bundle, "onnx", owner=BEN)
+        with place(MACHINE):
+            pass
+    # The place is free again.
+    assert exported(bundle, "onnx", owner=BEN).startswith(b"PK")
+
+
+def test_strangers_get_none(tmp_path: Path) -> None:
+    with pytest.raises(NotAllowedError, match="Models are not exported here"):
+        exported(tiny_bundle(tmp_path / "tiny"), "onnx", owner=Owner("public", "0" * 32))
+
+
+def test_a_download_holds_network_card_and_scripts(tmp_path: Path) -> None:
+    content = exported(tiny_bundle(tmp_path / "tiny"), "onnx", owner=MACHINE)
+    with zipfile.ZipFile(io.BytesIO(content)) as packed:
+        assert packed.namelist() == ["tiny.onnx", "genre_onnx.py", "sound_to_input.py"]

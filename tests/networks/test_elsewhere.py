@@ -1,0 +1,111 @@
+"""Exports used by the scripts of docs/elsewhere, in a process that cannot import this project."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import soundfile
+from tiny_bundle import tiny_bundle
+
+from crnn.__main__ import main
+from crnn.audio.clip import load_clip
+from crnn.bundles.bundle import load_bundle
+from crnn.inference.classifier import Classifier
+from crnn.synthesis.examples import example
+
+SCRIPTS = Path(__file__).parents[2] / "docs" / "elsewhere"
+MODELS = Path(__file__).parents[2] / "models"
+RATE = 22_050
+# What a wrong guess at window, scale or last segment costs is a hundred times that.
+CLOSE = 1e-3
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """23.7 s: neither of whole segments nor of whole hops, so that the last segment matters."""
+    samples = np.concatenate([_piece(number) for number in range(3)])
+    path = tmp_path_factory.mktemp("sounds") / "music.wav"
+    soundfile.write(path, samples[: round(23.7 * RATE)], RATE, subtype="FLOAT")
+    return path
+
+
+def _piece(number: int) -> np.ndarray:
+    from crnn.synthesis.examples import example_names
+
+    return np.resize(example(example_names()[number], RATE).samples, 8 * RATE)
+
+
+def export(model: Path, kind: str, folder: Path) -> Path:
+    out = folder / f"mine.{kind}"
+    assert main(["export", "--model", str(model), "--to", kind, "--out", str(out)]) == 0
+    return out
+
+
+def say(script: str, *arguments: Path) -> dict[str, float]:
+    """What a script prints, where no part of this project can be imported."""
+    blocked = f"import sys, runpy; sys.modules['crnn'] = None; sys.argv[0] = {str(SCRIPTS / script)!r}; "
+    blocked += f"sys.path.insert(0, {str(SCRIPTS)!r}); runpy.run_path(sys.argv[0], run_name='__main__')"
+    command = [sys.executable, "-c", blocked, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=SCRIPTS)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def app_says(model: Path, sound: Path, *, has_companion: bool = True) -> dict[str, float]:
+    import dataclasses
+
+    bundle = load_bundle(model)
+    bundle = bundle if has_companion else dataclasses.replace(bundle, companion=None)
+    classifier = Classifier(bundle)
+    prediction = classifier.classify(load_clip(sound, bundle.feature_config.sample_rate))
+    return dict(zip(prediction.genres, prediction.posterior.tolist(), strict=True))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["gtzan-crnn", "ten-genres"])
+@pytest.mark.parametrize("kind", ["onnx", "keras", "tflite"])
+def test_a_script_gives_the_posterior_of_the_app(name: str, kind: str, sound: Path, tmp_path: Path) -> None:
+    """Of both bundled models: one was saved with its inputs as a list, the other gives its outputs as a dict."""
+    out = export(MODELS / name, kind, tmp_path)
+    said = say(f"genre_{kind}.py", out, sound)
+    expected = app_says(MODELS / name, sound, has_companion=kind == "onnx")
+    assert said == pytest.approx(expected, abs=CLOSE)
+
+
+def test_a_short_sound_is_answered_alike(tmp_path: Path) -> None:
+    path = tmp_path / "short.wav"
+    soundfile.write(path, _piece(0)[: round(4.3 * RATE)], RATE, subtype="FLOAT")
+    bundle = tiny_bundle(tmp_path / "tiny")
+    out = export(tmp_path / "tiny", "onnx", tmp_path)
+    assert say("genre_onnx.py", out, path) == pytest.approx(app_says(tmp_path / "tiny", path), abs=CLOSE)
+    assert len(bundle.genres) == 3
+
+
+def test_the_card_travels_with_the_network(tmp_path: Path) -> None:
+    tiny_bundle(tmp_path / "tiny")
+    model = onnx.load(export(tmp_path / "tiny", "onnx", tmp_path))
+    card = json.loads({entry.key: entry.value for entry in model.metadata_props}["genrescope"])
+    assert card["genres"] == ["bass", "middle", "treble"]
+    assert card["calibration"]["temperature"] == 1.0
+    features = card["features"]
+    assert (features["hop_samples"], features["n_fft"], features["window_is_periodic"]) == (914.0, 2048, True)
+    assert (features["segment_frames"], features["padding"]) == (241, "constant")
+    weights = np.zeros((1025, 128))
+    for fft_bin, band, weight in features["mel_weights"]:
+        weights[fft_bin, band] = weight
+    import librosa
+
+    np.testing.assert_allclose(weights.T, librosa.filters.mel(sr=RATE, n_fft=2048, n_mels=128), atol=1e-7)
+
+
+def test_no_script_is_longer_than_a_page() -> None:
+    lengths = {path.name: len(path.read_text().splitlines()) for path in SCRIPTS.glob("*.py")}
+    assert set(lengths) == {"genre_onnx.py", "genre_keras.py", "genre_tflite.py", "sound_to_input.py"}
+    assert all(length <= 40 for length in lengths.values()), lengths

@@ -1,0 +1,113 @@
+import dataclasses
+
+import keras
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from crnn.config import ModelConfig
+from crnn.errors import BundleError
+from crnn.networks import onnx_export
+from crnn.networks.crnn import build_crnn, serving_model, set_normalization, with_new_head
+
+SQUARE = ModelConfig(channels=(4, 6, 8), pools=((1, 2), (2, 2), (2, 2)), gru_units=5, embedding_size=7)
+TIMBRAL = ModelConfig(
+    front_end="timbral",
+    gru_units=5,
+    embedding_size=7,
+    n_used_mels=13,
+    vertical_spans=(4, 9),
+    vertical_filters=6,
+    horizontal_spans=(5, 4, 3),
+    horizontal_filters=3,
+    middle_filters=4,
+)
+BOTH = dataclasses.replace(
+    TIMBRAL,
+    front_end="timbral+stack",
+    embedding_size=21,
+    stack_bands=6,
+    stack_channels=(4, 6),
+    stack_pools=(2, 3),
+    stack_ranks=(0, 2),
+    stack_gru_units=3,
+)
+
+
+@pytest.fixture(scope="module", params=[SQUARE, TIMBRAL, BOTH], ids=["square", "timbral", "both"])
+def model(request):
+    """A CRNN whose batch norms and normalisation are not at their defaults; nobody changes it."""
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    built = set_normalization(build_crnn(request.param, 16, 3), rng.normal(-40, 5, 16), rng.uniform(50, 300, 16))
+    for layer in built.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
+    return built
+
+
+def test_onnx_answers_as_keras_does_for_any_length_and_batch(model, tmp_path):
+    rng, serving = np.random.default_rng(1), serving_model(model)
+    segments = rng.uniform(-80, 0, (2, 24, 16)).astype(np.float32)
+    assert onnx_export.write_onnx(onnx_export.OnnxNetwork(model), tmp_path / "m.onnx", segments) < 1e-5
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
+    for n_segments, n_frames in ((1, 2), (5, 7), (1, 24), (5, 61)):
+        segments = rng.uniform(-80, 0, (n_segments, n_frames, 16)).astype(np.float32)
+        logits, embedding = session.run(["logits", "embedding"], {"log_mel": segments})
+        expected = serving.predict_on_batch({"log_mel": segments})
+        np.testing.assert_allclose(logits, expected["logits"], atol=1e-4, err_msg=f"{segments.shape}")
+        np.testing.assert_allclose(embedding, expected["embedding"], atol=1e-4, err_msg=f"{segments.shape}")
+
+
+def test_onnx_uses_its_own_gru_and_no_loop(model):
+    operators = {node.op_type for node in onnx_export.onnx_model(model).graph.node}
+    assert "GRU" in operators
+    assert not operators & {"Loop", "If"}
+
+
+def test_weights_of_half_precision_take_half_the_room(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx_export, "_LEAST_TO_HALVE", 1)
+    segments = np.random.default_rng(1).uniform(-80, 0, (3, 24, 16)).astype(np.float32)
+    onnx_export.write_onnx(onnx_export.OnnxNetwork(model), tmp_path / "full.onnx", segments)
+    halved = keras.models.clone_model(model)
+    halved.set_weights([w.astype(np.float16).astype(np.float32) for w in model.get_weights()])
+    assert onnx_export.write_onnx(onnx_export.OnnxNetwork(halved), tmp_path / "half.onnx", segments) < 1e-5
+    weights = [
+        sum(len(t.raw_data) for t in onnx.load(tmp_path / f"{name}.onnx").graph.initializer)
+        for name in ("full", "half")
+    ]
+    assert weights[1] < 0.7 * weights[0]
+
+
+def test_an_export_that_differs_is_not_written(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx_export, "MAX_POSTERIOR_DIFFERENCE", -1.0)
+    segments = np.zeros((1, 8, 16), np.float32)
+    with pytest.raises(BundleError, match="not saved"):
+        onnx_export.write_onnx(onnx_export.OnnxNetwork(model), tmp_path / "m.onnx", segments)
+    assert not (tmp_path / "m.onnx").exists()
+
+
+def test_a_layer_without_counterpart_is_named(model):
+    body = model.get_layer("embedding").output
+    odd = keras.Model(
+        model.inputs, keras.layers.Dense(3, name="logits")(keras.layers.UnitNormalization(name="odd")(body))
+    )
+    with pytest.raises(ValueError, match="odd"):
+        onnx_export.onnx_model(odd)
+
+
+def test_new_head_keeps_the_body(model):
+    segments = np.random.default_rng(2).uniform(-80, 0, (2, 20, 16)).astype(np.float32)
+    before = serving_model(model).predict_on_batch({"log_mel": segments})["embedding"]
+    renewed = with_new_head(model, 5)
+    assert renewed.output_shape == (None, 5)
+    after = serving_model(renewed).predict_on_batch({"log_mel": segments})["embedding"]
+    np.testing.assert_array_equal(before, after)
+
+
+def test_saved_model_answers_the_same_after_loading(model, tmp_path):
+    segments = np.random.default_rng(3).uniform(-80, 0, (2, 20, 16)).astype(np.float32)
+    model.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras", safe_mode=True)
+    np.testing.assert_allclose(loaded.predict_on_batch(segments), model.predict_on_batch(segments), atol=1e-6)

@@ -1,0 +1,115 @@
+"""The Models page's comparison: a table of all files, who is right more often, and what became of a model."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+from explore_page import players
+from sounds import sine, wav_bytes
+from streamlit.testing.v1 import AppTest
+from tiny_bundle import tiny_bundle
+from train_page import APP, read
+
+from crnn.bundles import library
+from crnn.bundles.bundle import load_bundle
+from crnn.owner import MACHINE
+
+
+@pytest.fixture
+def page(models: Path) -> AppTest:
+    """Two models that agree on the middle and name the ends the other way round."""
+    tiny_bundle(models / "one")
+    tiny_bundle(models / "two", genres=("treble", "middle", "bass"))
+    return AppTest.from_file(APP, default_timeout=240).switch_page("pages/3_Models.py").run()
+
+
+def tagged(frequency_hz: float, genre: str = "") -> bytes:
+    """Four seconds of a sine as a wav whose tag names a genre."""
+    body = wav_bytes(sine(frequency_hz, 4.0))[12:]
+    if genre:
+        text = genre.encode() + bytes(2 - len(genre) % 2)
+        entry = b"INFO" + b"IGNR" + struct.pack("<I", len(text)) + text
+        body += b"LIST" + struct.pack("<I", len(entry)) + entry
+    return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WAVE" + body
+
+
+def give(app: AppTest, *songs: tuple[str, bytes]) -> AppTest:
+    uploader = next(u for u in app.file_uploader if u.key.startswith("listen.uploads"))
+    uploader.set_value([(name, data, "audio/wav") for name, data in songs]).run()
+    assert not app.exception
+    return app
+
+
+def table(app: AppTest) -> list[dict[str, str]]:
+    (found,) = [frame.value for frame in app.dataframe if "differ" in frame.value]
+    return found.to_dict("records")
+
+
+def answers(app: AppTest) -> list[str]:
+    return [element.value for element in app.main.markdown if element.value.startswith("**Sounds like")]
+
+
+def test_every_file_is_answered_and_who_is_right_is_tested(page: AppTest) -> None:
+    high = [(f"high {number}.wav", tagged(5000.0 + 100 * number, "Treble")) for number in range(6)]
+    give(page, ("middle.wav", tagged(2000.0)), *high)
+    rows = table(page)
+    # Those to listen to stand first.
+    assert [row["file"] for row in rows] == [*(f"high {number}.wav" for number in range(6)), "middle.wav"]
+    assert {row["differ"] for row in rows[:6]} == {"differ"}
+    assert {(row["genre"], row["right"]) for row in rows[:6]} == {("treble", "first")}
+    assert rows[0]["first"].startswith("treble, ")
+    assert rows[0]["second"].startswith("bass, ")
+    assert (rows[6]["differ"], rows[6]["genre"], rows[6]["right"]) == ("", "", "")
+    text = read(page)
+    assert "They say the same of 1 of 7 files." in text
+    assert (
+        "Right of 6: one 6, two 0; 6 by one alone, 0 by two alone. "
+        "Exact McNemar test: p = 0.031, a difference beyond chance."
+    ) in text
+    # Below stands the first where they differ, under what each says of each moment.
+    assert ["treble" in answers(page)[0], "bass" in answers(page)[1]] == [True, True]
+    (player,) = players(page)
+    assert (player["title"], [lane["name"] for lane in player["lanes"]]) == ("high 0.wav", ["one", "two"])
+
+
+def test_what_a_sound_is_can_be_said_and_taken_back(page: AppTest) -> None:
+    give(page, ("a.wav", tagged(6000.0, "Polka")), ("b.wav", tagged(2000.0)))
+    assert "Right of" not in read(page)
+    box = next(box for box in page.selectbox if box.label == "It is")
+    box.set_value("bass").run()
+    assert "Right of 1: one 0, two 1; 0 by one alone, 1 by two alone." in read(page)
+    assert table(page)[0]["right"] == "second"
+    page.session_state["models.compare.row"] = "gone"
+    next(box for box in page.selectbox if box.label == "It is").set_value("not known").run()
+    assert not page.exception
+    assert "Right of" not in read(page)
+
+
+def test_files_of_one_name_and_bad_ones_have_their_rows(page: AppTest) -> None:
+    give(page, ("song.wav", tagged(6000.0)), ("song.wav", tagged(2000.0)), ("bad.wav", b"rubbish"))
+    assert [(row["file"], row["second"].split(",")[0]) for row in table(page)] == [
+        ("song.wav", "bass"),
+        ("song.wav", "middle"),
+        ("bad.wav", "cannot be read"),
+    ]
+
+
+def test_one_model_against_itself_is_no_difference(page: AppTest) -> None:
+    page.selectbox(key="models.compare.1").set_value("one").run()
+    give(page, ("a.wav", tagged(6000.0, "treble")), ("b.wav", tagged(2000.0, "middle")))
+    assert "Right of 2: one, first 2, one, second 2; 0 by one, first alone" in read(page)
+    assert "They say the same of 2 of 2 files." in read(page)
+
+
+def test_a_model_that_is_renamed_or_goes_elsewhere_is_not_replaced_silently(page: AppTest, models: Path) -> None:
+    page.selectbox(key="models.compare.0").set_value("two").run()
+    library.rename(load_bundle(models / "two"), "zwei", owner=MACHINE)
+    page.run()
+    assert page.selectbox(key="models.compare.0").value == "zwei"
+    assert "two is called zwei now." in read(page)
+    library.delete(models / "zwei", owner=MACHINE)
+    page.run()
+    assert page.selectbox(key="models.compare.0").value == "one"
+    assert "zwei is no longer there. one stands in its place." in read(page)

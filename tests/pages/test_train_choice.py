@@ -1,0 +1,139 @@
+"""What the Train page learns from: found chosen again, the demo only where there is nothing else; boxes stay open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sounds import RATE, sine, wav_bytes, write_sound
+from streamlit.testing.v1 import AppTest
+from train_page import APP, open_page, read
+
+from crnn.data import user_clips
+from crnn.data.last_choice import keep_choice, last_choice
+from crnn.data.scan import DEMO_NAME
+from crnn.owner import MACHINE, Owner
+
+
+def add_clips(*genres: str) -> None:
+    for number, genre in enumerate(genres):
+        for hz in (200.0, 300.0):
+            clip = wav_bytes(sine(hz + 50 * number, 2.0), RATE, "PCM_16")
+            user_clips.add_clip(user_clips.own_dir(MACHINE), genre, "", clip, owner=MACHINE)
+
+
+def chosen(app: AppTest) -> list[str]:
+    assert not app.exception
+    return list(app.multiselect(key="train.sources").value)
+
+
+def test_ones_own_clips_come_before_the_demo(home: Path) -> None:
+    add_clips("choro", "samba")
+    app = open_page()
+    assert chosen(app) == [str(user_clips.own_dir(MACHINE))]
+    assert "4 tracks, 2 genres" in read(app)
+
+
+def test_a_refresh_finds_what_was_chosen(home: Path, tmp_path: Path) -> None:
+    for name in ("low/a", "low/b", "high/a", "high/b"):
+        write_sound(tmp_path / "music" / f"{name}.wav", 200.0 + 31 * len(name), 2.0)
+    app = open_page()
+    assert chosen(app) == [DEMO_NAME]
+    app.text_input(key="train.folder").set_value(str(tmp_path / "music")).run()
+    assert chosen(app) == [str(tmp_path / "music")]
+    add_clips("choro", "samba")
+    assert chosen(open_page()) == [str(tmp_path / "music")]
+    both = [DEMO_NAME, str(user_clips.own_dir(MACHINE))]
+    app.run().multiselect(key="train.sources").set_value(both).run()
+    assert chosen(open_page()) == both
+    # Not the demo again: nothing was chosen on purpose.
+    app.multiselect(key="train.sources").set_value([]).run()
+    assert chosen(open_page()) == []
+
+
+def test_what_was_chosen_and_is_gone_is_said(home: Path, tmp_path: Path) -> None:
+    keep_choice((DEMO_NAME, str(tmp_path / "old music")), owner=MACHINE)
+    app = open_page()
+    assert chosen(app) == [DEMO_NAME]
+    assert "old music is no longer there, and not learnt from." in read(app)
+    app.multiselect(key="train.sources").set_value([]).run()
+    assert "no longer there" not in read(app)
+
+
+def test_a_choice_is_kept_for_each_person_and_damage_is_none(home: Path) -> None:
+    ann, ben = Owner("shared", "a" * 32), Owner("shared", "b" * 32)
+    keep_choice(("demo", "/music/Z\udcff"), owner=ann)
+    assert (last_choice(ann), last_choice(ben)) == (("demo", "/music/Z\udcff"), None)
+    for damage in ("", "{}", "[1]", '["a"'):
+        (ann.home / "learn-from.json").write_text(damage)
+        assert last_choice(ann) is None
+
+
+def is_open(app: AppTest, label: str) -> bool:
+    return bool(next(box.proto.expanded for box in app.expander if box.label == label))
+
+
+def test_a_box_that_is_open_stays_so_when_a_zip_comes(home: Path) -> None:
+    app = open_page()
+    app.multiselect(key="train.sources").set_value([]).run()
+    assert is_open(app, "Add a data set")
+    app.file_uploader(key="train.upload").set_value(("mine.zip", b"PK nothing", "application/zip")).run()
+    assert not app.exception
+    assert is_open(app, "Add a data set")
+
+
+def test_the_way_that_was_chosen_is_found_again(home: Path) -> None:
+    """Clip by clip at first; the other way after a choice of it, also after a refresh."""
+
+    def opened() -> AppTest:
+        return AppTest.from_file(APP, default_timeout=60).switch_page("pages/2_Train.py").run()
+
+    app = opened()
+    assert not app.exception
+    assert app.text_input(key="train.genre").value == ""
+    ways = next(group for group in app.button_group if group.key == "train.way")
+    ways.set_value("Data sets").run()
+    assert not app.exception
+    assert chosen(app) == [DEMO_NAME]
+    assert chosen(opened()) == [DEMO_NAME]
+
+
+def test_the_box_of_what_was_given_keeps_its_title(home: Path) -> None:
+    """The browser closes a box whose title or state changes."""
+    add_clips("choro", "samba")
+    app = open_page()
+    before = [(box.label, box.proto.expanded) for box in app.expander if box.label.startswith("What you gave")]
+    assert before == [("What you gave", False)]
+    path = next(iter(user_clips.clips(user_clips.own_dir(MACHINE))))
+    next(box for box in app.multiselect if box.key.startswith("train.given")).set_value([path]).run()
+    next(button for button in app.button if button.label == "Remove 1 file").click().run()
+    for words in ("1 file removed.", "3 files."):
+        assert words in read(app)
+        assert [(box.label, box.proto.expanded) for box in app.expander if box.label.startswith("What you")] == before
+        app.run()
+
+
+def test_of_two_clips_that_are_called_alike_the_chosen_one_is_removed(home: Path) -> None:
+    for hz in (200.0, 300.0):
+        clip = wav_bytes(sine(hz, 2.0), RATE, "PCM_16")
+        user_clips.add_clip(user_clips.own_dir(MACHINE), "jazz", "song.wav", clip, owner=MACHINE)
+    first, second = user_clips.clips(user_clips.own_dir(MACHINE))
+    app = open_page()
+    given = next(box for box in app.multiselect if box.key.startswith("train.given"))
+    assert given.options == ["own clips, jazz: song", "own clips, jazz: song (2)"]
+    given.set_value([second]).run()
+    next(button for button in app.button if button.label == "Remove 1 file").click().run()
+    assert list(user_clips.clips(user_clips.own_dir(MACHINE))) == [first]
+
+
+def test_a_damaged_zip_can_be_taken_away(home: Path) -> None:
+    app = open_page()
+    app.file_uploader(key="train.upload").set_value(("mine.zip", b"PK\x03\x04 no more", "application/zip")).run()
+    assert "is no zip, or it is damaged" in read(app)
+    (upload,) = user_clips.uploads(MACHINE)
+    given = next(box for box in app.multiselect if box.key.startswith("train.given"))
+    assert given.options == ["upload, mine.zip"]
+    given.set_value([upload]).run()
+    next(button for button in app.button if button.label == "Remove 1 file").click().run()
+    assert not app.exception
+    assert user_clips.uploads(MACHINE) == []
+    assert "damaged" not in read(app)

@@ -1,0 +1,159 @@
+"""A visit to the Listen page: several sounds, one after the other and at once, and which model hears them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from listen_page import APP, BASS, TREBLE, component, read, upload, verdict
+from sounds import sine, wav_bytes
+from streamlit.testing.v1 import AppTest
+from tiny_bundle import tiny_bundle
+
+from crnn import text
+from crnn.audio import isolation
+from crnn.inference.classifier import Classifier
+from crnn.inference.listening import FileListening
+from ui.shared.state import Sound, find_models
+
+
+def test_last_sound_given_is_the_one_answered(app: AppTest) -> None:
+    upload(app, ("song.wav", TREBLE))
+    app.audio_input[0].set_value(("recording.wav", wav_bytes(sine(60.0, 8.0)), "audio/wav")).run()
+    assert verdict(app).startswith("Sounds like bass.")
+
+
+def test_several_files_give_a_table_and_a_chosen_row_its_detail(app: AppTest) -> None:
+    upload(app, ("high.wav", TREBLE), ("low.wav", BASS), ("notes.wav", b"words only\n" * 40))
+    table = app.dataframe[0].value
+    assert list(table["File"]) == ["high.wav", "low.wav", "notes.wav"]
+    assert list(table["Answer"][:2]) == ["treble", "bass"]
+    assert "is a text file" in table["Answer"][2]
+    assert "**high.wav**" in read(app)
+    assert verdict(app).startswith("Sounds like treble.")
+    app.session_state["listen.table"] = {"selection": {"rows": [], "columns": [], "cells": [[1, "Answer"]]}}
+    app.run()
+    assert verdict(app).startswith("Sounds like bass.")
+    # Another page and back: the row is still chosen, though its widget is gone.
+    app.switch_page("pages/1_Explore.py").run()
+    app.switch_page("app.py").run()
+    assert "**low.wav**" in read(app)
+    app.session_state["listen.table"] = {"selection": {"rows": [], "columns": [], "cells": [[2, "File"]]}}
+    app.run()
+    assert "Give audio: wav, mp3" in app.error[0].value, "an error is told in full"
+
+
+def test_stopped_sound_keeps_what_was_heard_and_goes_on(app: AppTest) -> None:
+    long = wav_bytes(np.tile(sine(60.0, 30.0, 8000), 20), 8000, "PCM_16")
+    (model,) = find_models()[0]
+    key = (Sound("long.wav", long, "upload").digest, model.fingerprint)
+    app.session_state["genrescope.stopped"] = {key}
+    # A script that was left while it listened: some of it is heard already.
+    listening = FileListening(Classifier(model.bundle), long, "long.wav")
+    for _ in range(3):
+        assert listening.step()
+    heard = listening.seconds
+    app.session_state["genrescope.left"] = {key: listening}
+    upload(app, ("long.wav", long))
+    assert not app.exception
+    assert any(m.value == f"Stopped at {text.clock(heard)} of 10:00.0. So far:" for m in app.main.markdown)
+    assert verdict(app).startswith("Sounds like bass.")
+    assert component(app, "player")["seconds"] == pytest.approx(heard, abs=0.01)
+    app.button(key="listen.go_on").click().run()
+    assert component(app, "player")["seconds"] == pytest.approx(600.0, abs=0.01)
+    assert not [m for m in app.main.markdown if m.value.startswith("Stopped")]
+
+
+def test_visit_lists_what_was_heard_and_brings_it_back(app: AppTest) -> None:
+    upload(app, ("high.wav", TREBLE))
+    upload(app, ("low.wav", BASS))
+    assert [button.label for button in app.sidebar.button][::2][:2] == ["low.wav", "high.wav"]
+    told = [caption.value for caption in app.sidebar.caption]
+    assert any(words.startswith("bass, ") for words in told)
+    app.button(key="heard.1").click().run()
+    assert verdict(app).startswith("Sounds like treble.")
+    app.switch_page("pages/1_Explore.py").run()
+    app.button(key="heard.0").click().run()
+    app.button(key="heard.remove.1").click().run()
+    app.switch_page("app.py").run()
+    assert verdict(app).startswith("Sounds like bass.")
+    assert next(button.label for button in app.sidebar.button) == "low.wav"
+    app.button(key="heard.clear").click().run()
+    assert "Let music play to the microphone" in read(app)
+
+
+def test_without_a_model_says_how_to_get_one(models: Path) -> None:
+    app = AppTest.from_file(APP, default_timeout=240).run()
+    assert not app.exception
+    assert "There is no model yet." in app.info[0].value
+    assert "python -m crnn train demo" in app.info[0].value
+    upload(app, ("song.wav", TREBLE))
+    assert not app.exception
+
+
+def test_a_damaged_model_is_named_and_the_others_serve(models: Path) -> None:
+    tiny_bundle(models / "good")
+    tiny_bundle(models / "bad")
+    (models / "bad" / "model.onnx").write_bytes(b"damaged")
+    (models / "ugly").mkdir()
+    app = AppTest.from_file(APP, default_timeout=240).run()
+    faults = " ".join(warning.value for warning in app.sidebar.warning)
+    assert "model.onnx of the model “bad” was changed or damaged." in faults
+    assert "“ugly” is no model" in faults
+    assert app.selectbox[0].options == ["model: good"]
+    upload(app, ("song.wav", TREBLE))
+    assert verdict(app).startswith("Sounds like treble.")
+
+
+def test_choice_of_model_changes_the_answer(models: Path) -> None:
+    tiny_bundle(models / "first")
+    tiny_bundle(models / "second", genres=("calm", "lively", "shrill"))
+    app = upload(AppTest.from_file(APP, default_timeout=240).run(), ("song.wav", TREBLE))
+    assert verdict(app).startswith("Sounds like treble.")
+    app.selectbox[0].set_value("second").run()
+    assert verdict(app).startswith("Sounds like shrill.")
+
+
+def test_uploads_are_never_spooled_to_disk(app: AppTest) -> None:
+    from starlette.formparsers import MultiPartParser
+
+    assert MultiPartParser.spool_max_size > 200 * 2**20
+
+
+def test_an_upload_is_decoded_once(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the answer, the picture and the player together."""
+    opened: list[str] = []
+    original = isolation.open_reading
+
+    def counted(*arguments: Any) -> Any:
+        opened.append(arguments[2])
+        return original(*arguments)
+
+    monkeypatch.setattr(isolation, "open_reading", counted)
+    # Once: libsndfile writes the second of the day into a WAV of floats.
+    song = wav_bytes(sine(6000.0, 12.0, 44_100), 44_100)
+    upload(app, ("one.wav", song))
+    assert verdict(app).startswith("Sounds like treble.")
+    assert opened == ["one.wav"]
+    upload(app, ("one.wav", song), ("two.wav", BASS))
+    assert opened == ["one.wav", "two.wav"]
+
+
+def test_widget_that_is_gone_takes_no_sound_away() -> None:
+    def script() -> None:
+        import streamlit as st
+
+        from ui.listen import sound_input
+        from ui.shared.state import Sound, give, sounds
+
+        give((Sound("song.wav", b"of an upload", "upload"),))
+        # As Streamlit does for a page that is just being left.
+        for take in (sound_input._take_uploads, sound_input._take_recording, sound_input._take_example):
+            take()
+        st.markdown(", ".join(sound.name for sound in sounds()))
+
+    app = AppTest.from_function(script).run()
+    assert not app.exception
+    assert app.markdown[0].value == "song.wav"

@@ -1,0 +1,72 @@
+"""The heads of `ten-genres`: nothing judged is learnt, and thresholds and weights in exact cases."""
+
+import numpy as np
+
+from recipes import ear_genre
+from recipes.ear_outputs import ELSEWHERE, Heard, folds_of, numbers_within
+
+
+def heard(ids, genres, groups, per_track=2):
+    own = np.repeat(np.arange(len(ids)), per_track)
+    return Heard(np.zeros((len(own), 3)), np.zeros((len(own), 4)), own, *map(np.array, (ids, genres, groups)))
+
+
+def rows():
+    tracks = heard(["a", "b"], ["blues", "rock"], ["train", "valid"])
+    artists = [f"artist{n // 2}" for n in range(12)]
+    clips = heard([f"c{n}" for n in range(12)], ["pop"] * 11 + ["latin"], artists)
+    cuts = heard(["cut.a", "cut.x"], ["blues", "jazz"], ["train", "valid"])
+    sets = {"gtzan.clean": tracks, "gtzan.phone1": tracks, "gtzan.degrade1": tracks, "cuts.clean": cuts}
+    return ear_genre.Rows(sets | {"arch.clean": tracks, ELSEWHERE: clips, "elsx.clean": clips})
+
+
+def test_no_head_learns_the_part_or_the_fold_that_it_judges():
+    of = rows()
+    for part in ear_genre.PARTS:
+        learnt = of.without(part=part).track
+        assert not [t for s, t in learnt if not s.startswith("els") and of.heard[s].groups[t] == part]
+    for fold in range(5):
+        learnt = {track for name, track in of.without(fold=fold).track if name == ELSEWHERE}
+        assert learnt == {n for n in range(11) if of.folds[n] != fold}
+
+
+def test_an_artist_is_in_one_fold():
+    folds = folds_of(np.array(["a", "b", "a", "c", "b"]))
+    assert folds[0] == folds[2]
+    assert folds[1] == folds[4]
+
+
+def test_segments_are_numbered_within_their_track():
+    np.testing.assert_array_equal(numbers_within(np.array([4, 4, 4, 7, 9, 9])), [0, 1, 2, 0, 0, 1])
+
+
+def test_a_track_weighs_the_same_however_long():
+    one = heard(["a"], ["blues"], ["x"], per_track=4)
+    learnt = ear_genre.balanced([("one", one, 2.0, np.array([True]))], power=0.0)
+    np.testing.assert_array_equal(learnt.weights, [0.5] * 4)
+
+
+def test_the_set_threshold_is_the_conformal_rank():
+    posteriors = np.linspace(0.05, 0.95, 19)[:, None] * [1.0, 0.0]
+    found = ear_genre.calibration(posteriors, np.zeros(19, dtype=np.int64), 0.7)
+    assert found["temperature"] == 0.7
+    np.testing.assert_allclose(found["set_threshold"], 0.10)  # rank 0.1 · 20 = 2
+
+
+def test_an_eighth_of_a_metal_track_is_taught_as_rock():
+    one = heard(["a", "b"], ["metal", "jazz"], ["x", "x"], per_track=1)
+    learnt = ear_genre.balanced([("one", one, 2.0, np.array([True, True]))], power=0.0)
+    metal, jazz, rock = (ear_genre.GENRES.index(genre) for genre in ("metal", "jazz", "rock"))
+    np.testing.assert_array_equal(learnt.labels, [metal, jazz, rock])
+    np.testing.assert_allclose(learnt.weights, [2 * 0.88, 2.0, 2 * 0.12])
+    assert learnt.track == (("one", 0), ("one", 1), ("one", 0))
+
+
+def test_the_temperature_has_the_least_loss():
+    # Right three times of four with logits of 0 and 4: the loss is least where the confidence is 3/4, at 4 / log 3.
+    clips = heard(["a", "b", "c", "d"], ["blues", "blues", "blues", "classical"], ["x"] * 4, per_track=1)
+    logits = np.full((4, 10), -1e3)
+    logits[:, :2] = [4.0, 0.0]
+    assert ear_genre.best_temperature([(clips, logits)]) == 1.5  # the end of the range
+    logits[:, 0] = 1.0
+    assert ear_genre.best_temperature([(clips, logits)]) == 0.9  # 1 / log 3 is 0.910

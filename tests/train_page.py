@@ -1,0 +1,26 @@
+"""The Train page opened, and what a visitor reads there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+APP = str(Path(__file__).resolve().parents[1] / "app.py")
+
+
+def open_page(way: str = "sets") -> AppTest:
+    """The page as first opened, with folders, zips and the demo (`sets`), or clip by clip (`clips`)."""
+    from crnn.data.last_choice import keep_way
+    from crnn.owner import MACHINE
+
+    keep_way(way, owner=MACHINE)
+    return AppTest.from_file(APP, default_timeout=240).switch_page("pages/2_Train.py").run()
+
+
+def read(app: AppTest) -> str:
+    main = app.main
+    kinds = (main.subheader, main.markdown, main.caption, main.error, main.info, main.warning, main.success)
+    return (
+        "\n".join(element.value for elements in kinds for element in elements).replace("\\", "").replace("\u2060", "")
+    )

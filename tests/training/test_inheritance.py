@@ -1,0 +1,108 @@
+"""What a trained model takes over, and the rule for other genres, on answers made by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sounds import sine
+from tiny_bundle import tiny_bundle
+
+from crnn.bundles.bundle import Rejection
+from crnn.bundles.tagging import MusicRule, OtherRule, Tag, Tagging
+from crnn.config import FeatureConfig
+from crnn.data.labelled import LabelledTracks
+from crnn.features.archive import to_uint8
+from crnn.features.log_mel import log_mel
+from crnn.inference.listening import Answers
+from crnn.inference.tagging import other_probability
+from crnn.training import inheritance, instant
+
+TAG = Tag("organ", "instrument", (0, 2), (), 1.0, 0.0, 0.5, 0.9, (0.8, 0.95))
+MUSIC = MusicRule(((0, 1, 2),), (1.0,), 77.5, 0.5)
+SHORT = FeatureConfig(segment_seconds=3.0, segment_hop_seconds=3.0)
+
+
+def test_tags_are_taken_over_and_the_rule_for_other_genres_is_not(tmp_path: Path) -> None:
+    tagging = Tagging(3, (TAG,), MUSIC, OtherRule(("tags",), (0,), (1.0,), 0.0, 0.5))
+    start = tiny_bundle(tmp_path / "tiny", tagging=tagging)
+    assert inheritance.inherited_tagging(start) == dataclasses.replace(tagging, other=None)
+    assert inheritance.inherited_tagging(None) is None
+    assert inheritance.inherited_tagging(tiny_bundle(tmp_path / "plain")) is None
+
+
+def test_a_rejection_is_taken_over_with_a_threshold_that_keeps_ones_own(tmp_path: Path) -> None:
+    start = tiny_bundle(tmp_path / "tiny", rejection=Rejection((1.0, 0.0, 0.0), 0.0, 0.5))
+    far = [np.array([[3.0, 9.0, 9.0]], np.float32)] * 5
+    kept = inheritance.inherited_rejection(start, far)
+    assert kept is not None
+    assert (kept.weights, kept.threshold) == ((1.0, 0.0, 0.0), 0.5)
+    near = inheritance.inherited_rejection(start, [*far, np.array([[-1.0, 0.0, 0.0]], np.float32)])
+    assert near is not None
+    assert 1 / (1 + np.e) < near.threshold < 0.32
+    assert inheritance.inherited_rejection(start, [np.zeros((1, 7), np.float32)]) is None
+    assert inheritance.inherited_rejection(None, far) is None
+
+
+def test_the_report_says_what_would_be_refused(tmp_path: Path) -> None:
+    other = OtherRule(("tags",), (2,), (1.0,), 77.5, 0.5)
+    bundle = tiny_bundle(tmp_path / "tiny", config=SHORT, tagging=Tagging(3, (TAG,), MUSIC, other))
+    cells = tuple(to_uint8(log_mel(sine(hz, 4.0), SHORT)) for hz in (150.0, 150.0, 8000.0))
+    said = instant.hear(bundle, cells)
+    found = inheritance.refused(bundle, LabelledTracks(("a", "b", "c"), cells, np.zeros(3, np.int64)), said)
+    assert found == {"not_music": 0, "other": 1}
+    assert inheritance.refused_sentence(found, 3) == (
+        "The model would refuse some of its 3 own tracks: 1 as music of another genre."
+    )
+    assert inheritance.refused_sentence({"not_music": 0, "other": 0}, 3) == (
+        "The model would refuse none of its 3 own tracks."
+    )
+
+
+def _said(rng: np.random.Generator, middle: float, n: int) -> list[Answers]:
+    return [
+        Answers(
+            rng.normal(0, 1, (2, 3)).astype(np.float32),
+            rng.normal(middle, 1, (2, 4)).astype(np.float32),
+            rng.normal(middle, 1, (2, 5)).astype(np.float32),
+        )
+        for _ in range(n)
+    ]
+
+
+def test_other_genres_are_told_and_ones_own_are_kept() -> None:
+    rng = np.random.default_rng(0)
+    tagging = Tagging(5, (TAG,))
+    fitted = inheritance.fit_other(_said(rng, 0.0, 100), _said(rng, 2.0, 40), tagging, 1.0)
+    assert fitted is not None
+    rule = fitted.rule
+    assert (fitted.n_others, fitted.n_own, fitted.n_lost) == (40, 100, 0)
+    assert fitted.n_told >= 36
+    assert fitted.sentence() == (
+        f"Judged by folds, {fitted.n_told} of 40 tracks of other music are told to be none of the genres, and 0 of "
+        "100 of the model's own."
+    )
+    assert (rule.inputs, rule.classes) == (("embedding", "tags"), (0, 2))
+    assert len(rule.weights) == rule.width(4) == 6
+    own, others = _said(rng, 0.0, 300), _said(rng, 2.0, 300)
+    lost = np.mean([other_probability(heard, 1.0, rule) >= rule.threshold for heard in own])
+    told = np.mean([other_probability(heard, 1.0, rule) >= rule.threshold for heard in others])
+    assert lost <= 0.06
+    assert told >= 0.9
+
+
+def test_at_most_three_of_a_hundred_are_lost_where_both_sound_alike() -> None:
+    rng = np.random.default_rng(0)
+    fitted = inheritance.fit_other(_said(rng, 0.0, 100), _said(rng, 0.3, 100), Tagging(5, (TAG,)), 1.0)
+    assert fitted is not None
+    assert fitted.n_lost == 3
+    assert 3 < fitted.n_told < 60
+
+
+@pytest.mark.parametrize(("n_own", "n_others"), [(100, 9), (9, 100)])
+def test_too_few_teach_nothing_of_all_other_music(n_own: int, n_others: int) -> None:
+    rng = np.random.default_rng(0)
+    found = inheritance.fit_other(_said(rng, 0.0, n_own), _said(rng, 2.0, n_others), Tagging(5, (TAG,)), 1.0)
+    assert found is None

@@ -1,0 +1,72 @@
+"""How much visitors may hold in memory together, counted once whoever holds it."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from crnn.errors import CrnnError
+from crnn.limits import BY_MODE
+from ui.shared.answer_cache import View
+from ui.shared.doorman import _Uploads
+from ui.shared.holdings import HELD, Holdings
+from ui.shared.state import Sound
+
+LIMITS = dataclasses.replace(BY_MODE["public"], held_bytes=100, server_bytes=250)
+
+
+def uploads(stored: dict[str, list[bytes]], held: Holdings | None = None) -> _Uploads:
+    storage = {v: {str(i): SimpleNamespace(data=d) for i, d in enumerate(files)} for v, files in stored.items()}
+    store: Any = SimpleNamespace(file_storage=storage, add_file=None, get_upload_urls=None)
+    runtime: Any = SimpleNamespace(uploaded_file_mgr=store, is_active_session=lambda _: True)
+    return _Uploads(runtime, LIMITS, held or Holdings())
+
+
+class Thing:
+    """Something that is held, and its bytes."""
+
+    def __init__(self, held: Holdings, data: bytes) -> None:
+        self.data = data
+        held.add(self, lambda thing: {id(thing.data): len(thing.data)})
+
+
+def test_a_visitor_has_his_share() -> None:
+    assert uploads({"ann": [bytes(60)]})._has_room("ann", 40)
+    assert not uploads({"ann": [bytes(60)]})._has_room("ann", 41)
+    assert uploads({"ann": [bytes(60)]})._has_room("ben", 100)
+
+
+def test_what_is_held_counts_against_the_server_and_once() -> None:
+    shown, held = bytes(100), Holdings()
+    things = [Thing(held, shown), Thing(held, shown), Thing(held, bytes(90))]
+    both = uploads({"ann": [shown]}, held)
+    assert both._has_room("cid", 60)
+    assert not both._has_room("cid", 61)
+    # It makes room for what its visitor gives next.
+    assert uploads({}, held)._has_room("ann", 60)
+    # What nobody holds any more counts no more.
+    del things[2]
+    assert both._has_room("cid", 100)
+
+
+def test_sounds_count_whoever_holds_them_and_as_long_as_that() -> None:
+    sound = Sound("a.wav", bytes(77), "upload")
+    view = View(np.zeros((2, 3), np.float32), bytes(50), 0.0)
+    keys = {id(sound.data), id(view.power), id(view.wav)}
+    assert sorted(HELD.weights()[key] for key in keys) == [24, 50, 77]
+    del sound, view
+    gc.collect()
+    assert not [thing for thing in HELD.weights() if thing in keys]
+
+
+def test_a_full_server_says_so() -> None:
+    held = Holdings()
+    thing = Thing(held, bytes(100))
+    held.check_room(101)
+    with pytest.raises(CrnnError, match="as it can"):
+        held.check_room(len(thing.data))

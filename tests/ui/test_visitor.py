@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import pytest
+import streamlit as st
+from streamlit.runtime.context import StreamlitHeaders
+
+from ui.shared import visitor
+from ui.shared.visitor import is_direct
+
+
+@pytest.mark.parametrize("host", ["localhost:8501", "127.0.0.1:8501", "[::1]:8501", "LOCALHOST", None])
+def test_this_machine_is_direct(host: str | None) -> None:
+    assert is_direct(StreamlitHeaders([] if host is None else [("Host", host)]))
+
+
+@pytest.mark.parametrize(("host", "origin"), [("localhost:8501", "http://localhost:8501"), ("[::1]", "https://[::1]")])
+def test_its_own_page_is_direct(host: str, origin: str) -> None:
+    assert is_direct(StreamlitHeaders([("Host", host), ("Origin", origin)]))
+
+
+@pytest.mark.parametrize(
+    ("address", "is_admin"),
+    [("strauss@example.org", True), ("Strauss@Example.org", True), ("strauß@example.org", False), ("", False)],
+)
+def test_an_admin_is_told_by_every_letter(address: str, is_admin: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENRESCOPE_ADMINS", "ann@example.org, STRAUSS@example.org")
+    monkeypatch.setattr(st, "user", {"email": address, "email_verified": True})
+    assert visitor._is_admin() is is_admin
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "music.example.org"},
+        {"Host": "192.168.1.7:8501"},
+        {"Host": "localhost.example.org"},
+        {"Host": "[::1"},
+        {"Host": ""},
+        {"Host": "localhost:8501", "X-Forwarded-For": "203.0.113.9"},
+        {"host": "localhost:8501", "x-real-ip": "203.0.113.9"},
+        {"Host": "localhost:8501", "Forwarded": "for=203.0.113.9"},
+        {"Host": "localhost:8501", "Via": "1.1 proxy"},
+        {"Host": "localhost:8501", "Origin": "http://localhost:9999"},
+        {"Host": "localhost:8501", "Origin": "http://127.0.0.1:8501"},
+        {"Host": "localhost:8501", "Origin": "http://localhost"},
+        {"Host": "localhost:8501", "Origin": "null"},
+    ],
+)
+def test_what_came_through_a_proxy_or_by_another_name_is_not(headers: dict[str, str]) -> None:
+    assert not is_direct(StreamlitHeaders(headers.items()))
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "is_own", "is_own_by_name"),
+    [
+        (None, "music.example", True, True),
+        ("https://music.example", "music.example", True, True),
+        ("https://music.example:8443", "music.example", False, True),
+        ("https://evil.example", "music.example", False, False),
+        ("https://music.example@evil.example", "music.example", False, False),
+        ("https://[", "music.example", False, False),
+        ("null", None, False, False),
+    ],
+)
+def test_whose_page_it_is(origin: str | None, host: str | None, is_own: bool, is_own_by_name: bool) -> None:
+    assert visitor.is_own_page(origin, host) is is_own
+    assert visitor.is_own_page(origin, host, port_matters=False) is is_own_by_name

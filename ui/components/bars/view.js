@@ -1,0 +1,33 @@
+// A bar for every genre, from 0 to 1. The list is read as text; names are set as text, never as markup.
+
+function row({ name, share, color }, isTop) {
+  const item = document.createElement("li");
+  item.classList.toggle("top", isTop);
+  const [label, track, value, fill] = ["name", "track", "value", "fill"].map((kind) => {
+    const part = document.createElement(kind === "track" || kind === "fill" ? "div" : "span");
+    part.className = kind;
+    return part;
+  });
+  label.textContent = label.title = name;
+  fill.style.width = `${(100 * share).toFixed(2)}%`;
+  fill.style.background = color;
+  value.textContent = share > 0.99 ? "> 0.99" : share.toFixed(2);
+  track.append(fill);
+  item.append(label, track, value);
+  return item;
+}
+
+export default function ({ data, parentElement }) {
+  const { bars, label } = JSON.parse(data.json);
+  const box = parentElement.querySelector(".bars");
+  const list = parentElement.querySelector(".list");
+  const more = parentElement.querySelector(".more");
+  list.setAttribute("aria-label", label);
+  list.replaceChildren(...bars.map((bar, rank) => row(bar, rank === 0)));
+  box.classList.toggle("few", bars.length <= 3);
+  more.onclick = () => {
+    const all = box.classList.toggle("all");
+    more.textContent = all ? "show three" : "show all";
+    more.setAttribute("aria-expanded", String(all));
+  };
+}

@@ -1,0 +1,109 @@
+// Keys, anywhere on the page where no field has the focus; and what is remembered of a view while the tab lives.
+
+// Where letters are typed, and where a key is the control's own.
+const TYPING = "input:not([type=checkbox]):not([type=radio]):not([type=button]), textarea, select, [contenteditable=true], [data-testid=stDataFrame] *";
+const PRESSED = "button, a, summary, input, label, [role=button], [role=tab], [role=option], [role=menuitem], [role=checkbox], [role=radio], [role=switch]";
+const MOVED = `${PRESSED}, [role=slider], [role=listbox], [role=combobox], [role=dialog] *`;
+
+// The view that was touched last has the keys.
+let active = null;
+
+const keyboard = {
+  ownsKeys() {
+    return active === this && this.root.host.isConnected;
+  },
+
+  takeKeys() {
+    active = this;
+  },
+
+  listenToKeys() {
+    if (!active?.root.host.isConnected) this.takeKeys();
+    this.root.addEventListener("pointerdown", () => this.takeKeys());
+    this.root.addEventListener("focusin", () => this.takeKeys());
+    this.onKey = (event) => this.key(event);
+    this.onHide = () => this.remember();
+    document.addEventListener("keydown", this.onKey);
+    window.addEventListener("pagehide", this.onHide);
+  },
+
+  forgetKeys() {
+    document.removeEventListener("keydown", this.onKey);
+    window.removeEventListener("pagehide", this.onHide);
+    if (active === this) active = null;
+  },
+
+  key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || !this.data) return;
+    if (!active?.root.host.isConnected) this.takeKeys();
+    if (!this.ownsKeys()) return;
+    const target = event.composedPath()[0];
+    const at = target instanceof Element ? target : document.body;
+    if (at.matches(TYPING)) return;
+    const onSlider = at === this.slider;
+    const isMoved = !onSlider && at.matches(MOVED);
+    const step = event.shiftKey ? 10 : 1;
+    const move = (seconds) => (isMoved ? null : () => this.seek(this.now() + seconds));
+    const onSliderOnly = (seconds) => (onSlider ? () => this.seek(this.now() + seconds) : null);
+    const acts = {
+      ArrowLeft: move(-step),
+      ArrowRight: move(step),
+      ArrowDown: onSliderOnly(-step),
+      ArrowUp: onSliderOnly(step),
+      PageDown: onSliderOnly(-10),
+      PageUp: onSliderOnly(10),
+      Home: onSlider ? () => this.seek(0) : null,
+      End: onSlider ? () => this.seek(this.data.seconds) : null,
+      " ": !onSlider && at.closest(PRESSED) ? null : () => this.toggle(),
+      "+": () => this.zoom(0.5),
+      "=": () => this.zoom(0.5),
+      "-": () => this.zoom(2),
+      0: () => this.zoomTo(0, this.data.seconds),
+      l: () => this.toggleLoop(),
+      i: () => this.mark("start"),
+      o: () => this.mark("end"),
+      a: () => this.choose(0),
+      b: () => this.choose(1),
+      "?": () => this.toggleHelp(),
+      Escape: this.region ? () => this.dropRegion() : null,
+    };
+    const act = acts[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (!act) return;
+    event.preventDefault();
+    act();
+  },
+
+  toggleHelp() {
+    const help = this.find(".help");
+    help.hidden = !help.hidden;
+    this.find(".keys").setAttribute("aria-expanded", String(!help.hidden));
+  },
+
+  // ---- coming back ------------------------------------------------------------------------
+
+  remember() {
+    // A view whose place another one has taken knows nothing new.
+    if (!this.data || (living.get(this.data.key) ?? this) !== this) return;
+    const kept = { at: this.now(), window: this.window, loop: this.isLooping(), rate: this.audio.playbackRate };
+    try {
+      sessionStorage.setItem(`genrescope.${this.data.key}`, JSON.stringify(kept));
+    } catch {
+      // A browser that keeps nothing still plays.
+    }
+  },
+
+  recall(data) {
+    let kept = null;
+    try {
+      kept = JSON.parse(sessionStorage.getItem(`genrescope.${data.key}`));
+    } catch {
+      // As above.
+    }
+    const [start, end] = kept?.window ?? [0, data.seconds];
+    const isWindow = 0 <= start && start < end && end <= data.seconds + 0.001;
+    this.window = isWindow ? [start, end] : [0, data.seconds];
+    this.goTo(clamp(kept?.at ?? 0, 0, data.seconds));
+    this.find(".loop").setAttribute("aria-pressed", String(Boolean(kept?.loop)));
+    this.setRate(kept?.rate ?? 1);
+  },
+};

@@ -1,0 +1,30 @@
+// Times, frequencies and levels as a musician writes them.
+
+const NOTES = ["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"];
+
+function clock(seconds) {
+  const tenths = Math.round(seconds * 10);
+  const tail = String(Math.floor(tenths / 10) % 60).padStart(2, "0");
+  const minutes = Math.floor(tenths / 600);
+  const first = minutes < 60 ? minutes : `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}`;
+  return `${first}:${tail}.${tenths % 10}`;
+}
+
+function hertz(hz) {
+  return hz < 1000 ? `${Math.round(hz)} Hz` : `${(hz / 1000).toFixed(hz < 10000 ? 2 : 1)} kHz`;
+}
+
+function note(hz) {
+  const midi = Math.round(69 + 12 * Math.log2(hz / 440));
+  return `${NOTES[((midi % 12) + 12) % 12]}${Math.floor(midi / 12) - 1}`;
+}
+
+function number(value, unit) {
+  const text = unit === "dB" ? String(Math.round(Math.abs(value))) : Math.abs(value).toFixed(unit ? 1 : 2);
+  return `${value < 0 && Number(text) !== 0 ? "−" : ""}${text}${unit ? ` ${unit}` : ""}`;
+}
+
+const escape = (text) => text.replace(/[&<>"]/g, (letter) => `&#${letter.charCodeAt(0)};`);
+
+// One form of a confidence everywhere: never a certain 1.
+const confidence = (share) => (share > 0.99 ? "> 0.99" : share.toFixed(2));

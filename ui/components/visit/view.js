@@ -1,0 +1,38 @@
+// The tab remembers by which name the server knows its visit. When the server answers under another one (a refresh, a
+// laptop that slept, a restart), the old name goes back to it: what is still held under it is brought back.
+
+const KEPT = "genrescope.visit";
+const LOOK_MS = 500;
+
+function kept() {
+  try {
+    return JSON.parse(sessionStorage.getItem(KEPT));
+  } catch {
+    return null;
+  }
+}
+
+function keep(visit) {
+  try {
+    sessionStorage.setItem(KEPT, JSON.stringify(visit));
+  } catch {
+    // A browser that keeps nothing has nothing brought back.
+  }
+}
+
+export default function ({ data, setTriggerValue }) {
+  const { id, holds, isAnswered } = JSON.parse(data.json);
+  const before = kept();
+  const isStrange = before && before.id !== id && before.holds > 0;
+  if (isStrange && !isAnswered) setTriggerValue("former", before);
+  else keep({ id, holds });
+
+  let wasDown = false;
+  const look = setInterval(() => {
+    const isDown = document.querySelector("[data-testid=stConnectionStatus]") !== null;
+    // Connected again: a page that looks alive must not drop what it shows at the next click.
+    if (wasDown && !isDown) setTriggerValue("former", kept() ?? { id, holds });
+    wasDown = isDown;
+  }, LOOK_MS);
+  return () => clearInterval(look);
+}

@@ -1,0 +1,210 @@
+"""What training hears: a clip varied by the training code itself, seen and heard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+
+from crnn.analysis import masking
+from crnn.analysis.grids import Grid
+from crnn.audio.clip import Clip
+from crnn.config import AugmentConfig, FeatureConfig
+from crnn.features import augment, log_mel
+from crnn.synthesis.examples import example, example_names
+from ui.components.player import Version, listening_view
+from ui.components.player.panels import Panel, panel
+from ui.explore.reasons import kept
+from ui.explore.views import clip_of
+from ui.shared.media import serve, wav_bytes
+from ui.shared.state import Model, Sound, sounds
+from ui.shared.words import plain
+
+FloatArray = npt.NDArray[np.float32]
+Vary = Callable[[FloatArray, FeatureConfig, np.random.Generator], FloatArray]
+
+MIXED = "mixed with another"
+
+_SEED = "explore.seed"
+_AMOUNTS = AugmentConfig()
+# Below this share of the first sound the other one is heard.
+_LEAST_MIXED = 0.9
+_GUESSED = "You hear a reconstruction: training varies the picture, which holds no phase, so the phase is guessed."
+
+
+def _pitch(segment: FloatArray, config: FeatureConfig, rng: np.random.Generator) -> FloatArray:
+    return augment.shift_pitch(segment, rng.uniform(-1, 1) * _AMOUNTS.pitch_semitones, config)
+
+
+def _tempo(segment: FloatArray, config: FeatureConfig, rng: np.random.Generator) -> FloatArray:
+    return augment.stretched_crop(segment, len(segment), _AMOUNTS.tempo, rng)
+
+
+def _amount(name: str, seed: int) -> str:
+    """By how much the dice vary pitch or tempo, as the beginning of a line; empty for the rest."""
+    # Both are what the generator gives first.
+    drawn = float(np.random.default_rng(seed).uniform(-1, 1))
+    if name == "higher or lower":
+        return f"{abs(drawn) * _AMOUNTS.pitch_semitones:.1f} semitones {'up' if drawn > 0 else 'down'}, "
+    if name == "faster or slower":
+        return f"at {np.exp(drawn * np.log1p(_AMOUNTS.tempo)):.2f} times the tempo, "
+    return ""
+
+
+def _equalise(segment: FloatArray, config: FeatureConfig, rng: np.random.Generator) -> FloatArray:
+    return segment + augment.random_equaliser(_AMOUNTS.equaliser_db, config, rng)
+
+
+def _everything(segment: FloatArray, config: FeatureConfig, rng: np.random.Generator) -> FloatArray:
+    return augment.random_crop(segment, config, _AMOUNTS, rng)
+
+
+# What only changes levels is heard through gains on the sound itself; the others have to be reconstructed.
+VARIATIONS: dict[str, tuple[Vary, bool]] = {
+    "higher or lower": (_pitch, False),
+    "faster or slower": (_tempo, False),
+    "other tone colour": (_equalise, True),
+    "through a phone": (augment.limit_band, True),
+    "in noise": (lambda segment, _, rng: augment.add_noise(segment, rng), False),
+    "parts masked": (lambda segment, _, rng: augment.mask(segment, _AMOUNTS, rng), True),
+    "all of it, by chance": (_everything, False),
+}
+
+
+def _mix(segments: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, float]:
+    """The first of two segments mixed with the second, and its share, until the dice do not leave it alone."""
+    targets = np.eye(2, dtype=np.float32)
+    while True:
+        mixed, shares = augment.mixup(segments, targets, _AMOUNTS.mixup_alpha, rng)
+        share = float(shares[0, 0])
+        # The batch is two here: half of the permutations mix a segment with itself.
+        if share < _LEAST_MIXED:
+            return mixed[0], share
+
+
+@dataclass(frozen=True)
+class _Variation:
+    """Log-mels before and after, what is heard, and what is said of it."""
+
+    before: FloatArray
+    after: FloatArray
+    heard: FloatArray
+    words: str
+
+
+def draw_variations(sound: Sound, model: Model) -> None:
+    """The first segment as training would vary them, under what they are.
+
+    Args:
+        sound: What was given.
+        model: Whose features are varied.
+
+    Raises:
+        AudioError: The sound that is mixed in cannot be used.
+    """
+    config = model.bundle.feature_config
+    others = {other.name or "recording": other for other in sounds() if other.digest != sound.digest}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.selectbox("Variation", [*VARIATIONS, MIXED], key="explore.variation", width=260)
+        other = ""
+        if name == MIXED:
+            other = st.selectbox("with", [*others, *example_names()], key="explore.mixed_with", width=260)
+        if st.button("Roll the dice again", key="explore.roll"):
+            st.session_state[_SEED] = st.session_state.get(_SEED, 0) + 1
+    seed = st.session_state.get(_SEED, 0)
+    length = round(config.segment_seconds * config.sample_rate)
+    samples = clip_of(sound, config.sample_rate).samples[:length]
+
+    def work() -> _Variation:
+        if name != MIXED:
+            return _vary(samples, config, name, seed)
+        known = others.get(other)
+        clip = clip_of(known, config.sample_rate) if known else example(other, config.sample_rate)
+        return _mixed(samples, clip.samples[:length], config, other, seed)
+
+    with st.spinner("Making it heard"):
+        source = others[other].digest if other in others else other
+        found: _Variation = kept(("vary", sound.digest, config, name, source, seed), work)
+    title, names = sound.name or "recording", (name.capitalize(), f"{_amount(name, seed)}as training would show it.")
+    _show(found, samples, config, title=title, names=names, key=f"explore.vary.{sound.digest}")
+
+
+def _show(
+    found: _Variation, samples: FloatArray, config: FeatureConfig, *, title: str, names: tuple[str, str], key: str
+) -> None:
+    """Both log-mels, and the sound before or after: at the same moment, to hear what has changed."""
+    versions = [
+        Version(name, serve(wav_bytes(Clip(heard, config.sample_rate)), f"{key}.{name}"))
+        for name, heard in (("varied", found.heard), ("as it is", samples))
+    ]
+    listening_view(
+        key=key,
+        seconds=len(samples) / config.sample_rate,
+        title=title,
+        url=tuple(versions),
+        pictures=(
+            _panel(found.before, config, "As it is", "what the model reads of the first seconds."),
+            _panel(found.after, config, *names),
+        ),
+    )
+    st.caption(plain(found.words))
+
+
+def draw_varied(
+    samples: FloatArray, config: FeatureConfig, amounts: AugmentConfig, *, seed: int, title: str, key: str
+) -> None:
+    """A segment as it is and as training would show it with these amounts, heard too.
+
+    Args:
+        samples: As long as what the model reads at once.
+        config: The model's features.
+        amounts: How much is varied.
+        seed: Of the dice.
+        title: What the sound is called.
+        key: Of the listening view.
+    """
+    with st.spinner("Making it heard"):
+        before = log_mel.log_mel(samples, config)[: config.n_frames]
+        after = augment.random_crop(before, config, amounts, np.random.default_rng(seed))
+        found = _reconstructed(before, after, samples, config, _GUESSED)
+    _show(found, samples, config, title=title, names=("Varied", "as training would show it."), key=key)
+
+
+def _vary(samples: FloatArray, config: FeatureConfig, name: str, seed: int) -> _Variation:
+    vary, is_gain = VARIATIONS[name]
+    before = log_mel.log_mel(samples, config)
+    after = np.maximum(vary(before, config, np.random.default_rng(seed)), config.db_floor).astype(np.float32)
+    if not is_gain:
+        return _reconstructed(before, after, samples, config, _GUESSED)
+    heard = masking.masked(samples, masking.mel_gains(after - before, len(samples), config))
+    words = "You hear the sound itself, louder and softer where the picture is."
+    return _Variation(before, after, masking.level_matched(heard, samples), words)
+
+
+def _mixed(samples: FloatArray, others: FloatArray, config: FeatureConfig, other: str, seed: int) -> _Variation:
+    # A shorter sound goes round, as it does in training.
+    pair = np.stack([log_mel.log_mel(s, config) for s in (samples, np.resize(others, len(samples)))])
+    mixed, share = _mix(pair, np.random.default_rng(seed))
+    words = (
+        f"{share:.0%} this sound, {1 - share:.0%} {other}, and so is the answer that the model learns to give "
+        f"(mixup, Zhang 2018). {_GUESSED}"
+    )
+    return _reconstructed(pair[0], mixed, samples, config, words)
+
+
+def _reconstructed(
+    before: FloatArray, after: FloatArray, samples: FloatArray, config: FeatureConfig, words: str
+) -> _Variation:
+    heard = masking.reconstructed(after, len(samples), config)
+    return _Variation(before, after, masking.level_matched(heard, samples), words)
+
+
+def _panel(decibels: FloatArray, config: FeatureConfig, title: str, about: str) -> Panel:
+    rows = log_mel.mel_frequencies(config)
+    # An equaliser may lift cells above what was the loudest.
+    top = max(0.0, float(decibels.max()))
+    grid = Grid(decibels, rows, "Hz", "dB", config.db_floor + top, top, 1 / config.frame_rate_hz)
+    return panel(grid, title=title, about=about)

@@ -1,0 +1,116 @@
+"""Sounds too long to be held whole: the part that Explore looks at is chosen first."""
+
+from __future__ import annotations
+
+import math
+
+import streamlit as st
+
+from crnn import text
+from crnn.inference.classifier import Prediction
+from crnn.limits import MAX_CLIP_SECONDS, MIN_CLIP_SECONDS
+from ui.components.player import listening_view
+from ui.listen.answer import genre_lane
+from ui.shared import answer_cache, progress
+from ui.shared.media import serve
+from ui.shared.state import Model, Sound
+
+_PART = "explore.long.part."
+_STEP_SECONDS = 15
+_FIRST_PART_SECONDS = 300
+
+
+def seconds_of(sound: Sound, prediction: Prediction | None) -> float:
+    """How long a sound is, or says that it is where no model has heard all of it; 0 if it does not say.
+
+    Args:
+        sound: What was given.
+        prediction: The answer for all of it; None where there is none.
+    """
+    return max(prediction.duration_seconds if prediction else 0.0, answer_cache.declared_seconds(sound))
+
+
+def choose_part(sound: Sound, prediction: Prediction | None) -> Sound:
+    """Draw a long sound's timeline and the choice of a part; returns the part as a sound of its own.
+
+    Args:
+        sound: Longer than `MAX_CLIP_SECONDS`.
+        prediction: The answer for all of it, where a model has heard it.
+
+    Raises:
+        AudioError: The part cannot be used.
+    """
+    seconds = seconds_of(sound, prediction)
+    st.markdown(
+        f"This sound is {text.clock(seconds)} long. Choose up to {MAX_CLIP_SECONDS / 60:.0f} minutes of it: "
+        "below, or press “select” and drag over the timeline."
+    )
+    player = f"explore.long.player.{sound.digest}"
+    region = listening_view(
+        key=player,
+        seconds=seconds,
+        title=sound.name or "recording",
+        url=serve(sound.data, "explore.long"),
+        lanes=(genre_lane(prediction),) if prediction else (),
+        can_select=True,
+        is_docked=False,
+    )
+    n_steps = math.ceil(seconds / _STEP_SECONDS)
+    key, dragged = f"{_PART}{sound.digest}", f"explore.long.dragged.{sound.digest}"
+    if region is not None and region != st.session_state.get(dragged):
+        st.session_state[dragged] = region
+        first = int(region.start_seconds / _STEP_SECONDS)
+        last = math.ceil(region.end_seconds / _STEP_SECONDS)
+        st.session_state[key] = (min(first, n_steps - 1), min(max(last, first + 1), n_steps))
+    first, last = st.select_slider(
+        "Part to look at",
+        range(n_steps + 1),
+        (0, min(n_steps, _FIRST_PART_SECONDS // _STEP_SECONDS)),
+        format_func=lambda step: text.clock(min(seconds, step * _STEP_SECONDS)).removesuffix(".0"),
+        key=key,
+    )
+    if (last - first) * _STEP_SECONDS > MAX_CLIP_SECONDS:
+        st.caption(f"More than {MAX_CLIP_SECONDS / 60:.0f} minutes were chosen: what follows shows the first of them.")
+    return _read(sound, part_of(first, last, seconds))
+
+
+def part_of(first: int, last: int, seconds: float) -> tuple[float, float]:
+    """Where a part from one step of the slider to another starts and ends: 1 s to `MAX_CLIP_SECONDS`, within the sound.
+
+    Args:
+        first: Number of the step at which it starts.
+        last: Number of the step at which it ends, not before `first`.
+        seconds: Length of the sound.
+    """
+    last = max(last, first + 1)
+    end = min(seconds, last * _STEP_SECONDS, first * _STEP_SECONDS + MAX_CLIP_SECONDS)
+    # What is left for the last step may be too short to be judged.
+    return max(0.0, min(first * _STEP_SECONDS, end - MIN_CLIP_SECONDS)), end
+
+
+def answer(part: Sound, model: Model) -> Prediction:
+    """The model's answer for the part.
+
+    Args:
+        part: As `excerpt` of `ui.shared.answer_cache` gives it.
+        model: Who answers.
+
+    Raises:
+        CrnnError: The part or the model cannot be used.
+    """
+    return progress.answer_one(part, model, key="explore.long.stop_answer", on_stop=_start_over)
+
+
+def _start_over() -> None:
+    for key in [str(key) for key in st.session_state if str(key).startswith(_PART)]:
+        del st.session_state[key]
+
+
+def _read(sound: Sound, part: tuple[float, float]) -> Sound:
+    bar = progress.Bar("explore.long.stop", _start_over)
+    try:
+        return answer_cache.excerpt(
+            sound, part, lambda seconds: bar.show(seconds / part[1], f"Reading up to {text.clock(part[1])}")
+        )
+    finally:
+        bar.clear()

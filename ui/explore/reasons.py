@@ -1,0 +1,324 @@
+"""Why a genre: what spoke for it, heard by itself, and what the model would say if something were gone."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+
+from crnn import text
+from crnn.analysis import masking, what_ifs
+from crnn.audio.clip import Clip
+from crnn.config import FeatureConfig
+from crnn.features.log_mel import mel_power
+from crnn.inference import explanation, output
+from crnn.inference.classifier import Prediction
+from crnn.inference.explanation import Explanation
+from ui.components.bars import genre_bars
+from ui.components.player import Region, Version, chosen_region, listening_view
+from ui.components.player.panels import GREYS, tint
+from ui.explore.views import clip_of, mel_panel
+from ui.listen.answer import genre_lane
+from ui.shared.media import serve, wav_bytes
+from ui.shared.state import WHY_AT, WHY_GENRE, Model, Sound, classifier, visit_lock
+from ui.shared.words import plain
+
+FloatArray = npt.NDArray[np.float32]
+
+_KEPT = "explore.kept"
+_STOPPED = "explore.why_stopped"
+# The moment that the player told last.
+_MOMENT = "explore.why_moment"
+# Below this share there is nothing to explain.
+_LEAST_SHARE = 0.05
+_MOST_KEPT = 12
+_PART_OF = {"without bass": what_ifs.BASS, "without voice band": what_ifs.VOICE, "without drums": what_ifs.DRUMS}
+WHAT_IFS = ("without bass", "without voice band", "without drums", "without a rectangle")
+_WHAT_IF_WORDS = {
+    "without bass": "Without the bass (below 200 Hz)",
+    "without voice band": "Without the voice band (300 Hz to 3.4 kHz)",
+    "without drums": "Without the drums (the percussive part)",
+    "without a rectangle": "Without a rectangle that you draw",
+}
+
+
+def draw_reasons(sound: Sound, model: Model, prediction: Prediction) -> None:
+    """The mel spectrogram with what spoke for a genre in orange and against it in blue, and how it sounds.
+
+    Args:
+        sound: What was given.
+        model: Who answers.
+        prediction: Its answer.
+    """
+    config = model.bundle.feature_config
+    clip = clip_of(sound, config.sample_rate)
+    player = f"explore.why.{sound.digest}"
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        ranked = [genre for genre, _ in prediction.ranked()]
+        genre = st.selectbox("Why, or why not", ranked, key=WHY_GENRE, width=220)
+        start = _start(
+            player, sound, prediction, genre, seconds=clip.duration_seconds, segment_seconds=config.segment_seconds
+        )
+        parts = ("the sound", "what spoke for it", "the rest")
+        heard = st.segmented_control("Hear", parts, default=parts[0], key="explore.why_heard") or parts[0]
+    strongest = _share_at(prediction, genre, start, start + explanation.MAX_SECONDS)
+    if strongest < _LEAST_SHARE:
+        st.info(
+            f"Nothing to explain: from {text.clock(start)} on, the model does not hear {genre} "
+            f"(at most {text.confidence(strongest)}). Ask about another genre, or click elsewhere in the timeline."
+        )
+    key = ("why", sound.digest, model.fingerprint, genre, start)
+    found = _found(key, sound, model) if strongest >= _LEAST_SHARE else None
+    words = st.empty()
+    if found is not None:
+        words.markdown(strongest_there := what_ifs.strongest_sentence(found, config))
+    samples = clip.samples
+    if found is not None and heard != parts[0]:
+        samples = _heard(sound, model, found, clip, heard == parts[1])
+    mel = kept(("mel", sound.digest, config, genre), lambda: _mel(clip, config, genre))
+    if found is not None:
+        name = f"{mel['title']} {mel['about']} {in_words(found, config.segment_seconds)}"
+        mel = mel | {"tint": tint(found.shares(), found.start_seconds, found.seconds_per_column), "name": name}
+    end = min(start + max(explanation.MAX_SECONDS, config.segment_seconds), clip.duration_seconds)
+    listening_view(
+        key=player,
+        seconds=clip.duration_seconds,
+        title=sound.name or "recording",
+        url=serve(wav_bytes(Clip(samples, config.sample_rate)), "explore.why"),
+        lanes=(genre_lane(prediction),),
+        pictures=(mel,),
+        span=(start, end),
+    )
+    if found is not None:
+        whole = dict(prediction.ranked())[genre]
+        about_it = f"{in_words(found, config.segment_seconds)} Over the whole sound: {text.confidence(whole)}."
+        st.caption(about_it + _second_say(model))
+        _go_on(key, found)
+        if found.share_done >= 1:
+            words.markdown(f"{_what_if_words(key, clip, model, (start, end))} {strongest_there}".strip())
+
+
+def _mel(clip: Clip, config: FeatureConfig, genre: str) -> dict[str, Any]:
+    about = "in orange, and against it in blue, over the mel spectrogram."
+    return mel_panel(clip.samples, config, f"What spoke for {genre}", about, stops=GREYS) | {"height": 300}
+
+
+def _what_if_words(key: tuple[object, ...], clip: Clip, model: Model, span: tuple[float, float]) -> str:
+    """What the model would say of the stretch without the drums, the bass or the voice."""
+
+    def ask() -> str:
+        rate = clip.sample_rate
+        samples = clip.samples[round(span[0] * rate) : round(span[1] * rate)]
+        hearer = classifier(model)
+        after = {
+            part: hearer.classify(Clip(what_ifs.without(samples, rate, part), rate, clip.name))
+            for part in what_ifs.PARTS
+        }
+        before = hearer.classify(Clip(samples, rate, clip.name))
+        return plain(f"{what_ifs.sentence(before, after)} {output.heard_sentence(before, 'Heard in it')}".strip())
+
+    with st.spinner("Asking what it would be without the drums, the bass or the voice"):
+        words: str = kept(("words", *key), ask)
+    return words
+
+
+def _second_say(model: Model) -> str:
+    companion = model.bundle.companion
+    if companion is None:
+        return ""
+    return f" Asked is the first of the model's two networks; the second has {companion.weight:.0%} of the say."
+
+
+def _start(
+    player: str, sound: Sound, prediction: Prediction, genre: str, *, seconds: float, segment_seconds: float
+) -> float:
+    """Where the stretch to explain begins: around the moment that was gone to, else where the genre is strongest."""
+    longest = max(explanation.MAX_SECONDS, segment_seconds)
+    if seconds <= longest:
+        return 0.0
+    told = (st.session_state.get(player) or {}).get("moment")
+    if isinstance(told, int | float) and 0 <= told <= seconds and st.session_state.get(_MOMENT) != (player, told):
+        # It counts until another genre is asked about.
+        st.session_state[_MOMENT], st.session_state[WHY_AT] = (player, told), (sound.digest, genre, float(told))
+    at = st.session_state.get(WHY_AT)
+    if at is not None and at[:2] == (sound.digest, genre):
+        start = at[2] - segment_seconds / 2
+    else:
+        label = prediction.genres.index(genre)
+        best = max(prediction.timeline, key=lambda cell: 0.0 if cell.is_silent else float(cell.posterior[label]))
+        start = (best.start_seconds + best.end_seconds - longest) / 2
+    # On whole seconds, so that a moment nearby finds what was worked out.
+    return float(min(max(0.0, round(start)), seconds - longest))
+
+
+def _share_at(prediction: Prediction, genre: str, start: float, end: float) -> float:
+    """The greatest share of a genre in the timeline between two moments."""
+    label = prediction.genres.index(genre)
+    cells = [cell for cell in prediction.timeline if cell.end_seconds > start and cell.start_seconds < end]
+    return max((float(cell.posterior[label]) for cell in cells if not cell.is_silent), default=0.0)
+
+
+def in_words(found: Explanation, segment_seconds: float) -> str:
+    """What an explanation shows, as sentences.
+
+    Args:
+        found: What is explained.
+        segment_seconds: Length of what the model hears at once.
+    """
+    weights = found.weights
+    sentence = (
+        f"From {text.clock(found.start_seconds)} to {text.clock(found.end_seconds)} the model hears {found.genre} "
+        f"with a confidence of {text.confidence(found.posterior)}. "
+    )
+    if weights.max() > 0:
+        column, _ = np.unravel_index(int(weights.argmax()), weights.shape)
+        at = found.start_seconds + (column + 0.5) * found.seconds_per_column
+        sentence += f"What speaks for it most lies near {text.clock(at)}. "
+    return sentence + (
+        f"Measured by deleting a fifth of the picture {explanation.N_MASKS} times in each {segment_seconds:.0f}\u00a0s "
+        "and asking the model again."
+    )
+
+
+def _found(key: tuple[Any, ...], sound: Sound, model: Model) -> Explanation:
+    """What is known so far of what spoke for a genre; the first part of it is worked out at once.
+
+    Raises:
+        CrnnError: The sound or the model cannot be used.
+    """
+    *_, genre, start_seconds = key
+
+    def begin() -> list[Any]:
+        config = model.bundle.feature_config
+        power = mel_power(clip_of(sound, config.sample_rate).samples, config)
+        steps = explanation.steps(classifier(model), power, genre, start_seconds=start_seconds)
+        return [steps, next(steps)]
+
+    with st.spinner("Asking the model what it would say without each part"):
+        found: Explanation = kept(key, begin)[1]
+    return found
+
+
+def _go_on(key: tuple[object, ...], found: Explanation) -> None:
+    """Work out the next part and draw again: the picture grows while it can already be looked at and heard."""
+    if found.share_done >= 1:
+        return
+    if st.session_state.get(_STOPPED) == key:
+        st.button("Go on", on_click=st.session_state.pop, args=(_STOPPED, None), key="explore.why_again")
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.progress(found.share_done, "Asking about the rest")
+        st.button("Stop", on_click=partial(_stop, key), key="explore.why_stop")
+    with visit_lock():
+        progress = st.session_state[_KEPT][key]
+        # There is no next one where the former script found the last part meanwhile.
+        progress[1] = next(progress[0], progress[1])
+    st.rerun()
+
+
+def _stop(key: tuple[object, ...]) -> None:
+    st.session_state[_STOPPED] = key
+
+
+def kept(key: tuple[object, ...], work: Any) -> Any:
+    """What `work` gives, kept for the visit; the oldest go first.
+
+    Args:
+        key: All that the work depends on.
+        work: Called where nothing is kept for the key.
+    """
+    with visit_lock():
+        found_before: dict[tuple[object, ...], Any] = st.session_state.setdefault(_KEPT, {})
+        if key not in found_before:
+            found = work()
+            while len(found_before) >= _MOST_KEPT:
+                del found_before[next(iter(found_before))]
+            found_before[key] = found
+        return found_before[key]
+
+
+def _heard(sound: Sound, model: Model, found: Explanation, clip: Clip, is_for: bool) -> FloatArray:
+    """Only what spoke for the genre (the strongest fifth of the cells), or only the rest."""
+
+    def work() -> FloatArray:
+        weights = found.weights
+        cells = (weights >= max(float(np.quantile(weights, 1 - explanation.DELETED_SHARE)), 1e-9)) == is_for
+        gains = masking.grid_gains(
+            cells.astype(np.float32),
+            len(clip.samples),
+            model.bundle.feature_config,
+            start_seconds=found.start_seconds,
+            seconds_per_column=found.seconds_per_column,
+        )
+        return masking.level_matched(masking.masked(clip.samples, gains), clip.samples)
+
+    key = ("heard", sound.digest, model.fingerprint, found.genre, found.start_seconds, found.share_done, is_for)
+    heard: FloatArray = kept(key, work)
+    return heard
+
+
+def draw_what_ifs(sound: Sound, model: Model, prediction: Prediction) -> None:
+    """The answer before and after something is muted, and how that sounds.
+
+    Args:
+        sound: What was given.
+        model: Who answers.
+        prediction: Its answer.
+    """
+    config = model.bundle.feature_config
+    clip = clip_of(sound, config.sample_rate)
+    choice = st.segmented_control(
+        "Mute", WHAT_IFS, default=WHAT_IFS[0], key="explore.what_if",
+        label_visibility="collapsed",
+    ) or WHAT_IFS[0]  # fmt: skip
+    key = f"explore.what_if.player.{sound.digest}"
+    region = chosen_region(key, clip.duration_seconds)
+    if choice == "without a rectangle" and (region is None or region.low_hz is None):
+        changed, after = clip.samples, None
+    else:
+        with st.spinner("Listening again"):
+            rectangle = region if choice == "without a rectangle" else None
+            changed, after = kept(
+                ("if", sound.digest, model.fingerprint, choice, rectangle),
+                lambda: _ask_again(clip, model, choice, rectangle),
+            )
+    versions = [Version("as it is", serve(wav_bytes(clip), "explore.if.before"))]
+    if after is not None:
+        versions.insert(0, Version("with that gone", serve(wav_bytes(Clip(changed, clip.sample_rate)), "explore.if")))
+    listening_view(
+        key=key,
+        seconds=clip.duration_seconds,
+        title=sound.name or "recording",
+        url=tuple(versions),
+        pictures=(mel_panel(changed, config, _WHAT_IF_WORDS[choice], "The mel spectrogram of what is left."),),
+        can_select=choice == "without a rectangle",
+    )
+    if after is None:
+        st.info("Press “select” and drag a rectangle over the picture: it is muted, and the model asked again.")
+        return
+    _draw_before_and_after(prediction, after)
+
+
+def _ask_again(clip: Clip, model: Model, choice: str, rectangle: Region | None) -> tuple[FloatArray, Prediction]:
+    rate = clip.sample_rate
+    if rectangle is None:
+        changed = what_ifs.without(clip.samples, rate, _PART_OF[choice])
+    else:
+        seconds = (rectangle.start_seconds, rectangle.end_seconds)
+        hertz = (rectangle.low_hz or 0.0, rectangle.high_hz or rate / 2)
+        gains = masking.rectangle_gains(len(clip.samples), rate, seconds, hertz)
+        changed = masking.masked(clip.samples, gains)
+    return changed, classifier(model).classify(Clip(changed, rate, clip.name))
+
+
+def _draw_before_and_after(before: Prediction, after: Prediction) -> None:
+    order = [genre for genre, _ in before.ranked()]
+    left, right = st.columns(2, gap="medium")
+    for place, title, found in ((left, "As it is", before), (right, "With that gone", after)):
+        with place:
+            st.markdown(f"**{title}.** {output.verdict_sentence(found)}")
+            shares = dict(zip(found.genres, map(float, found.posterior), strict=True))
+            genre_bars([(genre, shares[genre]) for genre in order], key=f"explore.bars.{title}")

@@ -1,0 +1,347 @@
+"""How an answer is drawn: sentence, bars, listening view, numbers, downloads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from crnn import text
+from crnn.analysis import figures
+from crnn.audio.clip import SILENCE_DB, load_part
+from crnn.audio.tags import read_cover, read_words
+from crnn.config import FeatureConfig
+from crnn.errors import AudioError
+from crnn.inference import output, stretches
+from crnn.inference.classifier import Prediction
+from crnn.limits import MAX_CLIP_SECONDS, MIN_CLIP_SECONDS
+from ui.components.announcer import announce
+from ui.components.bars import genre_bars
+from ui.components.player import Lane, NamedPicture, listening_view, picture_values
+from ui.listen import tempo_key
+from ui.listen.part import draw_part
+from ui.shared import answer_cache
+from ui.shared.answer_cache import View
+from ui.shared.media import part_samples, serve
+from ui.shared.state import EXPLORE_PART, EXPLORE_SOUND, REASONS, VIEWS, Model, Sound
+from ui.shared.words import plain, table
+
+# Of no genre: a word has no colour of its own.
+_TAG_COLOR = "#7A8899"
+_COVER_PIXELS = 72
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
+
+def draw_verdict(sound: Sound, prediction: Prediction) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """The answer as a sentence, its notes, and a bar for every genre beside it.
+
+    Args:
+        sound: What was given.
+        prediction: Its answer.
+
+    Returns:
+        A place among the notes and one beside the downloads, for what is known only later.
+    """
+    left, right = st.columns([6, 5], gap="medium")
+    whole = output.verdict_sentence(prediction)
+    changes = output.changes_sentence(stretches.of_prediction(prediction))
+    announce(changes or whole)
+    with left, _beside_cover(sound):
+        st.subheader(plain(changes or whole), anchor=False)
+        beside = f"Taken as a whole: {whole}" if changes else output.candidates_sentence(prediction)
+        if beside:
+            st.markdown(plain(beside))
+        if also := output.heard_sentence(prediction):
+            st.markdown(plain(also))
+        # Two spaces and a line break: one paragraph, a note a line.
+        own = read_words(sound.data).sentence() if sound.origin == "upload" else ""
+        st.caption("  \n".join(plain(note) for note in (own, *_notes(sound, prediction)) if note))
+    with left:
+        place = st.empty()
+        with st.container(horizontal=True):
+            _draw_downloads(sound, prediction)
+            _offer_explore(sound, prediction)
+            beside_downloads = st.empty()
+    with right:
+        if prediction.verdict == "silence":
+            st.caption("No genre is judged in silence.")
+        elif prediction.verdict == "not_music":
+            with st.expander("If it were music"):
+                genre_bars(prediction.ranked(), key="listen.bars")
+        else:
+            genre_bars(prediction.ranked(), key="listen.bars")
+    return place, beside_downloads
+
+
+def _beside_cover(sound: Sound) -> DeltaGenerator:
+    """Where words stand, with the cover picture of an upload beside them; the browser alone decodes it."""
+    cover = read_cover(sound.data) if sound.origin == "upload" else None
+    if cover is None:
+        return st.container()
+    row = st.container(horizontal=True)
+    url = serve(cover.data, "cover", cover.mimetype)
+    size = f"width:{_COVER_PIXELS}px;height:{_COVER_PIXELS}px;object-fit:cover;border-radius:4px"
+    row.html(f'<img src="{url}" alt="Cover picture of the file" style="{size}">', width=_COVER_PIXELS)
+    return row.container(width="stretch")
+
+
+def _notes(sound: Sound, prediction: Prediction) -> tuple[str, ...]:
+    if sound.origin == "example":
+        return ("Synthesized on this machine just now; nobody recorded it.",)
+    found = tuple(note for note in output.notes(prediction) if not _is_ordinary(note))
+    if sound.origin == "recording":
+        # The rate of a recording was our choice, and says nothing about the sound.
+        found = tuple(note for note in found if not note.startswith("Resampled from"))
+    if prediction.verdict == "silence":
+        # The verdict has just said so.
+        found = tuple(note for note in found if not note.startswith("Nothing in it is above"))
+    return found
+
+
+def _is_ordinary(note: str) -> bool:
+    """Whether a note is true of nearly every file, and tells a listener nothing."""
+    return "channels were mixed to mono" in note or (note.startswith("Resampled from") and " to " in note)
+
+
+def keep_room(place: DeltaGenerator, sound: Sound, prediction: Prediction) -> None:
+    """Hold the line of `draw_heard_words`, so that nothing moves when it comes.
+
+    Args:
+        place: Where it is drawn.
+        sound: What was given.
+        prediction: Its answer.
+    """
+    if prediction.verdict not in {"silence", "not_music"} and not tempo_key.is_known(sound):
+        place.caption("Listening for tempo and key")
+
+
+def draw_heard_words(place: DeltaGenerator, sound: Sound, prediction: Prediction, view: View) -> None:
+    """What the sound itself tells, where its notes are: tempo and key, and how loud a recording came in.
+
+    Args:
+        place: Where it is drawn.
+        sound: What was given.
+        prediction: Its answer.
+        view: Its samples' peak is told.
+    """
+    told = [tempo_key.words(sound, prediction, view)]
+    if sound.origin == "recording" and view.peak_db > SILENCE_DB:
+        told.append(f"Level check: its loudest moment is at {text.decibels(view.peak_db)}.")
+    if any(told):
+        place.caption("  \n".join(plain(line) for line in told if line))
+
+
+def _offer_explore(sound: Sound, prediction: Prediction) -> None:
+    """Ways on: to what in the sound spoke for the answer, and to all that can be seen of it."""
+    if prediction.verdict == "silence":
+        return
+    ways = {"Why?": (REASONS, "listen.why", "See and hear what in the sound spoke for it, on Explore")}
+    if not answer_cache.fits_in_memory(prediction):
+        ways = {"Explore a part": (VIEWS, "listen.explore", "Choose a part of this long sound and see all of it")}
+    for label, (part, key, words) in ways.items():
+        if st.button(label, key=key, help=words):
+            st.session_state[EXPLORE_PART], st.session_state[EXPLORE_SOUND] = part, sound.digest
+            st.switch_page("pages/1_Explore.py")
+
+
+def _draw_downloads(sound: Sound, prediction: Prediction) -> None:
+    name = file_stem(sound)
+    with st.popover("Download", icon=":material/download:"):
+        st.download_button(
+            "JSON, everything",
+            _json(output.to_json(prediction, sound.name or name)),
+            f"{name}.json",
+            "application/json",
+            on_click="ignore",
+        )
+        st.download_button(
+            "CSV, the timeline", output.timeline_csv(prediction), f"{name}.csv", "text/csv", on_click="ignore"
+        )
+        st.download_button(
+            "Audacity labels", output.audacity_labels(prediction), f"{name}.txt", "text/plain", on_click="ignore"
+        )
+
+
+def file_stem(sound: Sound) -> str:
+    """A name for what is downloaded about a sound, safe on every file system."""
+    return file_stem_of(sound.name)
+
+
+def file_stem_of(name: str) -> str:
+    """`file_stem` of a sound that is known by its name alone."""
+    stem = name.rsplit(".", 1)[0] if "." in name[1:] else name
+    kept = "".join(letter if letter.isalnum() or letter in " -_" else "_" for letter in stem).strip()
+    return kept[:80] or "recording"
+
+
+def _json(values: object) -> str:
+    return json.dumps(values, indent=1, ensure_ascii=False) + "\n"
+
+
+@st.fragment
+def draw_listening_view(sound: Sound, prediction: Prediction, view: View | None, model: Model) -> None:
+    """Player, timeline, spectrogram, and a chosen part; a fragment: a look at a segment reruns nothing else.
+
+    Args:
+        sound: What was given.
+        prediction: Its answer.
+        view: None for a sound too long to be held: the timeline stands alone.
+        model: Who answered.
+    """
+    config = model.bundle.feature_config
+    # Of what is no music, no genre is told.
+    lanes = () if prediction.verdict == "not_music" else (genre_lane(prediction), *tag_lanes(prediction))
+    if view is None:
+        _draw_long_view(sound, prediction, lanes, config)
+        return
+    close_up = _close_up(prediction, view, config)
+    whole = figures.clip_picture(view.power, config)
+
+    def detail(start: float, end: float) -> dict[int, dict[str, Any]]:
+        samples = part_samples(view.wav, start, end, config.sample_rate)
+        return {0: picture_values(figures.detail_picture(samples, config, whole, start))}
+
+    region = listening_view(
+        key=f"listen.player.{sound.digest}",
+        seconds=prediction.duration_seconds,
+        title=sound.name or "recording",
+        url=serve(view.wav, "listen"),
+        lanes=lanes,
+        pictures=(NamedPicture(_picture_words(view, config), whole),),
+        close_up=close_up,
+        detail=detail,
+        can_select=True,
+    )
+    draw_part(sound, model, view, region)
+
+
+def _draw_long_view(sound: Sound, prediction: Prediction, lanes: tuple[Lane, ...], config: FeatureConfig) -> None:
+    """Player and timeline of a sound that is not held, over its picture; what is zoomed to is read from the sound."""
+    whole = answer_cache.long_picture(sound, config)
+
+    def detail(start: float, end: float) -> dict[int, dict[str, Any]]:
+        if whole is None or end - start > MAX_CLIP_SECONDS:
+            return {}
+        # A part has a second at least; what is more is left out again.
+        first = max(0.0, min(start, end - 1.5 * MIN_CLIP_SECONDS))
+        try:
+            part = load_part(sound.data, config.sample_rate, (first, end), name=sound.name)
+        except AudioError:
+            # A file that breaks off: the picture of the whole stays.
+            return {}
+        samples = part.samples[round((start - first) * config.sample_rate) :]
+        return {0: picture_values(figures.detail_picture(samples, config, whole, start))}
+
+    words = "Mel spectrogram of the whole, in dB below the loudest cell. Zoom in: what is on the screen is read anew."
+    listening_view(
+        key=f"listen.player.{sound.digest}",
+        seconds=prediction.duration_seconds,
+        title=sound.name or "recording",
+        url=serve(sound.data, "listen"),
+        lanes=lanes,
+        pictures=(NamedPicture(words, whole),) if whole is not None else (),
+        detail=detail if whole is not None else None,
+    )
+
+
+def _close_up(prediction: Prediction, view: View, config: FeatureConfig) -> Callable[[int], NamedPicture]:
+    def close_up(segment: int) -> NamedPicture:
+        start, end = prediction.segments[segment]
+        caption = (
+            f"What the model heard from {text.clock(start)} to {text.clock(end)}, "
+            "in dB below the loudest cell of that stretch"
+        )
+        return NamedPicture(caption, figures.segment_picture(view.power, config, start), caption)
+
+    return close_up
+
+
+def genre_lane(prediction: Prediction) -> Lane:
+    """The genre timeline: the posterior of each cell, in one order for all, under the stretches' names."""
+    ranked = [genre for genre, _ in prediction.ranked()]
+    columns = [prediction.genres.index(genre) for genre in ranked]
+    found = stretches.of_prediction(prediction)
+    runs = tuple(
+        (
+            stretch.start_seconds,
+            stretch.end_seconds,
+            ranked.index(stretch.genre) if stretch.genre else -1,
+            stretch.confidence or 0.0,
+        )
+        for stretch in found
+    )
+    return Lane(
+        name="genre",
+        labels=tuple(ranked),
+        colors=tuple(figures.genre_color(genre) for genre in ranked),
+        edges=(0.0, *(cell.end_seconds for cell in prediction.timeline)),
+        shares=tuple(
+            () if cell.is_silent else tuple(float(cell.posterior[column]) for column in columns)
+            for cell in prediction.timeline
+        ),
+        segments=tuple(cell.segment for cell in prediction.timeline),
+        runs=runs,
+        lists_runs=bool(output.changes_sentence(found)),
+    )
+
+
+def tag_lanes(prediction: Prediction) -> tuple[Lane, ...]:
+    """A row for each of the most probable words: how probable it is in each stretch."""
+    names = [tag.name for tag in prediction.tags]
+    edges = (0.0, *(cell.end_seconds for cell in prediction.timeline))
+    return tuple(
+        Lane(
+            name=name,
+            labels=(name,),
+            colors=(_TAG_COLOR,),
+            edges=edges,
+            shares=tuple(
+                (float(prediction.tag_timeline[cell.segment, names.index(name)]),) for cell in prediction.timeline
+            ),
+            is_thin=True,
+        )
+        for name in output.heard_words(prediction)[: output.MOST_HEARD]
+    )
+
+
+def _picture_words(view: View, config: FeatureConfig) -> str:
+    facts = figures.outline(view.power, config)
+    if facts is None:
+        return "Mel spectrogram of digital silence."
+    return (
+        f"Mel spectrogram, in dB below the loudest cell. Loudest at {text.clock(facts.loudest_seconds)} "
+        f"near {text.hertz(facts.loudest_hz)}; four fifths of the energy lie between "
+        f"{text.hertz(facts.low_hz)} and {text.hertz(facts.high_hz)}."
+    )
+
+
+def draw_numbers(prediction: Prediction, view: View | None, config: FeatureConfig) -> None:
+    """All that the charts show, as text.
+
+    Args:
+        prediction: Its answer.
+        view: The sound's picture and samples; None where it is too long for them.
+        config: The model's features.
+    """
+    with st.expander("The same in words and numbers"):
+        if prediction.verdict != "silence":
+            rows = [(genre, text.confidence(share)) for genre, share in prediction.ranked()]
+            st.markdown(table(("genre", "confidence"), rows))
+        st.markdown(table(("from", "to", "genre", "confidence"), _stretches(prediction)))
+        if view is not None:
+            st.markdown(plain(_picture_words(view, config)))
+        for note in filter(_is_ordinary, prediction.notes):
+            st.markdown(plain(note))
+
+
+def _stretches(prediction: Prediction) -> list[tuple[str, str, str, str]]:
+    rows = []
+    for part in stretches.stretches(prediction.timeline, prediction.genres):
+        confidence = "" if part.confidence is None else text.confidence(part.confidence)
+        start, end = text.clock(part.start_seconds), text.clock(part.end_seconds)
+        rows.append((start, end, part.genre or "silence", confidence))
+    return rows

@@ -1,0 +1,102 @@
+"""Several sounds at once: a table of answers, and the row that was chosen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from crnn import text
+from crnn.errors import CrnnError
+from crnn.inference import output
+from crnn.inference.classifier import Prediction
+from crnn.untrusted import csv_line, json_line
+from ui.shared.state import ROW, Sound
+from ui.shared.words import plain
+
+_ROW_PIXELS = 33
+_MOST_ROWS = 8
+Answered = list[tuple[Sound, Prediction | CrnnError]]
+
+
+def choose_sound(answered: Answered) -> Sound:
+    """Draw the sortable table; returns the sound whose row was clicked last, at first the first that was answered."""
+    rows = [_row(sound, found) for sound, found in answered]
+    event: Any = st.dataframe(
+        {title: [row[title] for row in rows] for title in rows[0]},
+        hide_index=True,
+        height=_ROW_PIXELS * (min(len(rows), _MOST_ROWS) + 1) + 3,
+        row_height=_ROW_PIXELS,
+        on_select="rerun",
+        # The whole row answers to a click, not a box before it alone.
+        selection_mode="single-cell",
+        key="listen.table",
+        column_config={
+            "File": st.column_config.TextColumn(width="medium"),
+            "Answer": st.column_config.TextColumn(width="large"),
+            "Confidence": st.column_config.ProgressColumn(min_value=0.0, max_value=1.0, format="%.2f"),
+        },
+    )
+    chosen = _chosen(answered, event["selection"]["cells"])
+    with st.container(horizontal=True, vertical_alignment="center"):
+        _draw_downloads(answered)
+        more = f"{len(rows)} files: the table scrolls. " if len(rows) > _MOST_ROWS else ""
+        st.caption(f"{more}Click a row to see and hear it; click a column’s title to sort.", width="content")
+    st.markdown(f"**{plain(chosen.name or 'recording')}**")
+    return chosen
+
+
+def _chosen(answered: Answered, cells: list[Any]) -> Sound:
+    by_digest = {sound.digest: sound for sound, _ in answered}
+    if cells and 0 <= cells[0][0] < len(answered):
+        st.session_state[ROW] = answered[cells[0][0]][0].digest
+    kept = by_digest.get(st.session_state.get(ROW, ""))
+    if kept is not None:
+        return kept
+    return next((sound for sound, found in answered if isinstance(found, Prediction)), answered[0][0])
+
+
+def _row(sound: Sound, found: Prediction | CrnnError) -> dict[str, str | float | None]:
+    if isinstance(found, CrnnError):
+        return {"File": sound.name, "Answer": _first_sentence(str(found)), "Confidence": None, "Length": ""}
+    confidence = None if found.verdict == "silence" else found.confidence
+    answer = found.genre if found.verdict == "genre" else output.verdict_sentence(found)
+    return {
+        "File": sound.name,
+        "Answer": answer,
+        "Confidence": confidence,
+        "Length": text.clock(found.duration_seconds),
+    }
+
+
+def _first_sentence(text: str) -> str:
+    # The rest is told in full below the table, where the row is chosen.
+    return f"{text.split('. ', maxsplit=1)[0].rstrip('.')}."
+
+
+def _draw_downloads(answered: Answered) -> None:
+    with st.popover("Download all", icon=":material/download:"):
+        st.download_button(
+            "JSON Lines, everything", json_lines(answered), "genres.jsonl", "application/jsonl", on_click="ignore"
+        )
+        st.download_button("CSV, one line a file", _csv(answered), "genres.csv", "text/csv", on_click="ignore")
+
+
+def json_lines(answered: Answered) -> str:
+    """One object a file, as the command line writes them."""
+    return "".join(
+        json_line(
+            output.error_json(found, sound.name) if isinstance(found, CrnnError) else output.to_json(found, sound.name)
+        )
+        for sound, found in answered
+    )
+
+
+def _csv(answered: Answered) -> str:
+    lines = [csv_line(["file", "verdict", "genre", "confidence", "error"])]
+    for sound, found in answered:
+        if isinstance(found, CrnnError):
+            lines.append(csv_line([sound.name, "", "", "", str(found)]))
+        else:
+            lines.append(csv_line([sound.name, found.verdict, found.genre or "", f"{found.confidence:.6f}", ""]))
+    return "".join(lines)

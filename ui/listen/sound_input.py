@@ -1,0 +1,179 @@
+"""The three ways to give a sound: listen or record, upload, example. Whatever came last is the sound."""
+
+from __future__ import annotations
+
+import itertools
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from crnn.config import FeatureConfig
+from crnn.synthesis.examples import example, example_names
+from ui.components.meter import level_meter
+from ui.listen import live
+from ui.shared import limits
+from ui.shared.media import wav_bytes
+from ui.shared.model_choice import choose_model, draw_news
+from ui.shared.state import Model, Sound, give, sounds
+from ui.shared.words import plain
+
+# Twice the usual model's rate: the recording plays back with all its treble.
+_RECORDING_RATE = 44_100
+
+_RECORDING = "listen.recording"
+_UPLOADS = "listen.uploads"
+_EXAMPLE = "listen.example"
+_SURPLUS = "listen.surplus"
+_NUMBERS = itertools.count()
+
+
+def choose_source(models: list[Model], key: str) -> Model | None:
+    """Draw where the sound comes from and who answers: one line, once there is a sound; returns the model.
+
+    Args:
+        models: What there is.
+        key: Widget key of the choice of the model, one for each page.
+    """
+    with st.expander(_source_words(sounds()), expanded=not sounds()):
+        left, right = st.columns([7, 3], gap="medium")
+        with right:
+            chosen = choose_model(models, key)
+        with left:
+            give_a_sound(chosen)
+    # Outside the box, which is closed once there is a sound.
+    draw_news()
+    live.draw_news()
+    return chosen
+
+
+def _source_words(given: tuple[Sound, ...]) -> str:
+    if not given:
+        return "Give a sound"
+    if len(given) > 1:
+        return f"{len(given)} files · change"
+    return f"{plain(given[0].name or 'recording')} · change"
+
+
+def give_a_sound(model: Model | None = None) -> None:
+    """Draw the three ways; each makes its sound the one that the pages speak of.
+
+    Args:
+        model: Who answers while the microphone listens; without one a sound is recorded first.
+    """
+    record, upload, try_out = st.tabs(["Record", "Upload", "Example"])
+    with record:
+        if model is None:
+            _draw_recorder()
+        else:
+            live.draw_live(model, _let_go_of_others)
+            with st.expander("Record first, answer afterwards"):
+                _draw_recorder()
+    with upload:
+        st.file_uploader(
+            "Songs, one or many",
+            accept_multiple_files=True,
+            # A new key is a new uploader: without what the last one showed.
+            key=_uploads_key(),
+            on_change=_take_uploads,
+            label_visibility="collapsed",
+        )
+        st.caption(limits.of_sounds())
+        surplus = st.session_state.get(_SURPLUS)
+        if surplus:
+            st.warning(surplus)
+    with try_out:
+        st.pills(
+            "Examples, synthesized on this machine when you choose one",
+            example_names(),
+            key=_EXAMPLE,
+            on_change=_take_example,
+        )
+
+
+def _draw_recorder() -> None:
+    left, right = st.columns([3, 2], vertical_alignment="center")
+    left.audio_input(
+        "Record about ten seconds",
+        sample_rate=_RECORDING_RATE,
+        key=_RECORDING,
+        on_change=_take_recording,
+        label_visibility="collapsed",
+    )
+    with right:
+        level_meter("listen.meter")
+
+
+# A page that was just left may still have Streamlit call for a widget that is gone: nobody gave or took away anything.
+def _is_gone(key: str) -> bool:
+    return key not in st.session_state
+
+
+def _take_recording() -> None:
+    if _is_gone(_RECORDING):
+        return
+    recording = st.session_state[_RECORDING]
+    # The browser may still name one that a restarted server never had.
+    if isinstance(recording, UploadedFile):
+        give((Sound("", recording.getvalue(), "recording"),))
+        _let_go_of_others()
+    else:
+        _forget("recording")
+
+
+def _let_go_of_others() -> None:
+    """Have the other ways show nothing: what was recorded is the sound."""
+    st.session_state[_EXAMPLE] = None
+    _empty_uploader()
+
+
+def _uploads_key() -> str:
+    # No number twice: a visit whose state was dropped must not come upon what the browser's uploader still shows.
+    if _UPLOADS not in st.session_state:
+        st.session_state[_UPLOADS] = next(_NUMBERS)
+    return f"{_UPLOADS}.{st.session_state[_UPLOADS]}"
+
+
+def _take_uploads() -> None:
+    if _is_gone(_uploads_key()):
+        return
+    uploads = st.session_state[_uploads_key()] or []
+    # The browser may still name files that a restarted server never had; Streamlit leaves those in the state.
+    held = [upload for upload in uploads if isinstance(upload, UploadedFile)]
+    if len(held) < len(uploads):
+        _empty_uploader()
+        if not held:
+            return
+    taken, st.session_state[_SURPLUS] = limits.as_many_as_fit(held)
+    if taken:
+        give(tuple(Sound(upload.name, upload.getvalue(), "upload") for upload in taken))
+        st.session_state[_EXAMPLE] = None
+    else:
+        _forget("upload")
+
+
+def _empty_uploader() -> None:
+    limits.release([file for file in st.session_state.get(_uploads_key()) or [] if isinstance(file, UploadedFile)])
+    st.session_state[_UPLOADS] = next(_NUMBERS)
+
+
+def choose_example(name: str) -> None:
+    """Give an example, as if it had been chosen among the examples."""
+    st.session_state[_EXAMPLE] = name
+    _take_example()
+
+
+def _take_example() -> None:
+    if _is_gone(_EXAMPLE):
+        return
+    name = st.session_state[_EXAMPLE]
+    if name is not None:
+        clip = example(name, FeatureConfig().sample_rate)
+        give((Sound(name, wav_bytes(clip), "example"),))
+        _empty_uploader()
+    else:
+        _forget("example")
+
+
+def _forget(origin: str) -> None:
+    if any(sound.origin == origin for sound in sounds()):
+        give(())

@@ -1,0 +1,42 @@
+"""Tempo and key of the sound on show, in the line under its answer."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from crnn.analysis import tempo_and_key
+from crnn.inference.classifier import Prediction
+from ui.shared.answer_cache import View
+from ui.shared.media import part_samples
+from ui.shared.state import Sound
+
+_KEPT = "listen.tempo_and_key"
+# As much as tells them; more would hold up the page.
+_SECONDS = 120.0
+
+
+def is_known(sound: Sound) -> bool:
+    """Whether `words` would return at once."""
+    kept = st.session_state.get(_KEPT)
+    return kept is not None and bool(kept[0] == sound.digest)
+
+
+def words(sound: Sound, prediction: Prediction, view: View) -> str:
+    """Tempo and key in words, of a long sound those of its middle; empty for what is no music.
+
+    Args:
+        sound: What was given.
+        prediction: Its answer.
+        view: The sound as it is played.
+    """
+    if prediction.verdict in {"silence", "not_music"}:
+        return ""
+    if not is_known(sound):
+        start = max(0.0, (prediction.duration_seconds - _SECONDS) / 2)
+        end = min(prediction.duration_seconds, start + _SECONDS)
+        samples = part_samples(view.wav, start, end, tempo_and_key.RATE)
+        rate = tempo_and_key.RATE
+        told = tempo_and_key.sentence(tempo_and_key.tempo(samples, rate), tempo_and_key.keys(samples, rate))
+        st.session_state[_KEPT] = (sound.digest, f"{told} (its middle two minutes)" if start > 0 else told)
+    found: str = st.session_state[_KEPT][1]
+    return found

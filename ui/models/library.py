@@ -1,0 +1,332 @@
+"""The shelf of models: the list, a model's card, and what can be done with it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from crnn.bundles import library, shelves
+from crnn.bundles.bundle import ONNX_NAME, Bundle
+from crnn.bundles.model_card import model_card
+from crnn.errors import CrnnError
+from crnn.jobs import exports
+from crnn.owner import Owner
+from ui.shared import limits, state, visitor
+from ui.shared.model_choice import content_of
+from ui.shared.state import Model
+from ui.shared.words import plain
+
+_ROW_PIXELS = 33
+_FAULT = "models.fault"
+_NEWS = "models.news"
+_EXPORTS = "models.exports"
+_IS_OPEN = "models.deleted.is_open"
+_WHOSE: dict[shelves.Shelf, str] = {
+    "host": "It is this server’s own, and nobody’s to change.",
+    "own": "It is yours.",
+    "imported": "You imported it: it answers you alone, in a process of its own.",
+    "shown": "Another person here made it and shows it to all.",
+    "visit": "You taught it in this visit, it answers you alone, and it is gone when you leave.",
+}
+_CHOSEN = "models.chosen"
+_POINTED = "models.pointed"
+
+
+def choose_model(models: list[Model]) -> Model | None:
+    """Draw the list; the model whose row was chosen, or the only one there is.
+
+    A row is no more than a way to point: what was chosen is a model, by its name and content. Wherever it
+    stands after a change, here or in another window, it stays chosen; what became of it meanwhile is said.
+    """
+    rows = [_row(model) for model in models]
+    listing = hashlib.sha256(repr([identity_of(model) for model in models]).encode()).hexdigest()[:12]
+    event: Any = st.dataframe(
+        {title: [row[title] for row in rows] for title in rows[0]},
+        hide_index=True,
+        height=_ROW_PIXELS * (min(len(rows), 8) + 1) + 3,
+        row_height=_ROW_PIXELS,
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"models.table.{listing}",
+        column_config={
+            "Score": st.column_config.ProgressColumn(
+                min_value=0.0,
+                max_value=1.0,
+                format="%.2f",
+                help="Share of unheard tracks right. Compare it only on the same data, and mind the interval.",
+            ),
+            "Size": st.column_config.NumberColumn(format="%.1f MB"),
+        },
+    )
+    pointed_at = event["selection"]["rows"]
+    table, was_pointed_at = st.session_state.get(_POINTED, (None, []))
+    st.session_state[_POINTED] = (listing, pointed_at)
+    if pointed_at and (table, was_pointed_at) != (listing, pointed_at):
+        st.session_state[_CHOSEN] = identity_of(models[pointed_at[0]])
+    elif table == listing and was_pointed_at and not pointed_at:
+        st.session_state.pop(_CHOSEN, None)
+    if len(models) == 1 and _CHOSEN not in st.session_state:
+        st.session_state[_CHOSEN] = identity_of(models[0])
+    return _found_again(models)
+
+
+def identity_of(model: Model) -> tuple[str, str]:
+    """Name and content of a model: what stays the same wherever its row goes."""
+    return model.bundle.name, content_of(model)
+
+
+def _found_again(models: list[Model]) -> Model | None:
+    """The model that was chosen, among those that are there now; what became of it is said."""
+    chosen: tuple[str, str] | None = st.session_state.get(_CHOSEN)
+    if chosen is None:
+        return None
+    by_identity = {identity_of(model): model for model in models}
+    if chosen in by_identity:
+        return by_identity[chosen]
+    renamed = [identity for identity in by_identity if identity[1] == chosen[1]]
+    if len(renamed) == 1:
+        st.session_state[_CHOSEN] = renamed[0]
+        st.info(plain(f"{chosen[0]} is called {renamed[0][0]} now."))
+        return by_identity[renamed[0]]
+    st.session_state.pop(_CHOSEN)
+    is_replaced = any(name == chosen[0] for name, _ in by_identity)
+    st.info(plain(f"{chosen[0]} {'was replaced by another model' if is_replaced else 'is no longer there'}."))
+    return None
+
+
+def _row(model: Model) -> dict[str, str | float | None]:
+    bundle = model.bundle
+    scores = _scores(bundle)
+    size = sum(bundle.file(name).stat().st_size for name in bundle.files)
+    return {
+        "Name": model.label,
+        "Score": scores.get("accuracy"),
+        "95 %": _interval(scores),
+        "On": _counted(scores),
+        "Data": str(bundle.data.get("name", "not stated")),
+        "Made": bundle.created[:10],
+        "Size": size / 2**20,
+        # Last, as it may be wider than the rest together.
+        "Genres": ", ".join(bundle.genres),
+    }
+
+
+def _counted(scores: dict[str, Any]) -> str:
+    if not scores:
+        return "not scored"
+    words = {"folds": "tracks, by folds", "valid": "validation tracks"}
+    part = str(scores["part"])
+    return f"{scores['n_tracks']} {words.get(part, part if 'tracks' in part else f'{part} tracks')}"
+
+
+def _interval(scores: dict[str, Any]) -> str:
+    interval = scores.get("accuracy_interval")
+    if not isinstance(interval, list) or len(interval) != 2 or not all(isinstance(x, float) for x in interval):
+        return ""
+    return f"{interval[0]:.2f} to {interval[1]:.2f}"
+
+
+def _scores(bundle: Bundle) -> dict[str, Any]:
+    """The first scores that hold what the list shows; an imported bundle may hold anything there."""
+    for part, scores in bundle.scores.items():
+        if isinstance(scores, dict) and isinstance(scores.get("accuracy"), float) and "n_tracks" in scores:
+            return scores | {"part": part}
+    return {}
+
+
+def draw_model(model: Model) -> None:
+    """What can be done with a model, and its card."""
+    bundle = model.bundle
+    # A click that was meant for another model finds its button gone.
+    key = ".".join(identity_of(model))
+    st.header(plain(bundle.name), anchor=False)
+    owner = visitor.owner()
+    with st.container(horizontal=True):
+        if st.button("Use on Listen", icon=":material/headphones:", type="primary", key=f"models.use.{key}"):
+            state.use_model(model.label)
+            st.switch_page("app.py")
+        if owner.may("export"):
+            with st.popover("Export", icon=":material/download:"):
+                _draw_exports(model)
+        if library.is_own(bundle, owner):
+            _draw_changes(model, owner, key)
+    st.caption(f"SHA-256 of its network: {model.digest}… {_WHOSE[model.shelf] if owner.mode != 'local' else ''}")
+    if not bundle.is_trainable and model.shelf != "visit":
+        st.caption("It names genres, but training cannot start from it: it was imported without its Keras file.")
+    with st.expander("Model card", expanded=True):
+        st.markdown(card_text(bundle))
+
+
+def _draw_changes(model: Model, owner: Owner, key: str) -> None:
+    """What its owner alone can do with it; called in a row of buttons."""
+    bundle = model.bundle
+    if model.shelf == "own" and owner.may("show"):
+        is_shown = shelves.is_shown(bundle, owner)
+        label = "Show to nobody" if is_shown else "Show to all"
+        news = f"{bundle.name} is yours alone." if is_shown else f"All who sign in here can use {bundle.name} now."
+        if st.button(label, icon=":material/group:", key=f"models.show.{key}"):
+            _try(lambda: shelves.show(bundle, owner=owner, to_all=not is_shown), news)
+    with (
+        st.popover("Rename", icon=":material/edit:", key=f"models.renaming.{key}"),
+        st.form(f"models.rename.{key}", border=False),
+    ):
+        name = st.text_input("New name", bundle.name, key=f"models.name.{key}")
+        if st.form_submit_button("Rename"):
+            _rename(model, name, owner)
+    if st.button("Delete", icon=":material/delete:", key=f"models.delete.{key}"):
+        folder = bundle.path or Path()
+        # For the visit: the way back stands in that box.
+        st.session_state[_IS_OPEN] = True
+        _try(lambda: library.delete(folder, owner=owner), f"{bundle.name} was deleted. It can be put back below.")
+
+
+def _rename(model: Model, wish: str, owner: Owner) -> None:
+    def act() -> None:
+        renamed = library.rename(model.bundle, library.as_name(wish), owner=owner)
+        st.session_state[_CHOSEN] = (renamed.name, identity_of(model)[1])
+        st.session_state[_NEWS] = f"Renamed to {renamed.name}."
+
+    _try(act)
+
+
+def card_text(bundle: Bundle) -> str:
+    """The card as Markdown in which nothing that came with the bundle can be markup, picture or link."""
+    tame = dataclasses.replace(
+        bundle,
+        name=plain(bundle.name),
+        genres=tuple(plain(genre) for genre in bundle.genres),
+        notes=plain(bundle.notes),
+        created=plain(bundle.created),
+        **{name: _tamed(getattr(bundle, name)) for name in ("data", "split", "scores", "model", "versions")},
+    )
+    try:
+        text = model_card(tame)
+    except (AttributeError, KeyError, TypeError, ValueError, IndexError):
+        return f"Genres: {', '.join(tame.genres)}. This model says nothing of how it was made and scored."
+    # The page has said its name, and a card among buttons needs no headlines.
+    return re.sub(r"^#+ ", "### ", text.partition("\n\n")[2], flags=re.MULTILINE)
+
+
+def _tamed(value: Any) -> Any:
+    if isinstance(value, str):
+        return plain(value)
+    if isinstance(value, dict):
+        # The card looks scores up by keys like macro_f1: plain words stay as they are.
+        return {key if re.fullmatch(r"\w+", key) else plain(key): _tamed(item) for key, item in value.items()}
+    return [_tamed(item) for item in value] if isinstance(value, list) else value
+
+
+def _draw_exports(model: Model) -> None:
+    bundle = model.bundle
+    _offer("To import elsewhere", f"{bundle.name}.zip", lambda: library.pack(bundle), model)
+    if bundle.is_trainable:
+        _offer(
+            "With Keras, to train from elsewhere", f"{bundle.name}-whole.zip", lambda: library.pack(bundle, whole=True), model
+        )
+    kinds = {"ONNX": "onnx", "Keras": "keras", "TensorFlow Lite": "tflite"} if bundle.is_trainable else {"ONNX": "onnx"}
+    for label, kind in kinds.items():
+        make = partial(exports.exported, bundle, kind, owner=visitor.owner())
+        _offer(label, f"{bundle.name}-{kind}.zip", make, model)
+    if not bundle.is_trainable:
+        st.caption("It came without Keras, so there is nothing to compare its network with.")
+        return
+    st.caption(
+        "The first is what Import takes here and anywhere. The second holds the Keras file, too, which Import refuses "
+        "as it may hold code: unpack it into the folder of models of a machine of yours. The others are for programs "
+        "of your own: the network, what it must be fed, and a script that does it. Each is offered once its answers "
+        "on music agree, which may take more than a minute."
+    )
+
+
+def _offer(label: str, file_name: str, make: Callable[[], bytes], model: Model) -> None:
+    """A button that makes a file, then the file: nothing is made that nobody wants."""
+    made = st.session_state.setdefault(_EXPORTS, {})
+    key = f"{model.fingerprint}.{label}"
+    if key not in made:
+        if not st.button(label, key=f"models.export.{key}", width="stretch"):
+            return
+        try:
+            visitor.owner().require("export")
+            with st.spinner("Preparing the file"):
+                made[key] = make()
+        except (CrnnError, OSError) as err:
+            st.error(plain(str(err)))
+            return
+    st.download_button(
+        f"Save {file_name}", made[key], file_name, on_click="ignore", key=f"models.save.{key}", width="stretch"
+    )
+
+
+def draw_import() -> None:
+    """The way in for models from elsewhere, where there is one."""
+    if not visitor.owner().may("import"):
+        return
+    with st.expander("Import a model", icon=":material/upload:"):
+        st.caption(
+            "A zip that was exported here or on another machine. It is checked, and holds no code. "
+            f"{limits.of_models()}"
+        )
+        st.text_input("Name", key="models.import.name", placeholder="its own name")
+        st.file_uploader("Zip of a model", key="models.import", on_change=_take_import, label_visibility="collapsed")
+
+
+def _take_import() -> None:
+    upload = st.session_state["models.import"]
+    if upload is None:
+        return
+    wish = st.session_state.get("models.import.name", "").strip()
+
+    def act() -> None:
+        bundle = library.import_zip(upload.getvalue(), library.as_name(wish) if wish else None, owner=visitor.owner())
+        named = "" if bundle.name == Path(upload.name).stem else f" as {bundle.name}"
+        st.session_state[_NEWS] = f"{upload.name} was imported{named}."
+        # Another name, or another model: what stood there was meant for this one.
+        st.session_state["models.import.name"] = ""
+
+    _try(act, rerun=False)
+
+
+def draw_deleted() -> None:
+    """Deleted models, to be put back or thrown away."""
+    gone = library.deleted(visitor.owner())
+    if not gone:
+        return
+    with st.expander("Deleted models", icon=":material/delete:", expanded=st.session_state.get(_IS_OPEN, False)):
+        for model in gone[:20]:
+            left, middle, right = st.columns([5, 1, 2], vertical_alignment="center")
+            left.markdown(plain(model.name))
+            if middle.button("Undo", key=f"models.undo.{model.folder.name}"):
+                _try(partial(library.put_back, model, owner=visitor.owner()), f"{model.name} is back.")
+            if right.button("Delete for good", key=f"models.gone.{model.folder.name}"):
+                library.throw_away(model, owner=visitor.owner())
+                st.rerun()
+
+
+def draw_news() -> None:
+    """What the last action did, once."""
+    fault, news = st.session_state.pop(_FAULT, None), st.session_state.pop(_NEWS, None)
+    # Its place is always there: what stands below would move, and open boxes and tabs begin anew.
+    with st.container():
+        if fault:
+            st.error(plain(fault))
+        if news:
+            st.success(plain(news))
+
+
+def _try(action: Callable[[], object], news: str = "", *, rerun: bool = True) -> None:
+    """Do it, and say so or why not when the page is drawn next; an action may leave its own news."""
+    try:
+        action()
+        if news:
+            st.session_state[_NEWS] = news
+    except CrnnError as err:
+        st.session_state[_FAULT] = str(err)
+    if rerun:
+        st.rerun()

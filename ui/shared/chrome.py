@@ -1,0 +1,123 @@
+"""What every page begins with: page settings, logging, and the words in the sidebar."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import streamlit as st
+
+from crnn.audio.clip import ACCEPTED_FORMATS
+from crnn.errors import CrnnError
+from crnn.limits import BY_MODE
+from crnn.text import number_of
+from crnn.untrusted import VisibleFormatter
+from ui.components.drawer import closing_drawer
+from ui.shared import account, doorman, limits, promises, visitor, visits
+from ui.shared.words import plain
+
+_REPOSITORY = Path(__file__).resolve().parents[2]
+_SIDEBAR_PIXELS = 220
+
+# Streamlit leaves six rems above every page, where nothing is unless the sidebar is closed and its button lies there;
+# it writes a chosen segment in a colour that is hard to read on its tint, and lets a wide table scroll the whole page.
+_SPACING = """<style>
+[data-testid="stMainBlockContainer"] { padding-top: 2.25rem; padding-bottom: 5rem; }
+[data-testid="stSidebarHeader"] { height: 2.5rem; margin-bottom: 0; }
+[data-testid="stButtonGroup"] [data-selected="true"] p { color: light-dark(#12110F, #FAFAFA); }
+[data-testid="stMainBlockContainer"] h1 { font-size: 1.75rem; padding: 0 0 0.5rem; }
+[data-testid="stApp"]:has([data-testid="stExpandSidebarButton"]) [data-testid="stMainBlockContainer"] {
+  padding-top: 4.25rem;
+}
+@media (max-width: 768px) {
+  [data-testid="stMainBlockContainer"] { padding-top: 4.25rem; padding-bottom: 8rem; }
+  [data-testid="stMarkdownContainer"] :is(th, td) {
+    padding: 0.2rem 0.25rem; font-size: 0.75rem; overflow-wrap: anywhere;
+  }
+}
+</style>"""
+
+NO_MODEL = (
+    "There is no model yet. Make one from synthesized music, which takes some minutes: "
+    "`python -m crnn train demo --out models/demo`. Or copy a model's folder into `models`. Then reload this page."
+)
+
+
+def page_setup(title: str) -> None:
+    """Set a page up; the first call on every page. Ends it where nobody may be served, or he has not signed in.
+
+    Args:
+        title: The page's name, for the browser's tab; Train speaks of what it keeps.
+    """
+    st.set_page_config(
+        page_title=f"{title} · GenreScope",
+        # A file of ours: a named icon would be fetched from a font server.
+        page_icon=str(_REPOSITORY / "ui" / "icon.svg"),
+        layout="wide",
+        initial_sidebar_state=_SIDEBAR_PIXELS,
+    )
+    st.html(_SPACING)
+    _start_logging()
+    _keep_uploads_in_memory()
+    try:
+        mode = visitor.mode()
+    except CrnnError as err:
+        st.error(plain(str(err)))
+        st.stop()
+    doorman.stand(visitor.server_mode())
+    with st.sidebar:
+        st.subheader("GenreScope", anchor=False)
+        if mode == "shared" and not visitor.is_signed_in():
+            closing_drawer()
+        else:
+            for path, label in _pages():
+                st.page_link(path, label=label)
+            st.caption(promises.of_page(title, mode))
+            account.draw(mode)
+            closing_drawer()
+            visits.keep_visit(repr(visitor.owner()) if mode == "shared" else "")
+    if mode == "shared":
+        account.ask_to_sign_in()
+    visits.tell_what_is_lost()
+
+
+def _pages() -> list[tuple[str, str]]:
+    """Path and label of each page, if there is more than this one (Streamlit knows no link without `pages/`)."""
+    others = sorted((_REPOSITORY / "pages").glob("*.py"))
+    links = [(f"pages/{page.name}", page.stem.partition("_")[2].replace("_", " ")) for page in others]
+    return [("app.py", "Listen"), *links] if links else []
+
+
+def welcome(genres: tuple[str, ...]) -> str:
+    """What to do first, and what may come of it, as Markdown.
+
+    Args:
+        genres: What the model knows.
+    """
+    known = ", ".join(genres) if len(genres) <= 24 else f"{', '.join(genres[:24])} and {len(genres) - 24} more"
+    mode = visitor.mode()
+    longest = BY_MODE[mode].sound_seconds
+    length = "of any length" if longest == float("inf") else f"up to {longest / 3600:.0f} h long"
+    return (
+        "Let music play to the microphone, upload songs, or choose an example. The answer comes by itself.\n\n"
+        f":small[This model knows {number_of(len(genres), 'genre')}: {plain(known)}. "
+        f"Songs may be {length}: {ACCEPTED_FORMATS}.]"
+    )
+
+
+def _start_logging() -> None:
+    # The app is the only place besides the command line that says where our own messages go.
+    logger = logging.getLogger("crnn")
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(VisibleFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+
+
+def _keep_uploads_in_memory() -> None:
+    # Streamlit's server parses an upload with Starlette, which would spool anything over a megabyte
+    # to a temporary file. No upload comes before a page has run, so setting it here is early enough.
+    from starlette.formparsers import MultiPartParser
+
+    MultiPartParser.spool_max_size = max(MultiPartParser.spool_max_size, (limits.max_upload_mb() + 1) * 2**20)

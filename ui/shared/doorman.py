@@ -1,0 +1,183 @@
+"""Keeps what visitors hold in memory within bounds, and lets it go when they have left.
+
+Streamlit takes an upload under any made-up id, keeps a visit that ended until another visitor leaves, and opens its
+socket to pages of every port of this machine. All are put right in its own objects, once for each server: an upload
+counts against its visitor and is refused beyond his share, every few seconds the visits that are over are ended, and
+the socket is for this app's own pages.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import logging
+import sys
+import threading
+import time
+from typing import Any, cast
+
+import streamlit as st
+from streamlit import config
+from streamlit.runtime import Runtime, exists, get_instance
+from streamlit.web.server import server_util
+from streamlit.web.server.starlette import starlette_websocket
+
+from crnn.limits import BY_MODE, Limits
+from crnn.mode import Mode
+from crnn.owner import sweep_visits
+from ui.shared import visitor
+from ui.shared.holdings import HELD, Holdings
+from ui.shared.visits import Visits, visits
+
+_LOOK_EVERY_SECONDS = 10.0
+_log = logging.getLogger("crnn.doorman")
+
+
+def stand(mode: Mode) -> None:
+    """Begin to watch, once for each server; nothing happens where there is none, as in tests of pages."""
+    if exists():
+        _stand(mode)
+
+
+@st.cache_resource(show_spinner=False)
+def _stand(mode: Mode) -> None:
+    runtime = get_instance()
+    limits, left = BY_MODE[mode], visits()
+    most_mb = limits.upload_bytes >> 20
+    if int(st.get_option("server.maxUploadSize")) > most_mb:
+        config.set_option("server.maxUploadSize", most_mb)
+    uploads = _Uploads(runtime, limits, HELD)
+    uploads.close_the_door()
+    _keep_other_pages_out(mode)
+    if mode != "local":
+        # A fault's text may name what is another's; the log has it.
+        config.set_option("client.showErrorDetails", "none")
+        sweep_visits()
+    threading.Thread(target=_sweep, args=(mode,), name="sweep", daemon=True).start()
+    threading.Thread(target=_look_on, args=(runtime, uploads, left), name="doorman", daemon=True).start()
+
+
+def _keep_other_pages_out(mode: Mode) -> None:
+    # Streamlit's own check passes whatever page lies on this machine, and asks a server of the web for this one's
+    # address before it says no. The first page of all comes before this, and `visitor.mode` looks at it.
+    def is_allowed(origin: str | None, host: str | None) -> bool:
+        # A proxy may leave the port out, and who signed in is told by the whole address of his page.
+        is_own = visitor.is_own_page(origin, host, port_matters=mode == "local")
+        return is_own or (origin is not None and server_util.is_allowed_origin(origin))
+
+    starlette_websocket._is_origin_allowed = is_allowed
+
+
+def _sweep(mode: Mode) -> None:
+    # Late, and beside the first page: nobody waits for it.
+    from crnn.jobs import kept
+
+    kept.sweep(mode)
+
+
+class _Uploads:
+    """Streamlit's store of uploads, with a door.
+
+    An upload is kept if a page of its visitor asked for it, and neither he nor all visitors hold too much by it.
+
+    Args:
+        runtime: The server's.
+        limits: What one visitor may hold.
+        held: What is held of all visitors' sounds beside it, which counts as well.
+    """
+
+    def __init__(self, runtime: Runtime, limits: Limits, held: Holdings) -> None:
+        self._runtime, self._limits, self._held = runtime, limits, held
+        # Its own manager of uploads has more to it than the protocol of that name.
+        self._store = cast("Any", runtime.uploaded_file_mgr)
+        self._is_active, self._add, self._urls = (
+            runtime.is_active_session,
+            self._store.add_file,
+            self._store.get_upload_urls,
+        )
+        # Ids that were given out and not used yet, by visit.
+        self._expected: dict[str, set[str]] = {}
+
+    def close_the_door(self) -> None:
+        """Stand in the way of the three calls by which an upload comes in."""
+        self._store.get_upload_urls, self._store.add_file = self._get_upload_urls, self._add_file
+        self._runtime.is_active_session = self._is_expected  # type: ignore[method-assign]
+
+    def forget(self, visits: set[str]) -> None:
+        """Expect nothing more of all but these visits."""
+        for session_id in set(self._expected) - visits:
+            self._expected.pop(session_id, None)
+
+    def _has_room(self, session_id: str, n_bytes: int) -> bool:
+        # Copies first: other threads may add to them meanwhile.
+        stored = {
+            visit: [file.data for file in list(files.values())]
+            for visit, files in list(self._store.file_storage.items())
+        }
+        # What was heard before makes room for what comes (`state.add_heard`), so it does not count against its
+        # visitor, but against the server: each object once, as an uploader and the list of what was heard share it.
+        everything = self._held.weights()
+        everything |= {id(data): len(data) for sounds in stored.values() for data in sounds}
+        mine = sum(map(len, stored.get(session_id, ()))) + n_bytes
+        return mine <= self._limits.held_bytes and sum(everything.values()) + n_bytes <= self._limits.server_bytes
+
+    def _get_upload_urls(self, session_id: str, file_names: Any) -> Any:
+        found = self._urls(session_id, file_names)
+        ids = self._expected.setdefault(session_id, set())
+        room = max(0, 10 * self._limits.files_at_once - len(ids))
+        ids.update(info.file_id for info in found[:room])
+        return found
+
+    def _is_expected(self, session_id: str) -> bool:
+        # Asked before an upload is read: one that nobody waits for, or has no room, costs nothing then.
+        return self._is_active(session_id) and bool(self._expected.get(session_id)) and self._has_room(session_id, 1)
+
+    def _add_file(self, session_id: str, file: Any) -> None:
+        from starlette.exceptions import HTTPException
+
+        ids = self._expected.get(session_id, set())
+        if file.file_id not in ids:
+            raise HTTPException(status_code=400, detail="No page asked for this file.")
+        if not self._has_room(session_id, len(file.data)):
+            raise HTTPException(status_code=413, detail="More than this server holds for its visitors.")
+        ids.discard(file.file_id)
+        self._add(session_id, file)
+
+
+def _look_on(runtime: Runtime, uploads: _Uploads, left: Visits) -> None:
+    loop = runtime._get_async_objs().eventloop
+    while not loop.is_closed():
+        time.sleep(_LOOK_EVERY_SECONDS)
+        try:
+            # Visits are the loop's own, and no other thread may touch them.
+            loop.call_soon_threadsafe(_end_left, runtime, uploads, left)
+        except RuntimeError:  # the server ended between the two lines
+            return
+
+
+def _end_left(runtime: Runtime, uploads: _Uploads, left: Visits) -> None:
+    """End the visits whose time to come back is over, and give their memory back to the system."""
+    manager: Any = runtime._session_mgr
+    kept = manager._session_storage._cache
+    before = dict(kept._data)
+    kept.expire()
+    over = [visit.session for session_id, visit in before.items() if session_id not in kept._data]
+    n_over = len(over)
+    before.clear()
+    while over:
+        over.pop().shutdown()
+    n_gone = left.sweep({info.session.id for info in manager.list_active_sessions()}, time.monotonic())
+    uploads.forget({info.session.id for info in manager.list_sessions()})
+    if n_over or n_gone:
+        _log.info("%d visits ended", n_over)
+        # Of a visit's objects some point at each other; they go now, not when Python finds the time.
+        gc.collect()
+        _give_memory_back()
+
+
+def _give_memory_back() -> None:
+    if sys.platform == "linux":
+        # glibc keeps what was freed; other C libraries have no such call.
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)

@@ -1,0 +1,41 @@
+"""Text for the screen: names that cannot become markup, and Markdown tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+# Streamlit turns :red[…], :smile: and :material/…: into things, after Markdown has read its
+# escapes, and bare addresses into links; an invisible joiner (U+2060) keeps them text.
+_DIRECTIVE = re.compile(r":(?=[A-Za-z/+_-]|\w+:)")
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>~$#|!&])")
+
+
+def plain(text: str) -> str:
+    """`text` as Markdown that shows exactly its characters: no markup, HTML, links or pictures."""
+    one_line = " ".join(text.split())
+    return _DIRECTIVE.sub(":\u2060", _MARKUP.sub(r"\\\1", one_line)).replace("www.", "www\u2060.")
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table, its cells taken literally.
+
+    Args:
+        header: Names of the columns.
+        rows: Cells, as many as columns.
+    """
+    lines = [header, ["---"] * len(header)]
+    text = ["| " + " | ".join(line) + " |" for line in lines]
+    text += ["| " + " | ".join(plain(cell) for cell in row) + " |" for row in rows]
+    return "\n".join(text)
+
+
+def duration(seconds: float) -> str:
+    """A time to wait, in words."""
+    if seconds < 50:
+        return f"{max(5, 5 * round(seconds / 5))} seconds"
+    if seconds < 90:
+        return "a minute"
+    if seconds < 3600:
+        return f"{round(seconds / 60)} minutes"
+    return f"{seconds / 3600:.1f} hours"

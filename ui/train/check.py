@@ -1,0 +1,92 @@
+"""What was found in the data sets, before anything is learnt from them."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import streamlit as st
+
+from crnn.data.collection import gather
+from crnn.data.overview import Check, check
+from crnn.data.scan import Fault
+from crnn.errors import DatasetError
+from crnn.text import clock, number_of
+from ui.shared import visitor
+from ui.shared.words import plain, table
+from ui.train.audio_check import draw_copies, draw_listening, draw_preview
+
+_CHECK = "train.check"
+_MAX_FAULTS_SHOWN = 100
+
+
+def look_over(sources: tuple[str, ...]) -> Check:
+    """The check of data sets, kept until they or their folders change.
+
+    Raises:
+        DatasetError: One of them cannot be used.
+    """
+    key = _fingerprint(sources)
+    kept = st.session_state.get(_CHECK)
+    if kept is None or kept[0] != key:
+        place = st.empty()
+        place.progress(0.0, "Looking through the data sets")
+        collection = gather(sources)
+        most = visitor.owner().limits.tracks
+        if len(collection.tracks) > most:
+            raise DatasetError(
+                f"These are {len(collection.tracks)} tracks, and {most} at once are learnt from here. Choose fewer."
+            )
+
+        def on_progress(done: int, total: int) -> None:
+            if done % 50 == 0:
+                place.progress(done / total, f"Reading the beginning of {done} of {total} files")
+
+        kept = (key, check(collection, on_progress))
+        st.session_state[_CHECK] = kept
+        place.empty()
+    found: Check = kept[1]
+    return found
+
+
+def _fingerprint(sources: tuple[str, ...]) -> str:
+    """Changes when files come or go; one level of folders is looked at, which is where the tracks lie."""
+    facts = []
+    for source in sources:
+        path = Path(source)
+        below = sorted(path.iterdir()) if path.is_dir() else [path] if path.exists() else []
+        facts += [(str(p), p.stat().st_mtime_ns) for p in below if p.exists()]
+    return hashlib.sha256(repr((sources, facts)).encode()).hexdigest()
+
+
+def draw_check(found: Check) -> Check:
+    """Draw counts, minutes, advice, and every fault at once; the check with what was heard, if it was listened to."""
+    rows = [
+        (facts.genre, str(facts.n_tracks), clock(facts.seconds).rpartition(".")[0], str(facts.n_artists or "not known"))
+        for facts in found.genres
+    ]
+    tracks, seconds = sum(f.n_tracks for f in found.genres), sum(f.seconds for f in found.genres)
+    counts = (tracks, "track"), (len(found.genres), "genre"), (round(seconds / 60), "minute")
+    st.markdown(
+        f"**{', '.join(number_of(n, noun) for n, noun in counts)}.** " + plain(" ".join(found.collection.notes))
+    )
+    for sentence in found.advice:
+        st.caption(plain(sentence))
+    found = draw_listening(found)
+    if found.collection.faults:
+        _draw_faults(found.collection.faults)
+    draw_copies(found.collection)
+    with st.expander("Genre by genre"):
+        st.markdown(table(("genre", "tracks", "m:ss", "artists"), rows))
+        draw_preview(found.collection)
+    return found
+
+
+def _draw_faults(faults: tuple[Fault, ...]) -> None:
+    n_copies = sum(fault.is_about_copies for fault in faults)
+    words = number_of(len(faults), "thing") + " to know" + (f", {n_copies} of them copies" if n_copies else "")
+    with st.expander(f"{words}. None of them stops the training", icon=":material/info:"):
+        rows = [(fault.subject, fault.message) for fault in faults[:_MAX_FAULTS_SHOWN]]
+        st.markdown(table(("what", "found"), rows))
+        if len(faults) > _MAX_FAULTS_SHOWN:
+            st.caption(f"And {len(faults) - _MAX_FAULTS_SHOWN} more; `python -m crnn scan` lists all.")

@@ -1,0 +1,104 @@
+"""The report on a finished training, and keeping its model."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import streamlit as st
+
+from crnn.evaluation import report as reports
+from crnn.jobs.runs import Run
+from crnn.text import number_of
+from ui.shared.media import play_track
+from ui.shared.words import plain, table
+from ui.train import by_ear, saving
+from ui.train.charts import draw_confusion, draw_curves, draw_genre_scores, draw_reliability
+from ui.train.run import draw_log
+
+_MAX_PLAYERS = 8
+_CLICKED = "train.report.clicked"
+# A choice of its own: Streamlit shows None as nothing chosen.
+_ALL = ("", "")
+
+
+def draw_report(run: Run, report: dict[str, Any]) -> None:
+    """Scores, confusion, reliability, mistakes with players, downloads.
+
+    Args:
+        run: Whose report it is.
+        report: As the run wrote it.
+    """
+    st.subheader(plain(reports.headline(report)), anchor=False)
+    for sentence in filter(None, (reports.perspective(report), *report["protection"], *report["notes"])):
+        st.caption(plain(sentence))
+    _draw_save(run, report)
+    scores = report["scores"]
+    tabs = st.tabs(["Curves", "Confusion", "By genre", "Reliability", "Log"])
+    with tabs[0]:
+        if report["history"]:
+            draw_curves(report["history"], "train.report")
+        st.caption(reports.kept_sentence(report))
+    if scores:
+        with tabs[1]:
+            clicked = draw_confusion(scores["genres"], scores["confusion"], "train.report.confusion", is_clickable=True)
+            _draw_cell(report, clicked)
+        with tabs[2]:
+            st.caption(f"Macro F1 {scores['macro_f1']:.2f}: the mean over genres, whatever their number of tracks.")
+            draw_genre_scores(scores["per_genre"], "train.report.genres")
+            st.markdown(table(("genre", "tracks", "precision", "recall", "F1"), reports.genre_rows(scores)))
+        with tabs[3]:
+            draw_reliability(scores["reliability"], "train.report.reliability")
+            st.caption(plain(reports.calibration_sentence(report)))
+    with tabs[4]:
+        draw_log(run.events())
+
+
+def _draw_cell(report: dict[str, Any], clicked: tuple[str, str] | None) -> None:
+    """The tracks of a cell, or all mistakes, with players; cells are chosen by a click or from the list."""
+    tracks = sorted(report["tracks"], key=lambda track: -track["confidence"])
+    wrong = reports.mistakes(report)
+    dearest = reports.costliest(report)
+    right = sorted({(track["genre"], track["answer"]) for track in tracks if track["genre"] == track["answer"]})
+    cells = [*((genre, answer) for genre, answer, _ in dearest), *right]
+    n_in = {(genre, answer): n for genre, answer, n in dearest}
+    # A click is news once: afterwards the list may say otherwise.
+    if clicked is not None and clicked != st.session_state.get(_CLICKED) and clicked in cells:
+        st.session_state["train.report.cell"] = clicked
+    st.session_state[_CLICKED] = clicked
+    chosen = st.selectbox(
+        "Hear what is confused, the costliest first: choose it here, or click a cell",
+        [_ALL, *cells],
+        format_func=lambda cell: _cell_words(cell, n_in, len(wrong)),
+        key="train.report.cell",
+    )
+    shown = wrong if chosen in {None, _ALL} else [t for t in tracks if (t["genre"], t["answer"]) == chosen]
+    if not shown:
+        st.caption("No mistakes on these tracks.")
+    if chosen in n_in and st.toggle("Judge by ear first, without the answers", key="train.report.by_ear"):
+        pair = {chosen, chosen[::-1]}
+        by_ear.draw_test([track for track in wrong if (track["genre"], track["answer"]) in pair], *sorted(chosen))
+        return
+    for track in shown[:_MAX_PLAYERS]:
+        words = f"{track['track_id']}: is {track['genre']}, answered {track['answer']} ({track['confidence']:.2f})"
+        st.caption(plain(words))
+        play_track(track["path"], track["demo_id"])
+    if len(shown) > _MAX_PLAYERS:
+        st.caption(f"And {len(shown) - _MAX_PLAYERS} more; the downloads name all.")
+
+
+def _cell_words(cell: tuple[str, str], n_in: dict[tuple[str, str], int], n_wrong: int) -> str:
+    if cell == _ALL:
+        return f"all {number_of(n_wrong, 'mistake')}"
+    words = f"is {cell[0]}, answered {cell[1]}"
+    return f"{words}: {n_in[cell]} of {number_of(n_wrong, 'mistake')}" if cell in n_in else f"{words}: right"
+
+
+def _draw_save(run: Run, report: dict[str, Any]) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        saving.draw_save(run.model_dir)
+        # A path need not be valid UTF-8.
+        document = json.dumps(report, indent=1, ensure_ascii=False).encode("utf-8", "replace")
+        st.download_button("Report, HTML", reports.to_html(report), "report.html", "text/html", on_click="ignore")
+        st.download_button("Report, JSON", document, "report.json", "application/json", on_click="ignore")
+    saving.draw_saved(run.model_dir)

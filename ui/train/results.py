@@ -1,0 +1,33 @@
+"""What a head that was just taught gets right and wrong."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from crnn.evaluation import report as reports
+from crnn.evaluation.report import Report
+from ui.shared.words import plain, table
+from ui.train.charts import draw_confusion
+
+
+def draw_results(report: Report, key: str, *, noun: str) -> None:
+    """Confusion, scores by genre and mistakes, in tabs.
+
+    Args:
+        report: On the head.
+        key: Beginning of the charts' keys.
+        noun: What was given: clip, or track.
+    """
+    scores = report["scores"]
+    for sentence in (*report["protection"], *report["notes"]):
+        st.caption(plain(sentence))
+    confusion, by_genre, wrong = st.tabs(["Confusion", "By genre", "Mistakes"])
+    with confusion:
+        draw_confusion(scores["genres"], scores["confusion"], f"{key}.confusion")
+    with by_genre:
+        st.markdown(table(("genre", f"{noun}s", "precision", "recall", "F1"), reports.genre_rows(scores)))
+        st.caption(plain(reports.calibration_sentence(report)))
+    with wrong:
+        rows = [(t["track_id"], t["genre"], t["answer"], f"{t['confidence']:.2f}") for t in reports.mistakes(report)]
+        said = table((noun, "is", "answered", "confidence"), rows) if rows else f"No mistakes on these {noun}s."
+        st.markdown(said)
