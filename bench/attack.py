@@ -30,7 +30,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from sounds import sine, wav_bytes  # noqa: E402
 from tiny_bundle import tiny_bundle  # noqa: E402
 
-from bench import attacking, hostile_networks  # noqa: E402
+from bench import attacking, forging, hostile_networks  # noqa: E402
 from crnn.bundles import library, shelves  # noqa: E402
 from crnn.bundles.bundle import ONNX_NAME, Bundle, load_bundle, save_bundle  # noqa: E402
 from crnn.config import FeatureConfig  # noqa: E402
@@ -351,6 +351,11 @@ ATTACKS = (
         attacking.come_by_another_name,
     ),
     Attack("messages", "rubbish, huge and forged messages to the page's socket", attacking.send_rubbish),
+    Attack("values", "values that no browser sends, to every widget of every page", forging.forge_values),
+    Attack("media", "fetch what another plays by its address, or by knowing the song", forging.fetch_anothers_media),
+    Attack(
+        "host's", "clear all caches, read git's files, write beside the app, by the socket", forging.ask_for_the_hosts
+    ),
     Attack("leave", "leave without a next visitor: what was held is freed", attacking.leave_with_uploads),
 )
 

@@ -185,7 +185,8 @@ def served(folder: Path, mode: str = "public", **settings: str) -> Iterator[tupl
             process.wait(30)
 
 
-def _hold(fact: bool, words: str) -> None:
+def hold(fact: bool, words: str) -> None:
+    """Say that an act came through unless `fact`."""
     if not fact:
         raise CameThroughError(words)
 
@@ -197,16 +198,16 @@ def upload_unasked(folder: Path) -> str:
         client.open_page()
         before = resident_bytes(pid)
         answers = [client.upload(f"made-up-{n}", bytes(40 * 2**20)) for n in range(8)]
-        _hold(204 not in answers, f"uploads that nobody asked for were taken: {answers}")
+        hold(204 not in answers, f"uploads that nobody asked for were taken: {answers}")
         taken = [client.upload(file_id, bytes(40 * 2**20)) for file_id in client.ask_for_ids(8)]
-        _hold(taken.count(204) * 40 * 2**20 <= share, f"more than a share was taken: {taken}")
-        _hold(taken.count(204) == 2, f"a fair upload was refused: {taken}")
-        _hold(
+        hold(taken.count(204) * 40 * 2**20 <= share, f"more than a share was taken: {taken}")
+        hold(taken.count(204) == 2, f"a fair upload was refused: {taken}")
+        hold(
             client.upload(client.ask_for_ids(1)[0], bytes(BY_MODE["public"].upload_bytes + 2**20)) != 204,
             "one too large",
         )
         grown = (resident_bytes(pid) - before) / 2**20
-    _hold(grown < 350, f"memory grew by {grown:.0f} MB")
+    hold(grown < 350, f"memory grew by {grown:.0f} MB")
     return f"8 of 8 refused; of 8 more 2 fit his {share >> 20} MB; memory {grown:.0f} MB more"
 
 
@@ -225,19 +226,19 @@ def leave_traces(folder: Path) -> str:
             with Client(host) as client:
                 client.open_page()
                 said = texts(client.give("a.wav", wav_bytes(sine(60.0, 90.0))))
-                _hold(any("Sounds like bass" in line for line in said), f"no answer: {said}")
+                hold(any("Sounds like bass" in line for line in said), f"no answer: {said}")
                 client.give("b.mp3", b"ID3" + bytes(100_000))
                 client.give("c.flac", b"fLaC" + bytes(2**21))
         finally:
             tracer.send_signal(signal.SIGINT)
             tracer.wait(30)
     lines = trace.read_text(errors="replace").splitlines()
-    _hold(any("O_RDONLY" in line for line in lines), "nothing was traced")
+    hold(any("O_RDONLY" in line for line in lines), "nothing was traced")
     writing = [line for line in lines if _WRITES.search(line) and " = -1 " not in line]
     # Semaphores and what Python compiles hold nothing of an upload.
     found = [line for line in writing if not re.search(r'"/dev/(null|shm/sem\.)|__pycache__', line)]
-    _hold(not found, f"written: {found[:3]}")
-    _hold(not [path for path in home.rglob("*") if path.is_file()], "files lie in the server's home")
+    hold(not found, f"written: {found[:3]}")
+    hold(not [path for path in home.rglob("*") if path.is_file()], "files lie in the server's home")
     return f"of {len(lines)} calls {len(writing)} open something to write: semaphores and /dev/null"
 
 
@@ -261,7 +262,7 @@ def come_by_another_name(folder: Path) -> str:
         # A page of another port that comes before all others is told what a stranger is told.
         with Client(host, origin="http://localhost:9") as first:
             said = " ".join(texts(first.open_page()))
-        _hold("stays on this machine" not in said, "a page of another port is taken for the person at the machine")
+        hold("stays on this machine" not in said, "a page of another port is taken for the person at the machine")
         own = f"http://{host}"
         pages = {
             "another name": ("evil.example", own),
@@ -271,7 +272,7 @@ def come_by_another_name(folder: Path) -> str:
             "its own": (host, own),
         }
         statuses = {page: _socket_status(host, name, origin) for page, (name, origin) in pages.items()}
-    _hold(list(statuses.values()) == [403, 403, 403, 403, 101], f"{statuses}")
+    hold(list(statuses.values()) == [403, 403, 403, 403, 101], f"{statuses}")
     return "403; 101 for its own name and page"
 
 
@@ -308,8 +309,8 @@ def send_rubbish(folder: Path) -> str:
                 rude.socket.send(rubbish)
                 rude.socket.recv(timeout=3)
         kinds = {message.WhichOneof("type") for message in fair.open_page()}
-        _hold("delta" in kinds, "another visitor's page is gone")
-    _hold((folder / "models" / DEFAULT_MODEL / "bundle.json").is_file(), "the model is gone")
+        hold("delta" in kinds, "another visitor's page is gone")
+    hold((folder / "models" / DEFAULT_MODEL / "bundle.json").is_file(), "the model is gone")
     return "the next page of another visitor came whole"
 
 
@@ -322,10 +323,10 @@ def leave_with_uploads(folder: Path) -> str:
         with Client(host) as client:
             client.open_page()
             held = [client.upload(file_id, bytes(45 * 2**20)) for file_id in client.ask_for_ids(2)]
-        _hold(held == [204, 204], f"{held}")
+        hold(held == [204, 204], f"{held}")
         peak, left = resident_bytes(pid) - before, time.monotonic()
         while resident_bytes(pid) - before > 30 * 2**20:
-            _hold(time.monotonic() - left < 120, f"{(resident_bytes(pid) - before) >> 20} MB after two minutes")
+            hold(time.monotonic() - left < 120, f"{(resident_bytes(pid) - before) >> 20} MB after two minutes")
             time.sleep(1.0)
         seconds = time.monotonic() - left
     return f"{peak >> 20} MB held, freed {seconds:.0f} s after he left"

@@ -7,7 +7,7 @@ import http.client
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 _PATIENCE_SECONDS = 120.0
@@ -19,20 +19,31 @@ class Client:
     Args:
         host: Name and port of the server.
         origin: Of the page that it would be; None for a client that is none.
+        has_cookie: Whether it opens its visit with the cookie that it was given.
     """
 
-    def __init__(self, host: str, *, origin: str | None = None) -> None:
+    def __init__(self, host: str, *, origin: str | None = None, has_cookie: bool = True) -> None:
         from websockets.sync.client import connect
         from websockets.typing import Origin
 
         self.host, self.session_id = host, ""
         self._page = self._uploader = self._given = ""
+        # Hashes of the pages by their names.
+        self.pages: dict[str, str] = {}
         self.heard_at: list[float] = []
         page = None if origin is None else Origin(origin)
         self._stack = contextlib.ExitStack()
-        self.socket = self._stack.enter_context(connect(f"ws://{host}/_stcore/stream", max_size=None, origin=page))
+        # As a browser does, which has the cookie before it opens the socket.
         answer = urllib.request.urlopen(f"http://{host}/_stcore/health", timeout=30)
-        self._cookie = answer.headers.get("Set-Cookie", "").partition(";")[0]
+        self.cookie = answer.headers.get("Set-Cookie", "").partition(";")[0]
+        self.socket = self._stack.enter_context(
+            connect(
+                f"ws://{host}/_stcore/stream",
+                max_size=None,
+                origin=page,
+                additional_headers={"Cookie": self.cookie} if has_cookie else {},
+            )
+        )
 
     def __enter__(self) -> Client:
         return self
@@ -40,22 +51,41 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def open_page(self) -> list[Any]:
-        """Run the page; its messages."""
+    def open_page(self, name: str = "") -> list[Any]:
+        """Run a page; its messages.
+
+        Args:
+            name: As its address has it; empty for the one that is open, at first the first.
+        """
+        return self.say(lambda run: setattr(run, "page_script_hash", self.pages.get(name, self._page)))
+
+    def say(self, write: Callable[[Any], object]) -> list[Any]:
+        """Have the page run; its messages.
+
+        Args:
+            write: Writes into what is asked of the server, Streamlit's `ClientState`.
+        """
         from streamlit.proto.BackMsg_pb2 import BackMsg
 
         message = BackMsg()
         message.rerun_script.query_string = ""
+        message.rerun_script.page_script_hash = self._page
+        write(message.rerun_script)
         self.socket.send(message.SerializeToString())
         found = self._until("script_finished")
-        new = next(message for message in found if message.WhichOneof("type") == "new_session")
-        self.session_id = new.new_session.initialize.session_id
-        self._page = new.new_session.page_script_hash
+        new = next(message for message in found if message.WhichOneof("type") == "new_session").new_session
+        self.session_id, self._page = new.initialize.session_id, new.page_script_hash
+        self.pages |= {page.url_pathname: page.page_script_hash for page in new.app_pages}
         return found
 
-    def ask_for_ids(self, n_files: int) -> list[str]:
-        """Ids of uploads that the server expects."""
-        return [urls.file_id for urls in self._urls_of(["a.wav"] * n_files)]
+    def ask_for_ids(self, n_files: int, name: str = "a.wav") -> list[str]:
+        """Ids of uploads that the server expects.
+
+        Args:
+            n_files: How many.
+            name: Of each.
+        """
+        return [urls.file_id for urls in self._urls_of([name] * n_files)]
 
     def _urls_of(self, names: Iterable[str]) -> list[Any]:
         from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -74,24 +104,21 @@ class Client:
         Raises:
             ValueError: The upload was refused.
         """
-        from streamlit.proto.BackMsg_pb2 import BackMsg
-
         if not self._uploader:
             self.open_page()
         urls = self._urls_of([name])[0]
         status = self.upload(urls.file_id, data, name)
         if status != 204:
             raise ValueError(f"the upload was refused with {status}")
-        message = BackMsg()
-        message.rerun_script.query_string = ""
-        message.rerun_script.page_script_hash = self._page
-        state = message.rerun_script.widget_states.widgets.add()
-        state.id = self._uploader
-        state.file_uploader_state_value.uploaded_file_info.add(
-            name=name, size=len(data), file_id=urls.file_id, file_urls=urls
-        )
-        self.socket.send(message.SerializeToString())
-        found = self._until("script_finished")
+
+        def write(run: Any) -> None:
+            state = run.widget_states.widgets.add()
+            state.id = self._uploader
+            state.file_uploader_state_value.uploaded_file_info.add(
+                name=name, size=len(data), file_id=urls.file_id, file_urls=urls
+            )
+
+        found = self.say(write)
         if self._given:
             self._ask("DELETE", self._given)
         self._given = urls.file_id
@@ -104,6 +131,25 @@ class Client:
         body = edge + head + name.encode() + b'"\r\n\r\n' + data + b"\r\n--edge--\r\n"
         return self._ask("PUT", file_id, body)
 
+    def fetch(self, address: str, *, cookie: str | None = None, part: str = "") -> tuple[int, bytes]:
+        """Status and bytes of what an address of the server gives.
+
+        Args:
+            address: From the root on.
+            cookie: Another than this visitor's; empty for none.
+            part: A range of bytes, as `bytes=0-9`.
+        """
+        request = urllib.request.Request(f"http://{self.host}{address}", headers={"Cookie": self.cookie})
+        if cookie is not None:
+            request.headers["Cookie"] = cookie
+        if part:
+            request.headers["Range"] = part
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return int(answer.status), answer.read()
+        except urllib.error.HTTPError as err:
+            return err.code, b""
+
     def _ask(self, method: str, file_id: str, body: bytes | None = None) -> int:
         """Status of a request that concerns an upload."""
         request = urllib.request.Request(
@@ -112,8 +158,8 @@ class Client:
             method=method,
             headers={
                 "Content-Type": "multipart/form-data; boundary=edge",
-                "Cookie": self._cookie,
-                "X-Xsrftoken": self._cookie.partition("=")[2],
+                "Cookie": self.cookie,
+                "X-Xsrftoken": self.cookie.partition("=")[2],
             },
         )
         try:
@@ -127,9 +173,11 @@ class Client:
     def _until(self, kind: str) -> list[Any]:
         from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
+        # The page runs at once again.
+        early = ForwardMsg.ScriptFinishedStatus.FINISHED_EARLY_FOR_RERUN
         found: list[Any] = []
         self.heard_at = []
-        while not found or found[-1].WhichOneof("type") != kind:
+        while not found or found[-1].WhichOneof("type") != kind or found[-1].script_finished == early:
             message = ForwardMsg()
             message.ParseFromString(self.socket.recv(timeout=_PATIENCE_SECONDS))
             found.append(message)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -50,8 +49,8 @@ def test_recording_arrives_as_it_was_played(page) -> None:
     expect(verdict(page)).to_have_text(re.compile("^(Sounds like|Can't tell)"))
     wait_for_player(page)
     assert loudest_hz(page) == pytest.approx(TONE_HZ, rel=0.05)
-    with urllib.request.urlopen(page.locator(".view audio").evaluate("audio => audio.src")) as answer:
-        samples, rate = soundfile.read(io.BytesIO(answer.read()))
+    answer = page.request.get(page.locator(".view audio").evaluate("audio => audio.src"))
+    samples, rate = soundfile.read(io.BytesIO(answer.body()))
     middle = samples[len(samples) // 4 : -len(samples) // 4]
     spectrum = np.abs(np.fft.rfft(middle * np.hanning(len(middle)), 8 * len(middle)))
     assert spectrum.argmax() * rate / (8 * len(middle)) == pytest.approx(TONE_HZ, abs=1.0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import itertools
 import re
-import urllib.request
 import wave
 
 import numpy as np
@@ -51,8 +50,7 @@ def button(page):
 
 def samples_of(page) -> tuple[np.ndarray, int]:
     """What the player plays, which is what was recorded where that is no more than 44.1 kHz."""
-    with urllib.request.urlopen(page.locator(".view audio").evaluate("audio => audio.src")) as answer:
-        data = answer.read()
+    data = page.request.get(page.locator(".view audio").evaluate("audio => audio.src")).body()
     with wave.open(io.BytesIO(data)) as file:
         return np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32_768, file.getframerate()
 

@@ -31,7 +31,7 @@ def public(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     yield
     for name, value in kept.items():
         config.set_option(name, value)
-    doorman._stand.clear()
+    doorman._standing.clear()
 
 
 def read(app: AppTest) -> str:

@@ -65,7 +65,7 @@ def choose_model(models: list[Model]) -> Model | None:
             "Size": st.column_config.NumberColumn(format="%.1f MB"),
         },
     )
-    pointed_at = event["selection"]["rows"]
+    pointed_at = [row for row in event["selection"]["rows"] if row < len(models)]
     table, was_pointed_at = st.session_state.get(_POINTED, (None, []))
     st.session_state[_POINTED] = (listing, pointed_at)
     if pointed_at and (table, was_pointed_at) != (listing, pointed_at):

@@ -1,15 +1,17 @@
 """Keeps what visitors hold in memory within bounds, and lets it go when they have left.
 
-Streamlit takes an upload under any made-up id, keeps a visit that ended until another visitor leaves, and opens its
-socket to pages of every port of this machine. All are put right in its own objects, once for each server: an upload
-counts against its visitor and is refused beyond his share, every few seconds the visits that are over are ended, and
-the socket is for this app's own pages.
+Streamlit takes an upload under any made-up id, keeps a visit that ended until another visitor leaves, opens its
+socket to pages of every port of this machine, and does for any page what is the host's to do. All are put right in its
+own objects, once for each server: an upload counts against its visitor and is refused beyond his share, every few
+seconds the visits that are over are ended, the socket is for this app's own pages, and they are heard in what a page
+needs (`ui.shared.asked`) and fetch what is their own (`ui.shared.media_door`).
 """
 
 from __future__ import annotations
 
 import ctypes
 import gc
+import itertools
 import logging
 import sys
 import threading
@@ -25,36 +27,47 @@ from streamlit.web.server.starlette import starlette_websocket
 from crnn.limits import BY_MODE, Limits
 from crnn.mode import Mode
 from crnn.owner import sweep_visits
-from ui.shared import visitor
+from ui.shared import asked, visitor
 from ui.shared.holdings import HELD, Holdings
+from ui.shared.media_door import MediaDoor
 from ui.shared.visits import Visits, visits
 
 _LOOK_EVERY_SECONDS = 10.0
 _log = logging.getLogger("crnn.doorman")
 
 
+# Not `st.cache_resource`: whoever cleared that had all of it stand a second time, before itself.
+_standing: set[Mode] = set()
+_lock = threading.Lock()
+
+
 def stand(mode: Mode) -> None:
     """Begin to watch, once for each server; nothing happens where there is none, as in tests of pages."""
-    if exists():
-        _stand(mode)
+    if not exists():
+        return
+    with _lock:
+        if mode not in _standing:
+            _standing.add(mode)
+            _stand(get_instance(), mode)
 
 
-@st.cache_resource(show_spinner=False)
-def _stand(mode: Mode) -> None:
-    runtime = get_instance()
+def _stand(runtime: Runtime, mode: Mode) -> None:
     limits, left = BY_MODE[mode], visits()
     most_mb = limits.upload_bytes >> 20
     if int(st.get_option("server.maxUploadSize")) > most_mb:
         config.set_option("server.maxUploadSize", most_mb)
     uploads = _Uploads(runtime, limits, HELD)
     uploads.close_the_door()
+    media = MediaDoor(runtime)
+    media.close()
     _keep_other_pages_out(mode)
     if mode != "local":
         # A fault's text may name what is another's; the log has it.
         config.set_option("client.showErrorDetails", "none")
+        asked.hear_pages_alone()
         sweep_visits()
     threading.Thread(target=_sweep, args=(mode,), name="sweep", daemon=True).start()
-    threading.Thread(target=_look_on, args=(runtime, uploads, left), name="doorman", daemon=True).start()
+    threading.Thread(target=_look_on, args=(runtime, (uploads, media), left), name="doorman", daemon=True).start()
 
 
 def _keep_other_pages_out(mode: Mode) -> None:
@@ -122,10 +135,11 @@ class _Uploads:
         return mine <= self._limits.held_bytes and sum(everything.values()) + n_bytes <= self._limits.server_bytes
 
     def _get_upload_urls(self, session_id: str, file_names: Any) -> Any:
-        found = self._urls(session_id, file_names)
         ids = self._expected.setdefault(session_id, set())
         room = max(0, 10 * self._limits.files_at_once - len(ids))
-        ids.update(info.file_id for info in found[:room])
+        # A message holds millions of names of no letter, and each would get an id.
+        found = self._urls(session_id, list(itertools.islice(file_names, room)))
+        ids.update(info.file_id for info in found)
         return found
 
     def _is_expected(self, session_id: str) -> bool:
@@ -144,18 +158,18 @@ class _Uploads:
         self._add(session_id, file)
 
 
-def _look_on(runtime: Runtime, uploads: _Uploads, left: Visits) -> None:
+def _look_on(runtime: Runtime, doors: tuple[_Uploads, MediaDoor], left: Visits) -> None:
     loop = runtime._get_async_objs().eventloop
     while not loop.is_closed():
         time.sleep(_LOOK_EVERY_SECONDS)
         try:
             # Visits are the loop's own, and no other thread may touch them.
-            loop.call_soon_threadsafe(_end_left, runtime, uploads, left)
+            loop.call_soon_threadsafe(_end_left, runtime, doors, left)
         except RuntimeError:  # the server ended between the two lines
             return
 
 
-def _end_left(runtime: Runtime, uploads: _Uploads, left: Visits) -> None:
+def _end_left(runtime: Runtime, doors: tuple[_Uploads, MediaDoor], left: Visits) -> None:
     """End the visits whose time to come back is over, and give their memory back to the system."""
     manager: Any = runtime._session_mgr
     kept = manager._session_storage._cache
@@ -167,7 +181,9 @@ def _end_left(runtime: Runtime, uploads: _Uploads, left: Visits) -> None:
     while over:
         over.pop().shutdown()
     n_gone = left.sweep({info.session.id for info in manager.list_active_sessions()}, time.monotonic())
-    uploads.forget({info.session.id for info in manager.list_sessions()})
+    still_there = {info.session.id for info in manager.list_sessions()}
+    for door in doors:
+        door.forget(still_there)
     if n_over or n_gone:
         _log.info("%d visits ended", n_over)
         # Of a visit's objects some point at each other; they go now, not when Python finds the time.

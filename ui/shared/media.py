@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import secrets
 import wave
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +16,6 @@ from crnn.audio.clip import Clip, from_samples
 from crnn.config import FeatureConfig
 from crnn.data import demo
 from ui.shared.words import plain
-
-_SALT = "genrescope.media_salt"
 
 
 def wav_bytes(clip: Clip) -> bytes:
@@ -81,11 +77,11 @@ def wav_part(wav: bytes, start_seconds: float, end_seconds: float) -> bytes:
 
 
 def serve(data: bytes, key: str, mimetype: str = "audio/wav") -> str:
-    """A URL of `data`, valid while the page that asked for it is open.
+    """A URL of `data`, valid while the page that asked for it is open, and for its visitor alone.
 
     Streamlit's own store for `st.audio` is used, because a component's data has to
     fit in one message and this may be 40 MB. It lives in memory and answers ranges,
-    so that a seek does not fetch the whole.
+    so that a seek does not fetch the whole (`ui.shared.media_door` says who is answered).
 
     Args:
         data: What is served.
@@ -94,25 +90,9 @@ def serve(data: bytes, key: str, mimetype: str = "audio/wav") -> str:
     """
     if get_script_run_ctx() is None:
         return ""
-    url = get_instance().media_file_mgr.add(data, mimetype, f"genrescope.{key}", file_name=f"{_own_name(data)}.wav")
+    url = get_instance().media_file_mgr.add(data, mimetype, f"genrescope.{key}")
     base = str(st.get_option("server.baseUrlPath") or "").strip("/")
     return f"/{base}{url}" if base else url
-
-
-def _own_name(data: bytes) -> str:
-    """What tells these bytes from all others, and this visit's from those of others.
-
-    Streamlit's address follows from the bytes alone, of large ones from their length, beginning, middle and end:
-    whoever has the same song could find it, and of two tracks of one recording that rest there one would be heard
-    for the other.
-    """
-    salt = st.session_state.setdefault(_SALT, secrets.token_hex(16))
-    return f"{salt}-{zlib.crc32(data):08x}"
-
-
-def _play(data: bytes, start_seconds: float) -> None:
-    # The player takes no name; a parameter of its kind is one as well.
-    st.audio(data, format=f"audio/wav;of={_own_name(data)}", start_time=start_seconds)
 
 
 def play_track(path: str | None, demo_id: str | None, start_seconds: float = 0.0) -> None:
@@ -125,11 +105,11 @@ def play_track(path: str | None, demo_id: str | None, start_seconds: float = 0.0
     """
     if path is not None:
         try:
-            _play(Path(path).read_bytes(), start_seconds)
+            st.audio(Path(path).read_bytes(), format="audio/wav", start_time=start_seconds)
         except OSError as err:
             st.caption(plain(f"{Path(path).name} cannot be opened any more: {err.strerror or err}."))
     elif demo_id is not None:
-        _play(_demo_wav(demo_id), start_seconds)
+        st.audio(_demo_wav(demo_id), format="audio/wav", start_time=start_seconds)
     else:
         st.caption("A log-mel archive holds no sound to play.")
 

@@ -97,7 +97,9 @@ def draw_confusion(
     )
     points = event["selection"]["points"]
     named = dict(zip(labels, genres, strict=True))
-    return (named[points[0]["y"]], named[points[0]["x"]]) if points else None
+    # It comes from the browser: nothing in it is taken on trust.
+    picked = [str(points[0].get(axis)) for axis in "yx"] if points else []
+    return (named[picked[0]], named[picked[1]]) if picked and set(picked) <= named.keys() else None
 
 
 def _add_click_points(figure: go.Figure, genres: list[str], confusion: list[list[int]]) -> None:

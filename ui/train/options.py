@@ -270,12 +270,13 @@ def _choose_genres(found: Check) -> dict[str, str | None]:
 
 
 def _choose_genres_in_table(genres: list[str]) -> dict[str, str | None]:
+    key = "train.names"
+    # It comes from the browser: an edit where there is no cell would end the page.
+    edits = (st.session_state.get(key) or {}).get("edited_rows", {})
+    if any(row >= len(genres) or set(cells) - {"Learnt as"} for row, cells in edits.items()):
+        del st.session_state[key]
     edited = st.data_editor(
-        {"Genre": genres, "Learnt as": genres},
-        disabled=["Genre"],
-        hide_index=True,
-        width="stretch",
-        key="train.names",
+        {"Genre": genres, "Learnt as": genres}, disabled=["Genre"], hide_index=True, width="stretch", key=key
     )
     chosen = [str(name or "").strip() for name in edited["Learnt as"]]
     return {genre: name or None for genre, name in zip(genres, chosen, strict=True) if name != genre}
