@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import logging
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -34,6 +35,8 @@ _TIMED_FORMATS = frozenset({"mov", "matroska", "asf", "tta", "wv", "ape", "tak",
 # So long is looked for sound in a track before another is taken for it.
 _PROBED_SECONDS = 120.0
 _AUDIBLE = 1e-3
+# Of a codec whose frames differ in size, as those of Opus.
+_FRAME_SIZE = 1024
 _log = logging.getLogger(__name__)
 
 
@@ -62,9 +65,12 @@ def open_av(file: BinaryIO) -> Opened:
     stream = next(stream for stream in container.streams.audio if stream.index == index)
     n_channels = _plain_layout(stream)
     opened = Opened(int(stream.rate or 0), n_channels, iter(()), container.close, notes=notes)
-    if container.format.name.split(",")[0] in _TIMED_FORMATS:
+    opened.format = container.format.name.split(",")[0]
+    if opened.format in _TIMED_FORMATS:
         opened.declared_seconds = _declared_seconds(container, stream)
     opened.blocks = _blocks(container, stream, opened)
+    if opened.format == "mov" and opened.declared_seconds and stream.rate:
+        opened.blocks = _without_padding(opened.blocks, _end_seconds(container, stream), _padding_seconds(stream))
     return opened
 
 
@@ -123,6 +129,41 @@ def _declared_seconds(container: Any, stream: av.AudioStream) -> float:
         return float(stream.duration * stream.time_base)
     # A film may be longer than its sound.
     return float(container.duration or 0) / av.time_base if len(container.streams) == 1 else 0.0
+
+
+# What an encoder added
+
+
+def _end_seconds(container: Any, stream: av.AudioStream) -> float:
+    """Where the sound ends by the list of edits or by the words of iTunes, of which FFmpeg heeds the start alone."""
+    end = _declared_seconds(container, stream)
+    words = str(container.metadata.get("iTunSMPB", "")).split()
+    try:
+        # Nothing, samples before the sound, samples behind it, samples of it.
+        n_samples = int(words[3], 16)
+    except (IndexError, ValueError):
+        return end
+    return min(end, n_samples / stream.rate) if n_samples else end
+
+
+def _padding_seconds(stream: av.AudioStream) -> float:
+    """More than this behind the end is no codec's padding, which fills up frames."""
+    return 2.0 * (stream.codec_context.frame_size or _FRAME_SIZE) / stream.rate
+
+
+def _without_padding(blocks: Iterator[Block], end: float, most: float) -> Iterator[Block]:
+    """Blocks up to where the sound ends; all of them where more follows than padding, for then the end is wrong."""
+    at, behind = 0.0, list[Block]()
+    for samples, rate in blocks:
+        n_inside = len(samples) if math.isinf(end) else max(0, math.ceil((end - at) * rate - 1e-3))
+        if n_inside:
+            yield Block(samples[:n_inside], rate)
+        if n_inside < len(samples):
+            behind.append(Block(samples[n_inside:], rate))
+        at += len(samples) / rate
+        if at > end + most:
+            yield from behind
+            behind, end = [], math.inf
 
 
 # Several tracks

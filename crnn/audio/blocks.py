@@ -27,6 +27,7 @@ class Opened:
     """What one library made of a file.
 
     declared_seconds: what its header says; 0 where that is unknown.
+    format: of the container, as the library calls it, in small letters.
     is_damaged: known when `blocks` has ended.
     by_soundfile: another library may read on where this one stops.
     seek: Goes to a second of the sound before the first block is read, where that is exact; None where it is not.
@@ -37,6 +38,7 @@ class Opened:
     blocks: Iterator[Block]
     close: Callable[[], None]
     declared_seconds: float = 0.0
+    format: str = ""
     is_damaged: bool = False
     notes: tuple[str, ...] = ()
     by_soundfile: bool = False

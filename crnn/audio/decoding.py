@@ -52,7 +52,7 @@ class Decoder:
         self._contents, self._opened = self._open()
         self.sample_rate, self.n_channels = self._opened.sample_rate, self._opened.n_channels
         self.is_damaged = False
-        self._n_seconds = 0.0
+        self._n_seconds = self._skipped_seconds = 0.0
         self.notes = self._opened.notes
         declared = self._contents.declared_seconds
         self.declared_seconds = self._declared(self._opened) if declared is None else declared
@@ -69,7 +69,7 @@ class Decoder:
         """
         opened, n_parts = self._opened, len(self._contents.parts)
         is_inside = 0 < seconds < opened.declared_seconds - 1
-        if opened.seek is None or n_parts > 1 or self._contents.known_seconds or not is_inside:
+        if opened.seek is None or n_parts > 1 or self._contents.parts[0].prefers_av or not is_inside:
             return 0.0
         try:
             opened.seek(seconds)
@@ -79,27 +79,36 @@ class Decoder:
             return 0.0
         # What is left of it is all that is to be read.
         opened.declared_seconds -= seconds
+        self._skipped_seconds = seconds
         return seconds
 
     def blocks(self) -> Iterator[Block]:
         """Blocks up to the end of the data, or to damage that nothing reads over."""
-        yield from self._part_blocks(self._contents.parts[0], self._opened)
-        known_seconds = self._contents.known_seconds or self._contents.counted_seconds
-        if known_seconds:
-            # Where files were joined a packet is no packet, which is no damage: nothing of the sound is missing.
-            self.is_damaged = self._n_seconds < known_seconds - 2 * _SHORT_SECONDS
+        yield from self._judged_blocks(self._contents.parts[0], self._opened)
         for part in self._contents.parts[1:]:
             self._opened.close()
             try:
-                self._opened = self._open_part(part, self._contents.prefers_av)
+                self._opened = self._open_part(part)
             except UndecodableAudioError as err:
                 _log.info("%s: a joined part cannot be read: %s", self._name, err)
                 self.is_damaged = True
                 continue
-            yield from self._part_blocks(part, self._opened)
+            yield from self._judged_blocks(part, self._opened)
 
     def _declared(self, opened: Opened) -> float:
         return opened.declared_seconds * self._contents.declared_share
+
+    def _judged_blocks(self, part: Part, opened: Opened) -> Iterator[Block]:
+        was_damaged, n_before = self.is_damaged, self._n_seconds
+        yield from self._part_blocks(part, opened)
+        known_seconds = self._known_seconds(part)
+        if known_seconds:
+            # Where files were joined a packet is no packet, which is no damage: nothing of the sound is missing.
+            is_short = self._n_seconds - n_before < known_seconds - 2 * _SHORT_SECONDS
+            self.is_damaged = was_damaged or is_short
+
+    def _known_seconds(self, part: Part) -> float:
+        return max(0.0, part.known_seconds - self._skipped_seconds)
 
     def _part_blocks(self, part: Part, opened: Opened) -> Iterator[Block]:
         seconds, failed = 0.0, False
@@ -112,7 +121,7 @@ class Decoder:
             _log.info("%s: decoding stopped: %s", self._name, err)
             failed = True
         # Of an mp3 without a table soundfile guesses the length: some permille too long, all would be decoded again.
-        is_short = seconds < (self._contents.counted_seconds or opened.declared_seconds) - _SHORT_SECONDS
+        is_short = seconds < (self._known_seconds(part) or opened.declared_seconds) - _SHORT_SECONDS
         if opened.by_soundfile and (failed or is_short or not seconds):
             yield from self._rest(part, seconds, failed)
         else:
@@ -139,7 +148,7 @@ class Decoder:
     def _open(self) -> tuple[Contents, Opened]:
         contents = examine(self._file)
         try:
-            return contents, self._open_part(contents.parts[0], contents.prefers_av)
+            opened = self._open_part(contents.parts[0])
         except UndecodableAudioError as err:
             found = self._open_behind_junk()
             if found is not None:
@@ -150,6 +159,13 @@ class Decoder:
                     f"{called(self._name)} is {other}. Give audio: {ACCEPTED_FORMATS}."
                 ) from err
             raise
+        if opened.format == "mp3" and contents.declared_seconds is None:
+            # Found behind something that is no frame: read from its first frame on it is the file that it was.
+            found = self._open_behind_junk()
+            if found is not None:
+                opened.close()
+                return found
+        return contents, opened
 
     def _open_behind_junk(self) -> tuple[Contents, Opened] | None:
         """What begins behind zeros, the header of a download, a tag or other junk; None if nothing does."""
@@ -159,16 +175,16 @@ class Decoder:
             self._file = part_of(whole, start, size)
             contents = examine(self._file)
             try:
-                return contents, self._open_part(contents.parts[0], contents.prefers_av)
+                return contents, self._open_part(contents.parts[0])
             except UndecodableAudioError as err:
                 _log.debug("%s: nothing to be read from byte %d on: %s", self._name, start, err)
         self._file = whole
         return None
 
-    def _open_part(self, part: Part, prefers_av: bool) -> Opened:
+    def _open_part(self, part: Part) -> Opened:
         found_no_sound = False
         openers: list[Callable[[BinaryIO], Opened]] = [_open_soundfile, open_av]
-        for open_with in reversed(openers) if prefers_av else openers:
+        for open_with in reversed(openers) if part.prefers_av else openers:
             try:
                 opened = open_with(self._view(part))
             except NoSoundInsideError:
@@ -186,7 +202,7 @@ class Decoder:
     def _view(self, part: Part) -> BinaryIO:
         size = self._file.seek(0, io.SEEK_END)
         self._file.seek(0)
-        if part == Part(0, size):
+        if (part.start, part.end, part.header) == (0, size, b""):
             return self._file
         return part_of(self._file, part.start, part.end, part.header)
 
@@ -270,6 +286,6 @@ def _open_soundfile(file: BinaryIO) -> Opened:
         sound.seek(round(seconds * sound.samplerate))
 
     return Opened(
-        sound.samplerate, sound.channels, blocks(), sound.close, declared, by_soundfile=True,
-        seek=seek if can_seek else None,
+        sound.samplerate, sound.channels, blocks(), sound.close, declared, format=sound.format.lower(),
+        by_soundfile=True, seek=seek if can_seek else None,
     )  # fmt: skip

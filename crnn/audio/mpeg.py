@@ -16,6 +16,9 @@ _BIT_RATES = {
     (2, 1): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 _RATES = (44_100, 48_000, 32_000)
+# Those whose tables tell what they added.
+_ENCODERS = frozenset({b"LAME", b"Lavc", b"Lavf", b"GOGO", b"L3.9"})
+_MAX_JOINED = 1000
 
 
 @dataclass(frozen=True)
@@ -29,19 +32,29 @@ class _Frame:
 
 @dataclass(frozen=True)
 class Walk:
-    """What all frames of a file come to.
+    """What the frames of a file come to, or of one that was joined to others.
 
-    seconds: 0 where it is no such file.
+    start: byte of the first frame.
+    seconds: of all frames, without what its table says that the encoder added.
     frame_seconds: of the most frequent kind of frame.
     changes: rate or channels change on the way.
-    n_tables: tables of contents (Xing, Info): one for each file that was joined.
+    declared_seconds: what its table (Xing, Info) counts, in the same way; 0 without one.
     """
 
-    seconds: float = 0.0
-    frame_seconds: float = 0.0
-    changes: bool = False
-    has_many_bit_rates: bool = False
-    n_tables: int = 0
+    start: int
+    seconds: float
+    frame_seconds: float
+    changes: bool
+    has_many_bit_rates: bool
+    declared_seconds: float
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A frame of no sound that counts the others, and the samples that the encoder added."""
+
+    n_frames: int
+    n_added: int
 
 
 def id3_size(head: bytes) -> int:
@@ -92,18 +105,23 @@ def _follow(data: bytes, at: int, n_in_row: int) -> bool:
     return True
 
 
-def walk(file: BinaryIO, start: int, end: int) -> Walk:
+def walk(file: BinaryIO, start: int, end: int) -> list[Walk]:
     """Go over the frames between two positions, past tags and damage; the file's position is changed.
 
     Args:
         file: Open for reading.
         start: Byte of the first frame.
         end: Byte behind the last one.
+
+    Returns:
+        One for each file that was joined, as far as they have tables; nothing where there are no frames.
     """
+    walks: list[Walk] = []
     counts: Counter[bytes] = Counter()
     known: dict[bytes, _Frame | None] = {}
+    table, first = None, start
     file.seek(start)
-    data, base, at, n_tables = file.read(_STEP), start, 0, 0
+    data, base, at = file.read(_STEP), start, 0
     while True:
         if at + 4096 > len(data) and base + len(data) < end:
             # The next megabyte, without the memory of a long file.
@@ -120,12 +138,14 @@ def walk(file: BinaryIO, start: int, end: int) -> Walk:
         if frame is None:
             at += _to_next(data, at)
             continue
-        beginning = data[at : at + 64]
-        if b"Xing" in beginning or b"Info" in beginning:
-            n_tables += xing_frames(beginning) > 0
-        counts[head] += 1
+        found = _table(data[at : at + 256])
+        if found is None:
+            counts[head] += 1
+        elif len(walks) < _MAX_JOINED:
+            walks += _sum(first, counts, known, table)
+            counts, table, first = Counter(), found, base + at if counts else first
         at += frame.n_bytes
-    return _sum(counts, known, n_tables)
+    return walks + _sum(first, counts, known, table)
 
 
 def _to_next(data: bytes, at: int) -> int:
@@ -139,11 +159,10 @@ def _to_next(data: bytes, at: int) -> int:
     return (found if found >= 0 else len(data)) - at
 
 
-def _sum(counts: Counter[bytes], known: dict[bytes, _Frame | None], n_tables: int) -> Walk:
+def _sum(start: int, counts: Counter[bytes], known: dict[bytes, _Frame | None], table: _Table | None) -> list[Walk]:
     frames = [(frame, n) for head, n in counts.items() if (frame := known[head]) is not None]
     if not frames:
-        return Walk()
-    seconds = sum(n * frame.n_samples / frame.sample_rate for frame, n in frames)
+        return []
     most, _ = max(frames, key=lambda pair: pair[1])
     by_kind: Counter[tuple[int, bool]] = Counter()
     by_bit_rate: Counter[int] = Counter()
@@ -152,20 +171,29 @@ def _sum(counts: Counter[bytes], known: dict[bytes, _Frame | None], n_tables: in
         by_bit_rate[frame.bit_rate] += n
     # Two frames of another kind are a false find in damage.
     n_kinds, n_bit_rates = (sum(n > 2 for n in found.values()) for found in (by_kind, by_bit_rate))
-    return Walk(seconds, most.n_samples / most.sample_rate, n_kinds > 1, n_bit_rates > 1, n_tables)
+    frame_seconds = most.n_samples / most.sample_rate
+    added = table.n_added / most.sample_rate if table else 0.0
+    seconds = max(frame_seconds, sum(n * frame.n_samples / frame.sample_rate for frame, n in frames) - added)
+    declared = max(frame_seconds, table.n_frames * frame_seconds - added) if table else 0.0
+    return [Walk(start, seconds, frame_seconds, n_kinds > 1, n_bit_rates > 1, declared)]
 
 
-def xing_frames(head: bytes) -> int:
-    """Frames that a Xing or Info table counts, 0 without one.
+def _table(head: bytes) -> _Table | None:
+    """The Xing or Info table of a file's first frame; None where the frame is another, or does not count.
 
     Args:
-        head: The first frame.
+        head: The first bytes of the frame.
     """
     for magic in (b"Xing", b"Info"):
         at = head.find(magic, 0, 64)
         if at >= 0 and len(head) >= at + 12 and head[at + 7] & 1:
-            return int.from_bytes(head[at + 8 : at + 12], "big")
-    return 0
+            n_frames = int.from_bytes(head[at + 8 : at + 12], "big")
+            # Behind the fields that its flags name: who encoded, and how many samples stand before and after the sound.
+            encoder = at + 8 + sum(size for bit, size in enumerate((4, 4, 100, 4)) if head[at + 7] >> bit & 1)
+            is_told = head[encoder : encoder + 4] in _ENCODERS
+            added = int.from_bytes(head[encoder + 21 : encoder + 24], "big") if is_told else 0
+            return _Table(n_frames, (added >> 12) + (added & 0xFFF)) if n_frames else None
+    return None
 
 
 def _parse(head: bytes) -> _Frame | None:

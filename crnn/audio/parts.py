@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from crnn.audio import extents, flac, mpeg
@@ -32,11 +32,18 @@ _TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICS")
 
 @dataclass(frozen=True)
 class Part:
-    """A stretch of a file that a decoder reads as if it were all of it; `header` stands in for its first bytes."""
+    """A stretch of a file that a decoder reads as if it were all of it.
+
+    header: stands in for its first bytes.
+    prefers_av: soundfile would not hear all of it.
+    known_seconds: of sound that frames were counted for, where nobody else's word is good; 0 elsewhere.
+    """
 
     start: int
     end: int
     header: bytes = b""
+    prefers_av: bool = False
+    known_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -44,19 +51,13 @@ class Contents:
     """What was found.
 
     parts: pieces that follow each other, at least one.
-    prefers_av: soundfile would not hear all of it.
     declared_seconds: what the header says; None where the decoder's word is good for that.
     declared_share: share of the first part that the header counts.
-    known_seconds: of sound that frames were counted for; 0 where they were not.
-    counted_seconds: the same where no header says how long it is, and a decoder's word is a guess; 0 elsewhere.
     """
 
     parts: tuple[Part, ...]
-    prefers_av: bool = False
     declared_seconds: float | None = None
     declared_share: float = 1.0
-    known_seconds: float = 0.0
-    counted_seconds: float = 0.0
 
 
 def examine(file: BinaryIO) -> Contents:
@@ -140,7 +141,7 @@ def _ogg(file: BinaryIO, start: int, size: int) -> Contents:
         was_first = is_first
     ends = [*starts[1:], size]
     if is_multiplexed or not starts:
-        return Contents((Part(0, size),), prefers_av=is_multiplexed)
+        return Contents((Part(0, size, prefers_av=is_multiplexed),))
     return Contents(tuple(Part(at, end) for at, end in zip(starts, ends, strict=True)))
 
 
@@ -193,20 +194,22 @@ def _occurrences(file: BinaryIO, pattern: bytes, start: int, size: int) -> Itera
 
 
 def _mpeg(file: BinaryIO, start: int, size: int) -> Contents:
-    walk = mpeg.walk(file, start, size)
-    whole = (Part(0, size),)
-    if not walk.seconds:
-        return Contents(whole)
-    file.seek(start)
-    xing = mpeg.xing_frames(file.read(4096))
-    declared = xing * walk.frame_seconds
-    # Five frames: what encoders add before and after the sound.
-    is_told_wrong = xing > 0 and abs(walk.seconds - declared) > max(0.1, 5 * walk.frame_seconds)
-    is_unsteady = not xing and walk.has_many_bit_rates
-    prefers_av = walk.changes or is_told_wrong or is_unsteady or walk.n_tables > 1
-    known = walk.seconds if prefers_av else 0.0
-    counted = 0.0 if xing else walk.seconds
-    return Contents(whole, prefers_av, declared if xing else 0.0, known_seconds=known, counted_seconds=counted)
+    walks = mpeg.walk(file, start, size)
+    if not walks:
+        return Contents((Part(0, size),))
+    starts = [0, *(walk.start for walk in walks[1:])]
+    ends = [*starts[1:], size]
+    parts = tuple(_mpeg_part(*each) for each in zip(walks, starts, ends, strict=True))
+    return Contents(parts, walks[0].declared_seconds)
+
+
+def _mpeg_part(walk: mpeg.Walk, start: int, end: int) -> Part:
+    declared = walk.declared_seconds
+    # Five frames: what encoders add before and after the sound, where they do not tell.
+    is_told_wrong = declared > 0 and abs(walk.seconds - declared) > max(0.1, 5 * walk.frame_seconds)
+    is_unsteady = not declared and walk.has_many_bit_rates
+    prefers_av = walk.changes or is_told_wrong or is_unsteady
+    return Part(start, end, b"", prefers_av, walk.seconds if prefers_av or not declared else 0.0)
 
 
 # Chunks
@@ -228,7 +231,9 @@ def _chunks(file: BinaryIO, size: int) -> Contents:
     coding = head.find(b"fmt ") + 8
     # Of an mp3 in a wav soundfile guesses the length by the first frames, and reads no further.
     prefers_av = head[:4] != b"FORM" and coding >= 8 and head[coding : coding + 2] in {b"\x50\0", b"\x55\0"}
-    return Contents(tuple(parts) or (Part(0, size),), prefers_av, declared_share=declared_share)
+    if prefers_av:
+        parts = [replace(part, prefers_av=True) for part in parts]
+    return Contents(tuple(parts) or (Part(0, size, prefers_av=prefers_av),), declared_share=declared_share)
 
 
 def _chunked_part(file: BinaryIO, start: int, size: int) -> tuple[Part | None, float]:
