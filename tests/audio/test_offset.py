@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sounds import RATE, FloatArray, noise, sine, wav_bytes
@@ -78,3 +81,53 @@ def test_steps_close_to_each_other_and_to_the_end_leave_silence(change_at: float
     out = np.concatenate([remover.push(samples), remover.flush()])
     assert len(out) == len(samples)
     assert float(np.abs(out).max()) < 1e-3
+
+
+def heard(samples: FloatArray, n_blocks: int = 1) -> FloatArray:
+    remover = OffsetRemover(RATE)
+    out = [remover.push(block) for block in np.array_split(samples, n_blocks)]
+    return np.concatenate([*out, remover.flush()])
+
+
+def ringing(samples: FloatArray, seconds: float = 0.05) -> FloatArray:
+    """As a codec leaves it: around a jump it swings, before and after."""
+    t = np.arange(-round(seconds * RATE), round(seconds * RATE) + 1) / RATE
+    kernel = np.sinc(600 * t) * np.hanning(len(t))
+    padded = np.pad(samples, len(t) // 2, mode="edge")
+    return np.convolve(padded, kernel / kernel.sum(), "valid").astype(np.float32)
+
+
+@pytest.mark.parametrize("since", [0.3, 2.0, 2.97, 3.01, 5.5, 7.2])
+@pytest.mark.parametrize("n_blocks", [1, 29])
+def test_what_a_codec_makes_of_a_jump_between_silences_is_silence(since: float, n_blocks: int) -> None:
+    samples = ringing(stepped(8.0, (since, 0.3)))
+    assert float(np.abs(samples - stepped(8.0, (since, 0.3))).max()) > 0.1
+    out = heard(samples, n_blocks)
+    assert len(out) == len(samples)
+    assert float(np.abs(out).max()) < 1e-3
+
+
+def test_an_offset_that_a_codec_lets_begin_late_and_end_early_is_silence() -> None:
+    samples = stepped(6.0, (0.05, 0.3), (5.96, 0.0))
+    assert float(np.abs(heard(samples)).max()) < 1e-3
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "a.m4a", "a.aac", "a.wma", "a.ac3"])
+def test_silence_and_an_offset_through_a_codec(encode: Callable[..., Path], name: str) -> None:
+    rate = 48_000 if name == "a.ac3" else 44_100
+    samples = np.where(np.arange(7 * rate) < 3 * rate, 0, 0.3).astype(np.float32)
+    clip = load_clip(encode(samples, name, "-b:a", "128k", rate=rate), RATE)
+    assert clip.notes[1:2] == ("Nothing in it is above −60 dB.",)
+
+
+@pytest.mark.parametrize("place", [2.4, 2.75, 3.3, 3.6])
+def test_sound_near_a_jump_keeps_what_stands_at_the_jump(place: float) -> None:
+    """A tone so near that the jump lies in the music: nothing is silenced."""
+    samples = stepped(6.0, (3.0, 0.3))
+    n = round(0.45 * RATE)
+    at = round(place * RATE) - n // 2
+    samples[at : at + n] += sine(440.0, 0.45, level=0.2)[:n]
+    click = round(3.05 * RATE)
+    samples[click] += 0.4
+    out = heard(samples)
+    assert float(out[click]) > 0.3
