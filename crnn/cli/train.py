@@ -49,8 +49,9 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("--out", type=file_path, required=True, metavar="X.npz", help="archive to write")
     parser.add_argument(
         "--model",
-        metavar="NAME|DIR",
-        help="a model whose features they shall be (default: those of a start from scratch)",
+        default=DEFAULT_MODEL,
+        metavar="NAME|DIR|scratch",
+        help=f"the model that shall read them, or scratch: a training from nothing (default: {DEFAULT_MODEL})",
     )
     parser.add_argument("--jobs", type=job_count, default=os.cpu_count() or 1, metavar="N", help="default: all cores")
     parser.set_defaults(run=make_features)
@@ -179,7 +180,7 @@ def make_features(options: argparse.Namespace) -> int:
     from crnn.features.archive import make_archive, write_archive
 
     dataset = scan_dataset(options.dataset)
-    config = find_bundle(options.model).feature_config if options.model else FeatureConfig()
+    config = FeatureConfig() if options.model == "scratch" else find_bundle(options.model).feature_config
     with _counting("tracks") as on_progress:
         loaded = load_parts(
             join([dataset]),

@@ -24,7 +24,8 @@ def check_front_end(archive: LogMelArchive, config: FeatureConfig, name: str) ->
     if archive.n_mels != config.n_mels or transform_of(made_with) != transform_of(config):
         raise DatasetError(
             f"“{name}” holds {_in_words(made_with)}, the model reads {_in_words(config)}. Make it again from the "
-            "sounds with: python -m crnn features --model NAME, or choose a model that reads it."
+            "sounds with: python -m crnn features --model NAME (from scratch: --model scratch), or choose "
+            "a model that reads it."
         )
 
 

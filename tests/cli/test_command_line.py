@@ -13,7 +13,9 @@ import soundfile
 from sounds import RATE, noise, sine
 
 from crnn.__main__ import build_parser, main
-from crnn.features.archive import make_archive, to_uint8, write_archive
+from crnn.bundles.library import DEFAULT_MODEL, find_bundle
+from crnn.config import FeatureConfig
+from crnn.features.archive import make_archive, read_archive, to_uint8, write_archive
 from crnn.features.log_mel import log_mel
 
 FIELDS = {
@@ -254,13 +256,30 @@ def test_features_makes_an_archive_that_evaluates_alike(capsys, bundle, tmp_path
     for genre, frequency in (("bass", 80), ("treble", 9000)):
         (tmp_path / "set" / genre).mkdir(parents=True)
         soundfile.write(tmp_path / "set" / genre / f"{genre}.wav", sine(frequency, 14), RATE)
-    assert main(["features", str(tmp_path / "set"), "--out", str(tmp_path / "x.npz"), "--jobs", "1"]) == 0
+    options = ["--model", str(bundle.path), "--jobs", "1"]
+    assert main(["features", str(tmp_path / "set"), "--out", str(tmp_path / "x.npz"), *options]) == 0
     capsys.readouterr()
     answers = []
     for source in ("set", "x.npz"):
         main(["evaluate", str(tmp_path / source), "--model", str(bundle.path), "--format", "json"])
         answers.append(json.loads(capsys.readouterr().out))
     assert answers[0]["confusion"] == answers[1]["confusion"]
+
+
+@pytest.mark.parametrize(("options", "config"), [((), None), (("--model", "scratch"), FeatureConfig())])
+def test_features_are_those_of_the_default_model_or_of_a_start_from_scratch(
+    capsys, tmp_path, monkeypatch, options, config
+):
+    monkeypatch.setenv("GENRESCOPE_HOME", str(tmp_path / "home"))
+    (tmp_path / "set" / "bass").mkdir(parents=True)
+    soundfile.write(tmp_path / "set" / "bass" / "bass.wav", sine(80, 4), RATE)
+    out = tmp_path / "x.npz"
+    assert main(["features", str(tmp_path / "set"), "--out", str(out), "--jobs", "1", *options]) == 0
+    made = read_archive(out).feature_config or FeatureConfig()
+    assert made == (config or find_bundle(DEFAULT_MODEL).feature_config)
+    capsys.readouterr()
+    main(["classify", str(out), "--format", "json"])
+    assert ("error" in json.loads(capsys.readouterr().out)) == (config is not None)
 
 
 def test_models_lists_the_shelf_and_names_the_damaged(capsys, bundle, monkeypatch):
