@@ -28,13 +28,15 @@ _MAX_BAD_PACKETS = 50
 _MAX_FFMPEG_BYTES = 200 * 2**20
 _FORMATS = (
     "mov,matroska,webm,asf,caf,aac,ac3,eac3,amr,amrnb,amrwb,aiff,au,avi,dsf,dts,dtshd,flac,flv,loas,mp3,mpc,mpc8,"
-    "mpeg,mpegts,ogg,truehd,wav,w64,ape,tak,tta,wv"
+    "mlp,mpeg,mpegts,ogg,truehd,wav,w64,ape,tak,tta,wv"
 )
 # Those whose header says how long they are; of the others PyAV gives a guess by bit rate.
 _TIMED_FORMATS = frozenset({"mov", "matroska", "asf", "tta", "wv", "ape", "tak", "flac"})
 # So long is looked for sound in a track before another is taken for it.
 _PROBED_SECONDS = 120.0
 _AUDIBLE = 1e-3
+# Chunks end at a multiple of it (w64); what fills them up is no frame, though FFmpeg takes it for one.
+_CHUNK_STEP = 8
 # Of a codec whose frames differ in size, as those of Opus.
 _FRAME_SIZE = 1024
 _log = logging.getLogger(__name__)
@@ -66,6 +68,7 @@ def open_av(file: BinaryIO) -> Opened:
     n_channels = _plain_layout(stream)
     opened = Opened(int(stream.rate or 0), n_channels, iter(()), container.close, notes=notes)
     opened.format = container.format.name.split(",")[0]
+    opened.coding = f"{stream.codec_context.name}, {_channels(n_channels)}"
     if opened.format in _TIMED_FORMATS:
         opened.declared_seconds = _declared_seconds(container, stream)
     opened.blocks = _blocks(container, stream, opened)
@@ -118,7 +121,7 @@ def _plain_layout(stream: av.AudioStream) -> int:
     layout = context.layout
     n_channels = int(layout.nb_channels)
     if n_channels:
-        context.layout = {1: "mono", 2: "stereo"}.get(n_channels, f"{n_channels} channels")
+        context.layout = _channels(n_channels)
     return n_channels
 
 
@@ -189,13 +192,16 @@ def _choose(file: BinaryIO) -> tuple[int, tuple[str, ...]]:
 
 
 def _described(stream: Any) -> str:
-    n_channels = _plain_layout(stream)
-    channels = {1: "mono", 2: "stereo"}.get(n_channels, f"{n_channels} channels")
+    channels = _channels(_plain_layout(stream))
     tags = dict(stream.metadata)
     language = tags.get("language", "")
     title = tags.get("title") or ("" if language == "und" else language)
     title = "".join(char for char in title if char.isprintable())[:40]
     return ", ".join(filter(None, (title, stream.codec_context.name, channels)))
+
+
+def _channels(n_channels: int) -> str:
+    return {1: "mono", 2: "stereo"}.get(n_channels, f"{n_channels} channels")
 
 
 def _is_default(stream: Any) -> bool:
@@ -264,6 +270,8 @@ def _frames(container: Any, stream: av.AudioStream, opened: Opened) -> Iterator[
         try:
             frames = packet.decode()
         except av.FFmpegError:
+            if packet.size < _CHUNK_STEP:
+                continue
             opened.is_damaged = True
             n_bad += 1
             if n_bad > _MAX_BAD_PACKETS:

@@ -28,6 +28,7 @@ class Opened:
 
     declared_seconds: what its header says; 0 where that is unknown.
     format: of the container, as the library calls it, in small letters.
+    coding: of the sound, for a sentence; empty where it is not known.
     is_damaged: known when `blocks` has ended.
     by_soundfile: another library may read on where this one stops.
     seek: Goes to a second of the sound before the first block is read, where that is exact; None where it is not.
@@ -39,6 +40,7 @@ class Opened:
     close: Callable[[], None]
     declared_seconds: float = 0.0
     format: str = ""
+    coding: str = ""
     is_damaged: bool = False
     notes: tuple[str, ...] = ()
     by_soundfile: bool = False

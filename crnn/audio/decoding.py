@@ -62,6 +62,11 @@ class Decoder:
         """Let go of the libraries' handles; the file itself stays open."""
         self._opened.close()
 
+    @property
+    def coding(self) -> str:
+        """How the sound is coded, in parentheses; empty where that is not known."""
+        return f" ({self._opened.coding})" if self._opened.coding else ""
+
     def skip(self, seconds: float) -> float:
         """Go on before the first block, without decoding what is left out; how many seconds that are.
 

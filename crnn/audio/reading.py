@@ -17,6 +17,7 @@ from crnn.audio.cleaning import Cleaner, Findings
 from crnn.audio.decoding import UNKNOWN, Decoder
 from crnn.audio.files import ACCEPTED_FORMATS, called
 from crnn.errors import EmptyAudioError, UndecodableAudioError
+from crnn.limits import MIN_CLIP_SECONDS
 
 if TYPE_CHECKING:
     import soxr
@@ -138,8 +139,12 @@ class Reader:
         return None if source_rate == rate else soxr.ResampleStream(source_rate, rate, 1, dtype="float32", quality="HQ")
 
     def _check_content(self) -> None:
-        if not self._kinds and self._decoder.is_damaged:
-            raise UndecodableAudioError(f"{called(self._name)} {UNKNOWN}. Give audio: {ACCEPTED_FORMATS}.")
+        seconds = self.skipped_seconds + sum(self._kinds.values())
+        if self._decoder.is_damaged and seconds < MIN_CLIP_SECONDS:
+            read = f"; {seconds:.2f} s of it could be read" if seconds else ""
+            raise UndecodableAudioError(
+                f"{called(self._name)} {UNKNOWN}{self._decoder.coding}{read}. Give audio: {ACCEPTED_FORMATS}."
+            )
         if not self._kinds:
             raise EmptyAudioError(f"{called(self._name)} holds no sound. Choose a file that plays in a music player.")
         if self._findings.is_mostly_invalid:
