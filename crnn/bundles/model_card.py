@@ -105,7 +105,7 @@ def _calibration(bundle: Bundle) -> str:
         text = (
             f"Temperature {calibration.temperature:.2f}. Below a confidence of {calibration.unsure_below:.2f} the "
             f"answer is “unsure”. Genres of at least {calibration.set_threshold:.3f} form the "
-            f"{calibration.set_coverage:.0%} prediction set."
+            f"{100 * calibration.set_coverage:.0f} % prediction set."
         )
     else:
         text = (

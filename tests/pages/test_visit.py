@@ -45,6 +45,31 @@ def test_several_files_give_a_table_and_a_chosen_row_its_detail(app: AppTest) ->
     assert "Give audio: wav, mp3" in app.error[0].value, "an error is told in full"
 
 
+def test_file_that_is_added_to_others_is_the_one_on_show(app: AppTest) -> None:
+    upload(app, ("high.wav", TREBLE), ("low.wav", BASS))
+    app.session_state["listen.table"] = {"selection": {"rows": [], "columns": [], "cells": [[1, "Answer"]]}}
+    app.run()
+    assert "**low.wav**" in read(app)
+    upload(app, ("high.wav", TREBLE), ("low.wav", BASS), ("higher.wav", wav_bytes(sine(7000.0, 12.0))))
+    app.session_state["listen.table"] = {"selection": {"rows": [], "columns": [], "cells": [[1, "Answer"]]}}
+    app.run()
+    assert "**higher.wav**" in read(app), "the table's cell is that of before"
+
+
+def test_file_that_is_given_twice_is_one(app: AppTest) -> None:
+    upload(app, ("song.wav", TREBLE), ("song.wav", BASS), ("song.wav", TREBLE))
+    assert list(app.dataframe[0].value["Answer"]) == ["treble", "bass"]
+    assert [button.label for button in app.sidebar.button][:4:2] == ["song.wav", "song.wav"]
+    assert len(app.session_state["genrescope.heard"]) == 2
+
+
+def test_table_tells_a_sound_that_changes_as_the_headline_does(app: AppTest) -> None:
+    changes = wav_bytes(np.concatenate([sine(6000.0, 40.0), sine(60.0, 40.0)]))
+    upload(app, ("changes.wav", changes), ("low.wav", BASS))
+    assert verdict(app).startswith("Changes: ")
+    assert app.dataframe[0].value["Answer"][0] == verdict(app)
+
+
 def test_stopped_sound_keeps_what_was_heard_and_goes_on(app: AppTest) -> None:
     long = wav_bytes(np.tile(sine(60.0, 30.0, 8000), 20), 8000, "PCM_16")
     (model,) = find_models()[0]

@@ -129,7 +129,7 @@ def _second_say(model: Model) -> str:
     companion = model.bundle.companion
     if companion is None:
         return ""
-    return f" Asked is the first of the model's two networks; the second has {companion.weight:.0%} of the say."
+    return f" Asked is the first of the model's two networks; the second has {100 * companion.weight:.0f} % of the say."
 
 
 def _start(

@@ -10,12 +10,14 @@ from crnn import text
 from crnn.errors import CrnnError
 from crnn.inference import output
 from crnn.inference.classifier import Prediction
+from crnn.inference.stretches import of_prediction
 from crnn.untrusted import csv_line, json_line
 from ui.shared.state import ROW, Sound
 from ui.shared.words import plain
 
 _ROW_PIXELS = 33
 _MOST_ROWS = 8
+_CLICKED = "listen.clicked"
 Answered = list[tuple[Sound, Prediction | CrnnError]]
 
 
@@ -48,7 +50,9 @@ def choose_sound(answered: Answered) -> Sound:
 
 def _chosen(answered: Answered, cells: list[Any]) -> Sound:
     by_digest = {sound.digest: sound for sound, _ in answered}
-    if cells and 0 <= cells[0][0] < len(answered):
+    is_new, st.session_state[_CLICKED] = cells != st.session_state.get(_CLICKED), cells
+    # A table that has other files now keeps its cell: nobody clicked it again.
+    if is_new and cells and 0 <= cells[0][0] < len(answered):
         st.session_state[ROW] = answered[cells[0][0]][0].digest
     kept = by_digest.get(st.session_state.get(ROW, ""))
     if kept is not None:
@@ -60,7 +64,9 @@ def _row(sound: Sound, found: Prediction | CrnnError) -> dict[str, str | float |
     if isinstance(found, CrnnError):
         return {"File": sound.name, "Answer": _first_sentence(str(found)), "Confidence": None, "Length": ""}
     confidence = None if found.verdict == "silence" else found.confidence
-    answer = found.genre if found.verdict == "genre" else output.verdict_sentence(found)
+    answer = output.changes_sentence(of_prediction(found))
+    if not answer:
+        answer = found.genre if found.verdict == "genre" else output.verdict_sentence(found)
     return {
         "File": sound.name,
         "Answer": answer,

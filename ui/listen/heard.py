@@ -38,25 +38,27 @@ def draw_heard(model: Model | None) -> None:
 
 def _draw(number: int, each: Heard, model: Model | None) -> None:
     name = plain(each.sound.name or "recording")
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.button(
-            name if len(name) <= 20 else f"{name[:19]}…",
-            help=f"Bring back {name}. {_words(each, model)}",
-            on_click=state.bring_back,
-            args=(each.sound,),
-            key=f"heard.{number}",
-            type="tertiary",
-        )
-        st.space("stretch")
-        st.button(
-            ":material/close:",
-            help=f"Remove {name}",
-            on_click=_forget,
-            args=((each,),),
-            key=f"heard.remove.{number}",
-            type="tertiary",
-        )
-    st.caption(_words(each, model))
+    # The answer belongs to the name above it, not to the next.
+    with st.container(gap=None):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.button(
+                name if len(name) <= 20 else f"{name[:19]}…",
+                help=f"Bring back {name}. {_words(each, model)}",
+                on_click=state.bring_back,
+                args=(each.sound,),
+                key=f"heard.{number}",
+                type="tertiary",
+            )
+            st.space("stretch")
+            st.button(
+                ":material/close:",
+                help=f"Remove {name}",
+                on_click=_forget,
+                args=((each,),),
+                key=f"heard.remove.{number}",
+                type="tertiary",
+            )
+        st.caption(_words(each, model))
 
 
 def _words(each: Heard, model: Model | None) -> str:

@@ -116,7 +116,17 @@ def sounds() -> tuple[Sound, ...]:
 
 
 def give(given: tuple[Sound, ...]) -> None:
-    """Make `given` the sounds that the pages speak of, and remember them for the visit."""
+    """Make `given` the sounds that the pages speak of, and remember them for the visit.
+
+    Args:
+        given: What was given; what was given twice is one.
+    """
+    given = tuple({sound.digest: sound for sound in given}.values())
+    before = {sound.digest for sound in sounds()}
+    added = [sound.digest for sound in given if sound.digest not in before]
+    if before and added:
+        # Who adds a file to others wants its answer.
+        st.session_state[ROW] = added[0]
     st.session_state[SOUNDS] = given
     now = time.time()
     add_heard(heard(), tuple(Heard(sound, now) for sound in given))
