@@ -52,7 +52,8 @@ class Limits:
     server_bytes: of all visitors together.
     files_at_once: given together. sound_seconds: of one sound, picture or not.
     disk_bytes: of all that is kept for a person. models: of his own.
-    epochs, folds, tracks, training_seconds: of one training. learnt_seconds: of each track, from its beginning.
+    epochs, folds, tracks, training_seconds: of one training; training_bytes: of memory.
+    learnt_seconds: of each track, from its beginning.
     waiting: trainings in the queue, of all people. exports: networks that are converted at once, for all people.
     """
 
@@ -67,6 +68,7 @@ class Limits:
     folds: int
     tracks: int
     training_seconds: float
+    training_bytes: float
     learnt_seconds: float
     waiting: int
     exports: int
@@ -86,6 +88,7 @@ BY_MODE: dict[Mode, Limits] = {
         folds=20,
         tracks=MAX_TRACKS,
         training_seconds=float("inf"),
+        training_bytes=float("inf"),
         learnt_seconds=MAX_TRACK_SECONDS,
         waiting=0,
         exports=1_000,
@@ -102,6 +105,8 @@ BY_MODE: dict[Mode, Limits] = {
         folds=5,
         tracks=5000,
         training_seconds=2 * 3600.0,
+        # Of 192 tracks of half a minute: 1.5 GiB with a network of one's own, 1.4 with a head.
+        training_bytes=3 * 2**30,
         learnt_seconds=MAX_TRACK_SECONDS,
         waiting=8,
         exports=1,
@@ -119,6 +124,7 @@ BY_MODE: dict[Mode, Limits] = {
         folds=0,
         tracks=100,
         training_seconds=0.0,
+        training_bytes=0.0,
         learnt_seconds=60.0,
         waiting=0,
         exports=0,

@@ -308,7 +308,7 @@ def _new_folder(owner: Owner) -> Path:
 
 def _launch(run: Run, owner: Owner) -> Run:
     command = [sys.executable, "-m", "crnn.training.run_process", str(run.folder), str(queue.folder())]
-    command.append(str(owner.limits.training_seconds))
+    command += [str(owner.limits.training_seconds), str(owner.limits.training_bytes)]
     # Its home is its owner's: what it unpacks and remembers is his, and goes with him.
     environment = {
         **os.environ,

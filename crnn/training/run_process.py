@@ -1,22 +1,26 @@
-"""The process of a run: `python -m crnn.training.run_process FOLDER QUEUE SECONDS`. `crnn.jobs.runs` alone starts it.
+"""The process of a run: `python -m crnn.training.run_process FOLDER QUEUE SECONDS BYTES`, started by `crnn.jobs.runs`.
 
-It waits for its turn, then trains for at most so many seconds and keeps the best of them.
+It waits for its turn, then trains for at most so many seconds and keeps the best of them; beyond so many bytes of
+memory it ends in a sentence.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
 import sys
 import time
 import traceback
 from collections import deque
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crnn.errors import CrnnError
 from crnn.jobs import queue
+from crnn.jobs.memory import bound_this_process
 from crnn.jobs.runs import LOG_NAME, Account, Run
 from crnn.untrusted import VisibleFormatter
 
@@ -29,6 +33,10 @@ _LEAST_TO_JUDGE_SECONDS = 2.0
 _STRETCH_SECONDS = 20.0
 # So many times the pace of what comes after it is no pace.
 _BURST = 5
+_TOO_LARGE = (
+    "This training took more than the {:.1f} GiB of memory that one is given here, and was ended. Choose a smaller "
+    "preset, or fewer tracks; on a machine of your own it may take what there is."
+)
 
 
 class Watch:
@@ -154,13 +162,14 @@ def _is_burst(first: tuple[float, int], second: tuple[float, int], last: tuple[f
     return at_first > _BURST * since
 
 
-def main(folder: Path, queue_folder: Path, seconds: float) -> int:
+def main(folder: Path, queue_folder: Path, seconds: float, most_bytes: float) -> int:
     """Carry out the order in `folder` when its turn comes; the exit status.
 
     Args:
         folder: Of the run.
         queue_folder: Where runs of all owners wait for their turn.
         seconds: The most that it may take by the clock, pauses included; infinite for no bound.
+        most_bytes: Of memory; infinite for no bound.
     """
     run = Run(folder)
     leaving: list[int] = []
@@ -176,6 +185,7 @@ def main(folder: Path, queue_folder: Path, seconds: float) -> int:
         if not is_ours:
             account.tell(state="stopped", stage="ended", message="It was stopped before its turn came.")
             return 0
+        bound_this_process(most_bytes, partial(_end_for_memory, account, most_bytes))
         watch = Watch(run, account, seconds)
         watch.on_event({"event": "stage", "stage": "starting"})
         for name in ("SIGINT", "SIGTERM"):
@@ -204,6 +214,12 @@ def _carry_out(run: Run, watch: Watch) -> Outcome:
     return carry_out(order, on_event=watch.on_event, on_progress=watch.on_progress, should_stop=watch.should_stop)
 
 
+def _end_for_memory(account: Account, most_bytes: float) -> None:
+    account.tell(state="failed", message=_TOO_LARGE.format(most_bytes / 2**30))
+    # Its own memory is what there is too much of: no step more.
+    os._exit(1)
+
+
 def _conclude(account: Account, outcome: Outcome) -> None:
     message = " ".join(outcome.notes)
     if outcome.report is not None:
@@ -225,4 +241,4 @@ if __name__ == "__main__":
     handler = logging.StreamHandler()
     handler.setFormatter(VisibleFormatter())
     logging.getLogger("crnn").addHandler(handler)
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])))
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), *map(float, sys.argv[3:])))
