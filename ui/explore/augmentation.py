@@ -189,7 +189,8 @@ def _mixed(samples: FloatArray, others: FloatArray, config: FeatureConfig, other
     pair = np.stack([log_mel.log_mel(s, config) for s in (samples, np.resize(others, len(samples)))])
     mixed, share = _mix(pair, np.random.default_rng(seed))
     words = (
-        f"{100 * share:.0f} % this sound, {100 * (1 - share):.0f} % {other}, and so is the answer that the model learns to give "
+        f"{100 * share:.0f} % this sound, {100 * (1 - share):.0f} % {other}, and so is the answer "
+        "that the model learns to give "
         f"(mixup, Zhang 2018). {_GUESSED}"
     )
     return _reconstructed(pair[0], mixed, samples, config, words)
