@@ -60,8 +60,6 @@ def describe_non_audio(head: bytes) -> str | None:
     start = head.lstrip()[:64].lower()
     if start.startswith((b"<!doctype html", b"<html")):
         return "a web page"
-    if head and not head.strip(b"\x00"):
-        return "a file of zeros"
     return "a text file" if _is_text(head) else None
 
 

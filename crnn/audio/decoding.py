@@ -17,7 +17,8 @@ from crnn.audio import containers
 from crnn.audio.av_decoding import NoSoundInsideError, open_av, open_container
 from crnn.audio.blocks import SAMPLES_PER_READ, Block, Opened
 from crnn.audio.files import ACCEPTED_FORMATS, called, part_of
-from crnn.audio.parts import Contents, Part, examine, find_starts
+from crnn.audio.parts import Contents, Part, examine
+from crnn.audio.starts import find_starts, is_all_zeros
 from crnn.errors import UndecodableAudioError
 
 MAX_CHANNELS = 64
@@ -158,7 +159,7 @@ class Decoder:
             found = self._open_behind_junk()
             if found is not None:
                 return found
-            other = containers.describe_non_audio(_head(self._file))
+            other = "a file of zeros" if is_all_zeros(self._file) else containers.describe_non_audio(_head(self._file))
             if other:
                 raise UndecodableAudioError(
                     f"{called(self._name)} is {other}. Give audio: {ACCEPTED_FORMATS}."

@@ -73,36 +73,14 @@ def is_frame(head: bytes) -> bool:
     return len(head) < frame.n_bytes + 4 or _parse(head[frame.n_bytes : frame.n_bytes + 4]) is not None
 
 
-def first_frame(data: bytes, *, n_in_row: int) -> int:
-    """Where so many frames of one kind, or of ADTS (AAC), follow each other; -1 if nowhere.
+def frame_bytes(head: bytes) -> int:
+    """Bytes of the frame of layer 1, 2 or 3 that begins here; 0 if none does.
 
     Args:
-        data: The beginning of a file, or some of it.
-        n_in_row: Frames that must follow each other; one alone is found by chance in any data.
+        head: Its first four bytes, or more.
     """
-    at = data.find(b"\xff")
-    while at >= 0:
-        if _follow(data, at, n_in_row):
-            return at
-        at = data.find(b"\xff", at + 1)
-    return -1
-
-
-def _follow(data: bytes, at: int, n_in_row: int) -> bool:
-    kind = data[at + 1 : at + 2]
-    for _ in range(n_in_row):
-        head = data[at : at + 7]
-        if head[:1] != b"\xff" or head[1:2] != kind:
-            return False
-        if len(head) == 7 and head[1] & 0xF6 == 0xF0:
-            n_bytes = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
-        else:
-            frame = _parse(head[:4])
-            n_bytes = frame.n_bytes if frame else 0
-        if n_bytes < 7:
-            return False
-        at += n_bytes
-    return True
+    frame = _parse(head[:4])
+    return frame.n_bytes if frame else 0
 
 
 def walk(file: BinaryIO, start: int, end: int) -> list[Walk]:

@@ -18,15 +18,8 @@ from crnn.audio import extents, flac, mpeg
 _STEP = 1 << 20
 # Less than this beyond the declared end is a tag or padding, not sound that was left out.
 _FEW_BYTES = 2048
-# So many places are tried; each is opened.
-_MAX_STARTS = 8
 _CHUNKED = frozenset({b"RIFF", b"RF64", b"FORM"})
 _KINDS = frozenset({b"WAVE", b"AIFF", b"AIFC"})
-# Of files that may begin behind junk, each long enough not to be found by chance.
-_MAGICS = (
-    *(b"fLaC\0\0\0\x22", b"OggS\0\x02", b"\x1a\x45\xdf\xa3", b"wvpk", b"TTA1", b"caff\0\x01", b"ADIF", b".snd\0\0"),
-    *(b"riff\x2e\x91\xcf\x11", b"FLV\1", b"Creative Voice File\x1a", b"#!AMR", b"\x7f\xfe\x80\x01"),
-)
 _TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICS")
 
 
@@ -84,47 +77,6 @@ def examine(file: BinaryIO) -> Contents:
     if head[:4] == b".snd":
         return _au(head, size)
     return _caf(file, head, size) if head[:4] == b"caff" else whole
-
-
-def find_starts(file: BinaryIO, limit: int = 2 * _STEP) -> list[int]:
-    """Where sound may begin behind a tag, zeros, an HTTP header or other junk, the likeliest place first.
-
-    Args:
-        file: The file; its position is changed.
-        limit: Bytes that are looked through.
-    """
-    size = file.seek(0, io.SEEK_END)
-    file.seek(0)
-    head = file.read(limit)
-    tag = mpeg.id3_size(head[:10])
-    found = {at for at in (*_magics(head, size), mpeg.first_frame(head, n_in_row=4)) if 0 < at < size}
-    # What stands behind a tag is what the tag belongs to, of whatever format.
-    return [*([tag] if 0 < tag < size else []), *sorted(found - {tag})][:_MAX_STARTS]
-
-
-def _magics(head: bytes, size: int) -> Iterator[int]:
-    for magic in _MAGICS:
-        yield head.find(magic)
-    for outer, inner in ((b"RIFF", b"WAVE"), (b"RIFF", b"AVI "), (b"RF64", b"WAVE"), (b"FORM", b"AIFF")):
-        at = head.find(outer)
-        while at >= 0 and not (head[at + 8 : at + 12] == inner and _has_room(head[at : at + 8], size - at)):
-            at = head.find(outer, at + 1)
-        yield at
-    yield head.find(b"\x30\x26\xb2\x75\x8e\x66\xcf\x11")
-    yield head.find(b"ftyp") - 4
-    at = head.find(b"ID3")
-    while at >= 0 and not mpeg.id3_size(head[at : at + 10]):
-        at = head.find(b"ID3", at + 1)
-    yield at
-
-
-def _has_room(head: bytes, n_bytes: int) -> bool:
-    """Whether the data that a header counts are there.
-
-    TAK, OptimFROG and Shorten keep the header of the wav that they pack: what follows it is no wav, but noise.
-    """
-    declared = int.from_bytes(head[4:8], "big" if head[:4] == b"FORM" else "little")
-    return declared in {0, 0xFFFFFFFF} or declared <= n_bytes + _FEW_BYTES
 
 
 # Ogg
