@@ -48,7 +48,8 @@ SPARE_DISK_BYTES = 500 * 2**20
 class Limits:
     """What one person may ask of a server, by its mode.
 
-    upload_bytes: of one file. held_bytes: of all that a visitor gave and that is in memory at a time;
+    upload_bytes: of one file. held_bytes: of what a visitor's uploaders hold, and of what he gave before it;
+    visit_bytes: of all that is in memory for him, what is shown, played and downloaded among it;
     server_bytes: of all visitors together.
     files_at_once: given together. sound_seconds: of one sound, picture or not.
     disk_bytes: of all that is kept for a person. models: of his own.
@@ -59,6 +60,7 @@ class Limits:
 
     upload_bytes: int
     held_bytes: int
+    visit_bytes: int
     server_bytes: int
     files_at_once: int
     sound_seconds: float
@@ -79,6 +81,7 @@ BY_MODE: dict[Mode, Limits] = {
     "local": Limits(
         upload_bytes=200 * 2**20,
         held_bytes=4 * 2**30,
+        visit_bytes=2**40,
         server_bytes=2**40,
         files_at_once=MAX_FILES_AT_ONCE,
         sound_seconds=float("inf"),
@@ -96,7 +99,8 @@ BY_MODE: dict[Mode, Limits] = {
     "shared": Limits(
         upload_bytes=200 * 2**20,
         held_bytes=400 * 2**20,
-        server_bytes=2**30,
+        visit_bytes=2**30,
+        server_bytes=3 * 2**29,
         files_at_once=50,
         sound_seconds=3 * 3600.0,
         disk_bytes=2 * 2**30,
@@ -114,6 +118,7 @@ BY_MODE: dict[Mode, Limits] = {
     "public": Limits(
         upload_bytes=50 * 2**20,
         held_bytes=100 * 2**20,
+        visit_bytes=300 * 2**20,
         server_bytes=600 * 2**20,
         files_at_once=20,
         sound_seconds=3600.0,

@@ -28,7 +28,7 @@ def home(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     yield tmp_path / "home"
     for name, value in kept.items():
         config.set_option(name, value)
-    doorman._stand.clear()
+    doorman._standing.clear()
 
 
 def train() -> AppTest:
@@ -84,7 +84,7 @@ def test_what_is_missing_is_said_and_nothing_is_learnt_without_it(home: Path) ->
     assert app.button(key="train.visit.learn").disabled
     app = add(app, "drone", 50.0, 60.0)
     assert "**drone** · 2 clips" in read(app)
-    assert "Two genres are needed, with 2 clips each at least." in read(app)
+    assert "Each genre needs 3 clips at least" in read(app)
     assert app.button(key="train.visit.learn").disabled
     assert "drone" not in state_of(add(app, "", 5000.0), "error")
     assert "Both are needed" in read(app)

@@ -13,6 +13,8 @@ from tiny_bundle import tiny_bundle
 from crnn import limits
 from crnn.bundles.companion import Companion
 from crnn.config import FeatureConfig
+from crnn.data.demo import STYLES, synthesize
+from crnn.data.tracks import Track
 from crnn.errors import DatasetError, EmptyAudioError, NotAllowedError, TooFewTracksError
 from crnn.inference.classifier import Classifier
 from crnn.owner import MACHINE, Owner
@@ -36,6 +38,7 @@ def clip(hz: float, seconds: float = 3.0) -> bytes:
 
 def given(body: Classifier) -> list[VisitTrack]:
     clips = [("drone", 50.0), ("drone", 60.0), ("drone", 70.0), ("whistle", 5000.0), ("whistle", 6000.0)]
+    clips += [("whistle", 7000.0)]
     return [visit_head.hear(body, clip(hz), f"{hz:.0f}.wav", genre, owner=STRANGER) for genre, hz in clips]
 
 
@@ -90,22 +93,47 @@ def segments_of(body: Classifier, hz: float) -> np.ndarray:
 
 def test_the_report_is_by_folds_over_all_clips(body: Classifier) -> None:
     report = visit_head.teach(given(body), body.bundle, owner=STRANGER).report
-    assert report["scores"]["n_tracks"] == 5
-    assert report["scores"]["confusion"] == [[3, 0], [0, 2]]
+    assert report["scores"]["n_tracks"] == 6
+    assert report["scores"]["confusion"] == [[3, 0], [0, 3]]
     assert report["is_calibrated"] is False
-    assert report["lucky_guess"] == {"genre": "drone", "accuracy": 0.6}
-    assert report["protection"][0].startswith("Scored by 2 folds")
+    assert report["lucky_guess"] == {"genre": "whistle", "accuracy": 0.5}
+    assert report["protection"][0].startswith("Scored by 3 folds")
     assert {track["path"] for track in report["tracks"]} == {None}
+
+
+def song(seed: int, start: float = 0.0) -> bytes:
+    """A made-up song from a moment on, at another level."""
+    samples = synthesize(sorted(STYLES)[seed], seed, 20.0, RATE)[round(start * RATE) :]
+    return wav_bytes((1.0 - start / 10) * samples, RATE, "PCM_16")
+
+
+def test_parts_of_one_recording_lie_on_one_side_of_a_fold(body: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    dealt: list[dict[str, tuple[Track, ...]]] = []
+    deal = visit_head.most_folds
+    monkeypatch.setattr(visit_head, "most_folds", lambda *order: dealt.append(deal(*order)) or dealt[-1])
+    clips = [("a", song(1)), ("a", song(1, 3.2)), ("a", song(2)), ("a", song(3))]
+    clips += [("b", song(seed)) for seed in (4, 5, 6)]
+    tracks = [
+        visit_head.hear(body, data, f"{number}.wav", genre, owner=STRANGER)
+        for number, (genre, data) in enumerate(clips)
+    ]
+    report = visit_head.teach(tracks, body.bundle, owner=STRANGER).report
+    pair = {"0.wav", "1.wav"}
+    assert [pair & {track.track_id for track in part} for part in dealt[0].values()].count(pair) == 1
+    assert "Copies of one recording stay in one part." in " ".join(report["protection"])
+    alike = [visit_head.hear(body, song(1, start), f"{start}.wav", "a", owner=STRANGER) for start in (0.0, 2.1, 4.2)]
+    with pytest.raises(TooFewTracksError, match="The clips of “a” are one recording"):
+        visit_head.teach([*alike, *tracks[4:]], body.bundle, owner=STRANGER)
 
 
 def test_what_is_missing_is_said_before_and_refused_after(body: Classifier) -> None:
     tracks = given(body)
     assert visit_head.what_is_missing(tracks) == ""
-    assert visit_head.what_is_missing(tracks[:4]).endswith("too few in “whistle”.")
-    assert visit_head.what_is_missing(tracks[:3]) == "Two genres are needed, with 2 clips each at least."
-    assert visit_head.what_is_missing([]) == "Two genres are needed, with 2 clips each at least."
+    assert visit_head.what_is_missing(tracks[:5]).endswith("too few in “whistle”.")
+    assert visit_head.what_is_missing(tracks[:3]) == "Two genres are needed, with 3 clips each at least."
+    assert visit_head.what_is_missing([]) == "Two genres are needed, with 3 clips each at least."
     with pytest.raises(TooFewTracksError, match="too few in “whistle”"):
-        visit_head.teach(tracks[:4], body.bundle, owner=STRANGER)
+        visit_head.teach(tracks[:5], body.bundle, owner=STRANGER)
 
 
 def test_a_clip_given_twice_is_one_and_moves_to_its_last_genre() -> None:

@@ -12,19 +12,29 @@ import pytest
 
 from crnn.errors import CrnnError
 from crnn.limits import BY_MODE
+from ui.shared import holdings
 from ui.shared.answer_cache import View
 from ui.shared.doorman import _Uploads
 from ui.shared.holdings import HELD, Holdings
+from ui.shared.media_door import MediaDoor
 from ui.shared.state import Sound
 
-LIMITS = dataclasses.replace(BY_MODE["public"], held_bytes=100, server_bytes=250)
+LIMITS = dataclasses.replace(BY_MODE["public"], held_bytes=100, visit_bytes=200, server_bytes=250)
 
 
-def uploads(stored: dict[str, list[bytes]], held: Holdings | None = None) -> _Uploads:
+def uploads(stored: dict[str, list[bytes]], held: Holdings | None = None, media: MediaDoor | None = None) -> _Uploads:
     storage = {v: {str(i): SimpleNamespace(data=d) for i, d in enumerate(files)} for v, files in stored.items()}
     store: Any = SimpleNamespace(file_storage=storage, add_file=None, get_upload_urls=None)
     runtime: Any = SimpleNamespace(uploaded_file_mgr=store, is_active_session=lambda _: True)
-    return _Uploads(runtime, LIMITS, held or Holdings())
+    return _Uploads(runtime, LIMITS, held or Holdings(), media or media_of({}))
+
+
+def media_of(files: dict[str, bytes]) -> MediaDoor:
+    """A door with one file for each visit."""
+    door = MediaDoor.__new__(MediaDoor)
+    door._owners = {f"of {visit}": visit for visit in files}
+    door._store = SimpleNamespace(_files_by_id={f"of {v}": SimpleNamespace(content=d) for v, d in files.items()})  # type: ignore[assignment]
+    return door
 
 
 class Thing:
@@ -67,6 +77,25 @@ def test_sounds_count_whoever_holds_them_and_as_long_as_that() -> None:
 def test_a_full_server_says_so() -> None:
     held = Holdings()
     thing = Thing(held, bytes(100))
-    held.check_room(101)
+    held.check_room(dataclasses.replace(LIMITS, server_bytes=101))
     with pytest.raises(CrnnError, match="as it can"):
-        held.check_room(len(thing.data))
+        held.check_room(dataclasses.replace(LIMITS, server_bytes=len(thing.data)))
+
+
+def test_all_that_is_made_for_a_visitor_counts_against_him(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was heard, shown, played and downloaded, beside what his uploaders hold."""
+    played, held = bytes(60), Holdings()
+    monkeypatch.setattr(holdings, "get_script_run_ctx", lambda: SimpleNamespace(session_id="ann"))
+    things = [Thing(held, bytes(50)), Thing(held, played)]
+    door = uploads({"ann": [bytes(40)]}, held, media_of({"ann": played, "ben": bytes(20)}))
+    # 40 + 50 + 60, and what plays is what is shown.
+    assert door._has_room("ann", 50)
+    assert not door._has_room("ann", 51)
+    assert not uploads({"ann": [bytes(40)]}, held, media_of({"ann": bytes(61)}))._has_room("ann", 1)
+    assert door._has_room("ben", 80)
+    assert not door._has_room("ben", 81)
+    held.check_room(dataclasses.replace(LIMITS, visit_bytes=111))
+    with pytest.raises(CrnnError, match="for you as it holds for one visitor"):
+        held.check_room(dataclasses.replace(LIMITS, visit_bytes=110))
+    del things[0]
+    assert door._has_room("ann", 60)

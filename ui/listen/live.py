@@ -107,7 +107,7 @@ def _begin(message: Message, model: Model) -> _Open | None:
     try:
         # The last of a sound that a page can show and that may be given.
         granted = visitor.owner().limits
-        HELD.check_room(granted.server_bytes)
+        HELD.check_room(granted)
         kept_seconds = min(MAX_CLIP_SECONDS, granted.upload_bytes / (_BYTES_PER_SAMPLE * message.rate) - 1)
         opened = _Open(message.listening, LiveListening(classifier(model), message.rate, kept_seconds=kept_seconds))
         HELD.add(opened.live, lambda live: {id(live): live.n_kept_bytes})
@@ -129,7 +129,7 @@ def _take(message: Message, opened: _Open) -> Sound | None:
     new = message.samples[(live.n_samples - message.at) * _BYTES_PER_SAMPLE :]
     granted = visitor.owner().limits
     if new:
-        HELD.check_room(granted.server_bytes)
+        HELD.check_room(granted)
         live.push(new)
         live.answer()
     longest = granted.sound_seconds

@@ -56,10 +56,10 @@ def _stand(runtime: Runtime, mode: Mode) -> None:
     most_mb = limits.upload_bytes >> 20
     if int(st.get_option("server.maxUploadSize")) > most_mb:
         config.set_option("server.maxUploadSize", most_mb)
-    uploads = _Uploads(runtime, limits, HELD)
-    uploads.close_the_door()
     media = MediaDoor(runtime)
     media.close()
+    uploads = _Uploads(runtime, limits, HELD, media)
+    uploads.close_the_door()
     _keep_other_pages_out(mode)
     if mode != "local":
         # A fault's text may name what is another's; the log has it.
@@ -97,10 +97,11 @@ class _Uploads:
         runtime: The server's.
         limits: What one visitor may hold.
         held: What is held of all visitors' sounds beside it, which counts as well.
+        media: What they play and download, which counts, too.
     """
 
-    def __init__(self, runtime: Runtime, limits: Limits, held: Holdings) -> None:
-        self._runtime, self._limits, self._held = runtime, limits, held
+    def __init__(self, runtime: Runtime, limits: Limits, held: Holdings, media: MediaDoor) -> None:
+        self._runtime, self._limits, self._held, self._media = runtime, limits, held, media
         # Its own manager of uploads has more to it than the protocol of that name.
         self._store = cast("Any", runtime.uploaded_file_mgr)
         self._is_active, self._add, self._urls = (
@@ -127,12 +128,20 @@ class _Uploads:
             visit: [file.data for file in list(files.values())]
             for visit, files in list(self._store.file_storage.items())
         }
-        # What was heard before makes room for what comes (`state.add_heard`), so it does not count against its
-        # visitor, but against the server: each object once, as an uploader and the list of what was heard share it.
-        everything = self._held.weights()
+        # What was heard before makes room for what comes (`state.add_heard`), so the uploaders have a bound of their
+        # own. Each object counts once: an uploader, the list of what was heard and a player may share it.
+        mine = {id(data): len(data) for data in stored.get(session_id, ())}
+        visit = self._held.weights(session_id) | self._media.weights(session_id) | mine
+        everything = self._held.weights() | self._media.weights()
         everything |= {id(data): len(data) for sounds in stored.values() for data in sounds}
-        mine = sum(map(len, stored.get(session_id, ()))) + n_bytes
-        return mine <= self._limits.held_bytes and sum(everything.values()) + n_bytes <= self._limits.server_bytes
+        return all(
+            sum(weights.values()) + n_bytes <= most
+            for weights, most in (
+                (mine, self._limits.held_bytes),
+                (visit, self._limits.visit_bytes),
+                (everything, self._limits.server_bytes),
+            )
+        )
 
     def _get_upload_urls(self, session_id: str, file_names: Any) -> Any:
         ids = self._expected.setdefault(session_id, set())

@@ -19,6 +19,7 @@ from crnn.evaluation.report import Report
 from crnn.training import visit_head
 from crnn.training.visit_head import VisitTrack
 from ui.shared import state, visitor
+from ui.shared.holdings import HELD
 
 
 def tracks() -> tuple[VisitTrack, ...]:
@@ -53,8 +54,10 @@ def add(
     for number, (file_name, data) in enumerate(clips):
         tell = partial(on_progress, number / len(clips), f"Listening to {number + 1} of {len(clips)} clips")
         try:
+            HELD.check_room(owner.limits)
             heard = visit_head.hear(body, data, file_name, name, owner=owner, on_block=tell)
             st.session_state[state.LESSON] = visit_head.with_track(tracks(), heard, owner)
+            HELD.add(heard, _weigh)
         except CrnnError as err:
             faults.append(str(err))
     _forget_model()
@@ -102,6 +105,10 @@ def report() -> Report | None:
 def _forget_model() -> None:
     st.session_state.pop(state.TAUGHT, None)
     st.session_state.pop(state.TAUGHT_REPORT, None)
+
+
+def _weigh(track: VisitTrack) -> dict[int, int]:
+    return {id(part): part.nbytes for part in (track.embedding, track.picture) if part is not None}
 
 
 def _start() -> state.Model:

@@ -9,6 +9,7 @@ from crnn.evaluation import report as reports
 from crnn.evaluation.report import Report
 from crnn.text import number_of
 from crnn.training import visit_head
+from crnn.training.own_genres import LEAST_CLIPS
 from ui.shared import lesson, limits, promises, state
 from ui.shared.words import plain
 from ui.train.results import draw_results
@@ -21,7 +22,7 @@ def draw_lesson() -> None:
     """The way from clips to a model: give, teach, read how good it is, use it."""
     st.subheader("Teach it genres of your own", anchor=False)
     st.markdown(
-        f"Name a genre and give clips of it, {visit_head.LEAST_CLIPS} at least; then another genre. Ten of each make a "
+        f"Name a genre and give clips of it, {LEAST_CLIPS} at least; then another genre. Ten of each make a "
         "better model. It learns them in seconds, serves you alone, and is gone when you leave."
     )
     left, right = st.columns([3, 2], gap="medium")
