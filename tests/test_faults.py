@@ -102,6 +102,28 @@ def test_a_full_disk_leaves_the_shelf_as_it_was(small_disk: Path, monkeypatch: p
         assert list_bundles(small_disk / "models") == ([tiny], {})
 
 
+@pytest.mark.parametrize("leave", [0, 3000])
+def test_a_full_temporary_folder_is_a_sentence_and_stays_clean(
+    small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leave: int
+) -> None:
+    monkeypatch.setenv("GENRESCOPE_MODELS", str(tmp_path / "models"))
+    packed = library.pack(tiny_bundle(tmp_path / "tiny"))
+    monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
+    ballast = fill(small_disk, leave)
+    with pytest.raises(BundleError, match=rf"to be tried out: No space left on device in {small_disk}\. Make room"):
+        library.import_zip(packed, "new", owner=MACHINE)
+    assert list(small_disk.iterdir()) == [ballast]
+    assert list_bundles(tmp_path / "models") == ([], {})
+
+
+def test_no_temporary_folder_at_all_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = library.pack(tiny_bundle(tmp_path / "tiny"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(tmp_path / "gone")])
+    with pytest.raises(BundleError, match=r"to be tried out: no temporary folder has room\. Make room"):
+        library.import_zip(packed, "new", owner=MACHINE)
+
+
 def test_what_would_fill_the_disk_is_not_begun(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENRESCOPE_HOME", str(small_disk))
     for action in (

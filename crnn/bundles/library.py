@@ -361,8 +361,9 @@ def _temporary_folder(fault: str) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="genrescope-", ignore_cleanup_errors=True) as folder:
             yield Path(folder)
     except OSError as err:
-        where = tempfile.gettempdir() if tempfile.tempdir else "the temporary folder"
-        raise BundleError(f"{fault}: {err.strerror or err} in {where}. Make room there, or set TMPDIR.") from err
+        # Where none can be written to, the error is a list of all that were tried.
+        what = f"{err.strerror or err} in {tempfile.tempdir}" if tempfile.tempdir else "no temporary folder has room"
+        raise BundleError(f"{fault}: {what}. Make room there, or set TMPDIR.") from err
 
 
 def _check_it_serves(folder: Path) -> None:
