@@ -6,6 +6,7 @@ Only the headers of blocks are read; a size that leads out of the file ends the 
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Callable
 from typing import BinaryIO
@@ -83,45 +84,61 @@ def _w64_end(file: BinaryIO, start: int, size: int) -> int:
     return start + int.from_bytes(_read(file, start + 16, 8), "little")
 
 
-def _caf_end(file: BinaryIO, start: int, size: int) -> int:
-    at = start + 8
-    for _ in range(_MAX_BLOCKS):
-        head = _read(file, at, 12)
-        if len(head) < 12 or head[:4] == b"caff":
+def _behind_boxes(
+    file: BinaryIO, at: int, n_head: int, length: Callable[[bytes], int], is_another: Callable[[bytes], bool]
+) -> int:
+    """Behind boxes that follow each other, where they end or another file begins.
+
+    Args:
+        file: The file.
+        at: Where the first one begins.
+        n_head: Bytes of a box that tell how long it is.
+        length: Bytes of the box with this head, head and all; 0 where it goes on to the end of the file.
+        is_another: Whether this is no box of the same file.
+    """
+    for number in range(_MAX_BLOCKS):
+        head = _read(file, at, n_head)
+        if len(head) < n_head or (number and is_another(head)):
             break
-        n_bytes = int.from_bytes(head[4:], "big", signed=True)
-        if n_bytes < 0:
-            return size
-        at += 12 + n_bytes
+        n_bytes = length(head)
+        if not n_bytes:
+            return file.seek(0, io.SEEK_END)
+        at += n_bytes
     return at
+
+
+def _caf_end(file: BinaryIO, start: int, size: int) -> int:
+    def length(head: bytes) -> int:
+        n_bytes = int.from_bytes(head[4:], "big", signed=True)
+        return 12 + n_bytes if n_bytes >= 0 else 0
+
+    return _behind_boxes(file, start + 8, 12, length, lambda head: head[:4] == b"caff")
 
 
 def _mp4_end(file: BinaryIO, start: int, size: int) -> int:
-    at = start
-    for _ in range(_MAX_BLOCKS):
-        head = _read(file, at, 16)
-        if len(head) < 8 or (head[4:8] == b"ftyp" and at > start):
-            break
+    def length(head: bytes) -> int:
         n_bytes = int.from_bytes(head[:4], "big")
         if n_bytes == 1:
-            n_bytes = int.from_bytes(head[8:16], "big")
-        if n_bytes < 8:
-            return size
-        at += n_bytes
-    return at
+            n_bytes = int.from_bytes(head[8:], "big")
+        return n_bytes if n_bytes >= 8 else 0
+
+    return _behind_boxes(file, start, 16, length, lambda head: head[4:8] == b"ftyp")
 
 
 def _asf_end(file: BinaryIO, start: int, size: int) -> int:
-    at = start
-    for _ in range(_MAX_BLOCKS):
-        head = _read(file, at, 24)
-        if len(head) < 24 or (head.startswith(_ASF_HEADER) and at > start):
-            break
+    def length(head: bytes) -> int:
         n_bytes = int.from_bytes(head[16:], "little")
-        if n_bytes < 24:
-            return size
-        at += n_bytes
-    return at
+        return n_bytes if n_bytes >= 24 else 0
+
+    return _behind_boxes(file, start, 24, length, lambda head: head.startswith(_ASF_HEADER))
+
+
+def _wavpack_end(file: BinaryIO, start: int, size: int) -> int:
+    def is_another(head: bytes) -> bool:
+        place, flags = struct.unpack("<I4xI", head[16:28])
+        return head[:4] != b"wvpk" or bool(place == 0 and flags & _WV_FIRST_BLOCK)
+
+    return _behind_boxes(file, start, 32, lambda head: 8 + int.from_bytes(head[4:8], "little"), is_another)
 
 
 def _matroska_end(file: BinaryIO, start: int, size: int) -> int:
@@ -146,16 +163,3 @@ def _tta_end(file: BinaryIO, start: int, size: int) -> int:
     table = _read(file, start + 22, 4 * min(n_frames, _MAX_BLOCKS))
     lengths = struct.unpack(f"<{len(table) // 4}I", table[: len(table) // 4 * 4])
     return start + 22 + 4 * n_frames + 4 + sum(lengths)
-
-
-def _wavpack_end(file: BinaryIO, start: int, size: int) -> int:
-    at = start
-    for _ in range(_MAX_BLOCKS):
-        head = _read(file, at, 32)
-        if len(head) < 32 or head[:4] != b"wvpk":
-            break
-        n_bytes, place, flags = struct.unpack("<I8xI4xI", head[4:28])
-        if at > start and place == 0 and flags & _WV_FIRST_BLOCK:
-            break
-        at += 8 + n_bytes
-    return at
