@@ -6,9 +6,9 @@ reading, one file that loads nothing.
 
 from __future__ import annotations
 
+import html
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from crnn.bundles.bundle import Bundle
 from crnn.data.collection import Collection
 from crnn.data.scan import Track
 from crnn.evaluation.metrics import wilson_interval
+from crnn.untrusted import visible
 
 Report = dict[str, Any]
 
@@ -161,8 +162,8 @@ def to_html(report: Report, name: str = "a new model") -> str:
     parts = [f"<h1>Report on {escape(name)}</h1>", f"<p>{escape(headline(report))} {escape(perspective(report))}</p>"]
     data = report["data"]
     parts.append(
-        f"<p>Learnt from {escape(str(data.get('name')))}, {data.get('n_tracks')} tracks. "
-        f"Made {report['created'][:10]}.</p>"
+        f"<p>Learnt from {escape(str(data.get('name')))}, {escape(str(data.get('n_tracks')))} tracks. "
+        f"Made {escape(str(report['created'])[:10])}.</p>"
     )
     parts += [_list("What the split protects against", report["protection"]), _list("Notes", report["notes"])]
     scores = report["scores"]
@@ -174,8 +175,15 @@ def to_html(report: Report, name: str = "a new model") -> str:
     parts += ["<h2>Epochs</h2>", f"<p>{escape(kept_sentence(report))}</p>", _history_table(report)]
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
+        # Should markup ever come through, it fetches and runs nothing.
+        "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         f"<title>Report on {escape(name)}</title><style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
     )
+
+
+def escape(text: str) -> str:
+    """Text that others chose as text of a page: no markup, and nothing that is not seen (text that runs backwards)."""
+    return html.escape(visible(text))
 
 
 def _percent(share: float) -> str:

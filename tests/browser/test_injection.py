@@ -119,6 +119,11 @@ def test_on_every_page_it_is_text(watch: Watch, address: str, ffmpeg: str, tmp_p
 
     page.get_by_role("link", name="Models").click()
     expect(page.get_by_text("SHA-256 of its network")).to_be_visible()
+    # Its CSV would hold names as formulas.
+    page.get_by_test_id("stDataFrame").first.hover()
+    toolbar = page.get_by_test_id("stElementToolbarButton")
+    toolbar.filter(has=page.get_by_label("Search")).first.wait_for()
+    assert toolbar.filter(has=page.get_by_label("Download as CSV")).first.is_hidden()
     watch.check()
 
     page.get_by_role("link", name="Train").click()
@@ -131,13 +136,13 @@ def test_on_every_page_it_is_text(watch: Watch, address: str, ffmpeg: str, tmp_p
                     "mimeType": "audio/wav",
                     "buffer": wav_bytes(sine(hz + n)),
                 }
-                for n in range(2)
+                for n in range(3)
             ]
         )
-        expect(page.get_by_test_id("stFileChip")).to_have_count(2)
+        expect(page.get_by_test_id("stFileChip")).to_have_count(3)
         page.get_by_role("button", name="Add them").click()
         expect(page.get_by_test_id("stFileChip")).to_have_count(0)
-        page.get_by_text(" · 2 clips").first.wait_for()
+        page.get_by_text(" · 3 clips").first.wait_for()
     page.get_by_role("button", name="Learn them").click()
     expect(page.get_by_text("unheard tracks right")).to_be_visible()
     page.locator(".js-plotly-plot .heatmaplayer").first.wait_for(state="attached")
@@ -159,7 +164,7 @@ def test_the_report_is_text(watch: Watch, tmp_path: Path) -> None:
     track = {"track_id": SCRIPT, "genre": IMAGE, "answer": LINK, "confidence": 0.9}
     report = {
         "created": IMAGE,
-        "data": {"name": LINK, "n_tracks": 2},
+        "data": {"name": LINK, "n_tracks": IMAGE},
         "genres": list(GENRES),
         "scores": scores,
         "lucky_guess": {"genre": IMAGE, "accuracy": 0.5},
@@ -173,6 +178,10 @@ def test_the_report_is_text(watch: Watch, tmp_path: Path) -> None:
     watch.page.goto((tmp_path / "report.html").as_uri())
     assert "onerror=window.owned=1" in watch.page.locator("body").inner_text()
     watch.check()
+    # Even markup that came through would run and fetch nothing.
+    watch.page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=window.owned=1>')")
+    watch.page.evaluate("() => new Promise(done => setTimeout(done, 200))")
+    assert watch.page.evaluate("window.owned") is None
 
 
 def test_the_hostile_model_is_one_that_loads(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ui.shared.words import plain, table
+from ui.shared.words import file_stem_of, plain, table
 
 
 @pytest.mark.parametrize("text", ["Sounds like jazz. 83 % sure.", "“a.wav” is 0.40 s long.", "12:30, −23 dB (A5)", ""])
@@ -38,3 +38,19 @@ def test_markup_loses_its_force(text: str, forbidden: str) -> None:
 
 def test_table_takes_cells_literally() -> None:
     assert table(("a", "b"), [("x|y", "1")]) == "| a | b |\n| --- | --- |\n| x\\|y | 1 |"
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("Song 1.mp3", "Song 1"),
+        # It turns the direction of what follows: an exe is seen as a wav.
+        ("a\u202evaw.exe, part.wav", "a_vaw_exe_ part"),
+        ("../../.bashrc.wav", "_______bashrc"),
+        ('a"; filename="b.exe.wav', "a__ filename__b_exe"),
+        ("a\r\nb\0.wav", "a__b_"),
+        ("", "recording"),
+    ],
+)
+def test_downloads_are_called_as_they_are_seen(name: str, stem: str) -> None:
+    assert file_stem_of(name) == stem

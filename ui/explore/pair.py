@@ -14,9 +14,9 @@ from crnn.synthesis.examples import example, example_names
 from ui.components.player import Version, listening_view
 from ui.components.player.panels import AGAINST_COLOR, FOR_COLOR, Panel, panel
 from ui.explore.views import clip_of, mel_panel
-from ui.listen.answer import file_stem_of
 from ui.shared.media import serve, wav_bytes
 from ui.shared.state import Model, Sound, sounds
+from ui.shared.words import file_stem_of
 
 _DIFFERENCE_DB = 30.0
 _SHORT_NAME = 24

@@ -26,7 +26,7 @@ from ui.shared import answer_cache
 from ui.shared.answer_cache import View
 from ui.shared.media import part_samples, serve
 from ui.shared.state import EXPLORE_PART, EXPLORE_SOUND, REASONS, VIEWS, Model, Sound
-from ui.shared.words import plain, table
+from ui.shared.words import file_stem_of, plain, table
 
 # Of no genre: a word has no colour of its own.
 _TAG_COLOR = "#7A8899"
@@ -169,13 +169,6 @@ def _draw_downloads(sound: Sound, prediction: Prediction) -> None:
 def file_stem(sound: Sound) -> str:
     """A name for what is downloaded about a sound, safe on every file system."""
     return file_stem_of(sound.name)
-
-
-def file_stem_of(name: str) -> str:
-    """`file_stem` of a sound that is known by its name alone."""
-    stem = name.rsplit(".", 1)[0] if "." in name[1:] else name
-    kept = "".join(letter if letter.isalnum() or letter in " -_" else "_" for letter in stem).strip()
-    return kept[:80] or "recording"
 
 
 def _json(values: object) -> str:

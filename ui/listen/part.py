@@ -15,7 +15,7 @@ from ui.listen import correction
 from ui.shared.answer_cache import View
 from ui.shared.media import part_samples, wav_part
 from ui.shared.state import EXPLORE_PART, EXPLORE_SOUND, REASONS, WHY_AT, WHY_GENRE, Model, Sound, classifier
-from ui.shared.words import plain
+from ui.shared.words import file_stem_of, plain
 
 _KEPT = "listen.part"
 
@@ -55,7 +55,7 @@ def draw_part(sound: Sound, model: Model, view: View, region: Region | None) -> 
         st.download_button(
             "WAV of this part",
             wav,
-            name.replace(":", "."),
+            f"{file_stem_of(sound.name)}, {clocks.replace(':', '.')}.wav",
             "audio/wav",
             on_click="ignore",
             icon=":material/download:",

@@ -21,10 +21,12 @@ _SIDEBAR_PIXELS = 220
 
 # Streamlit leaves six rems above every page, where nothing is unless the sidebar is closed and its button lies there;
 # it writes a chosen segment in a colour that is hard to read on its tint, and lets a wide table scroll the whole page.
+# Its own CSV of a table hands names of files to spreadsheets as they are, formulas too; ours are `csv_line`'s.
 _SPACING = """<style>
 [data-testid="stMainBlockContainer"] { padding-top: 2.25rem; padding-bottom: 5rem; }
 [data-testid="stSidebarHeader"] { height: 2.5rem; margin-bottom: 0; }
 [data-testid="stButtonGroup"] [data-selected="true"] p { color: light-dark(#12110F, #FAFAFA); }
+[data-testid="stElementToolbarButton"]:has(button[aria-label="Download as CSV"]) { display: none; }
 [data-testid="stMainBlockContainer"] h1 { font-size: 1.75rem; padding: 0 0 0.5rem; }
 [data-testid="stApp"]:has([data-testid="stExpandSidebarButton"]) [data-testid="stMainBlockContainer"] {
   padding-top: 4.25rem;

@@ -39,3 +39,14 @@ def duration(seconds: float) -> str:
     if seconds < 3600:
         return f"{round(seconds / 60)} minutes"
     return f"{seconds / 3600:.1f} hours"
+
+
+def file_stem_of(name: str) -> str:
+    """What is downloaded about a sound is called, before its ending: safe on every file system, and as it is seen.
+
+    Args:
+        name: The sound's, chosen by whoever made the file.
+    """
+    stem = name.rsplit(".", 1)[0] if "." in name[1:] else name
+    kept = "".join(letter if letter.isalnum() or letter in " -_" else "_" for letter in stem).strip()
+    return kept[:80] or "recording"
