@@ -7,13 +7,13 @@ import streamlit as st
 from crnn.config import FeatureConfig
 from crnn.errors import CrnnError
 from crnn.limits import MAX_CLIP_SECONDS
-from ui.explore import augmentation, excerpt, pair, reasons, track_map, views
+from ui.explore import excerpt, pair, reasons, track_map, views
 from ui.listen import heard, sound_input
 from ui.listen.answer import genre_lane
 from ui.shared import answer_cache, chrome, progress, state
 from ui.shared.words import plain
 
-WHAT_IF, MAP, PAIR, VARY = "What if", "Where it lies", "Two sounds", "What training hears"
+WHAT_IF, MAP, PAIR = "What if", "Where it lies", "Two sounds"
 
 chrome.page_setup("Explore")
 models, _ = state.find_models()
@@ -38,7 +38,7 @@ except CrnnError as err:
     st.error(plain(str(err)))
     st.stop()
 
-parts = [state.VIEWS, state.REASONS, WHAT_IF, MAP, PAIR, VARY] if model else [state.VIEWS]
+parts = [state.VIEWS, state.REASONS, WHAT_IF, MAP, PAIR] if model else [state.VIEWS]
 kept = st.session_state.get(state.EXPLORE_PART)
 first = kept if kept in parts else state.VIEWS
 part = st.segmented_control("Part", parts, default=first, key="explore.part", label_visibility="collapsed", wrap=True)
@@ -54,9 +54,7 @@ try:
         reasons.draw_what_ifs(sound, model, prediction)
     elif part == MAP:
         track_map.draw_map(sound, model, prediction)
-    elif part == PAIR:
-        pair.draw_pair(sound, model)
     else:
-        augmentation.draw_variations(sound, model)
+        pair.draw_pair(sound, model)
 except CrnnError as err:
     st.error(plain(str(err)))

@@ -7,7 +7,7 @@ import streamlit as st
 from crnn.errors import CrnnError
 from ui.shared import chrome, state, visitor
 from ui.shared.words import plain
-from ui.train import check, clips, data, options, teach, visit
+from ui.train import augmentation, check, clips, data, options, teach, visit
 from ui.train import report as training_report
 from ui.train import run as training_run
 from ui.train.given import draw_given
@@ -16,7 +16,10 @@ from ui.train.kept import draw_kept
 chrome.page_setup("Train")
 st.title("Train", anchor=False)
 if not visitor.owner().may("train"):
-    visit.draw_lesson()
+    if teach.choose_way() == teach.HEARS:
+        augmentation.draw_variations()
+    else:
+        visit.draw_lesson()
     st.stop()
 
 run = training_run.run_on_show()
@@ -34,7 +37,11 @@ if run is not None:
     training_run.draw_earlier()
     st.stop()
 
-if teach.choose_way() == teach.CLIPS:
+way = teach.choose_way()
+if way == teach.HEARS:
+    augmentation.draw_variations()
+    st.stop()
+if way == teach.CLIPS:
     teach.draw_lesson()
     draw_given()
     training_run.draw_earlier()

@@ -76,71 +76,104 @@ def compute_with_siblings(name: str, samples: FloatArray, sample_rate: int, sett
 
 @dataclass(frozen=True)
 class ViewKind:
-    """What a view is called, what it shows and by whose definition, and how it is made."""
+    """What a view shows in a musician's words, what the field calls it, by whose definition, and how it is made."""
 
+    name: str
     title: str
     about: str
     compute: Compute
     is_slow: bool = False
 
+    @property
+    def explained(self) -> str:
+        """What the field calls it, and what it shows."""
+        return f"{self.title[0].upper()}{self.title[1:]}. {self.about}"
 
+
+# What a musician looks for first stands first.
 VIEWS: dict[str, ViewKind] = {
     "waveform": ViewKind(
-        "Waveform", "Air pressure over time, lowest to highest in each pixel; 1 is full scale.", temporal.waveform
-    ),
-    "linear": ViewKind(
-        "Spectrogram, linear",
-        "Level at each frequency, evenly spaced in Hz: overtones lie at equal steps.",
-        spectral.linear,
-    ),
-    "log": ViewKind(
-        "Spectrogram, logarithmic", "The same by octaves, as pitch is heard; 24 rows an octave.", spectral.logarithmic
+        "Waveform",
+        "samples",
+        "Air pressure over time, lowest to highest in each pixel; 1 is full scale.",
+        temporal.waveform,
     ),
     "mel": ViewKind(
-        "Mel spectrogram", "Bands as wide as the ear's (Slaney's mel scale): what the model reads.", spectral.mel
+        "As the ear hears",
+        "mel spectrogram",
+        "Bands as wide as the ear's (Slaney's mel scale): what the model reads.",
+        spectral.mel,
     ),
     "cqt": ViewKind(
-        "Constant-Q", "Quarter tones from C1 to B7, each with its own window (Brown 1991).", spectral.constant_q, True
+        "Notes",
+        "constant-Q transform",
+        "Quarter tones from C1 to B7, each with its own window (Brown 1991).",
+        spectral.constant_q,
+        True,
     ),
     "chroma": ViewKind(
-        "Chroma",
+        "Harmony",
+        "chroma",
         "Energy of each pitch class, whatever the octave, the strongest set to 1 (Ellis 2007).",
         spectral.chroma,
     ),
-    "mfcc": ViewKind(
-        "MFCC", "Shape of the mel spectrum in 20 numbers; the first is bright against dull (Davis 1980).", spectral.mfcc
-    ),
     "onsets": ViewKind(
-        "Onsets and beats",
+        "Beats",
+        "onset strength",
         "How much starts at each moment (spectral flux), and the beat that fits best (Ellis 2007).",
         temporal.onsets,
         True,
     ),
     "tempogram": ViewKind(
-        "Tempogram",
+        "Tempo over time",
+        "tempogram",
         "How well the onsets repeat at each tempo around each moment (Grosche 2010).",
         temporal.tempogram,
         True,
     ),
+    "loudness": ViewKind(
+        "Loudness",
+        "LUFS",
+        "Momentary loudness, 400 ms, as broadcasters measure (ITU-R BS.1770-4).",
+        temporal.loudness,
+    ),
+    "shape": ViewKind(
+        "Brightness",
+        "centroid, bandwidth, roll-off",
+        "Middle of the spectrum, its spread, and the frequency below which 85 % of it lies.",
+        spectral.shape,
+    ),
+    "mfcc": ViewKind(
+        "Timbre",
+        "MFCC",
+        "Shape of the mel spectrum in 20 numbers; the first is bright against dull (Davis 1980).",
+        spectral.mfcc,
+    ),
     "harmonic": ViewKind(
-        "Harmonic part",
+        "Tones alone",
+        "harmonic part",
         "What holds on through time: voices, strings, keys (median filter, Fitzgerald 2010).",
         spectral.harmonic,
         True,
     ),
     "percussive": ViewKind(
-        "Percussive part",
+        "Drums alone",
+        "percussive part",
         "What is short and wide in frequency: drums, plucks, consonants (Fitzgerald 2010).",
         spectral.percussive,
         True,
     ),
-    "shape": ViewKind(
-        "Centroid, bandwidth, roll-off",
-        "Middle of the spectrum, its spread, and the frequency below which 85 % of it lies.",
-        spectral.shape,
+    "linear": ViewKind(
+        "Overtones",
+        "linear spectrogram",
+        "Level at each frequency, evenly spaced in Hz: overtones lie at equal steps.",
+        spectral.linear,
     ),
-    "loudness": ViewKind(
-        "Loudness", "Momentary loudness, 400 ms, as broadcasters measure (ITU-R BS.1770-4).", temporal.loudness
+    "log": ViewKind(
+        "Octaves",
+        "logarithmic spectrogram",
+        "Level at each frequency by octaves, as pitch is heard; 24 rows an octave.",
+        spectral.logarithmic,
     ),
 }
 

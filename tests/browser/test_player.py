@@ -243,3 +243,35 @@ def test_source_line_is_in_reach_with_the_list_of_pages_closed(open_page, width:
     # A click fails where something else lies over what is clicked.
     page.get_by_text("song.wav · change").click()
     expect(page.get_by_role("tab", name="Upload")).to_be_visible()
+
+
+def test_speed_and_volume_are_set_and_kept(open_page) -> None:
+    from playwright.sync_api import expect
+
+    def heard(page) -> tuple[float, float]:
+        return tuple(page.locator(".view audio").evaluate("audio => [audio.playbackRate, audio.volume]"))
+
+    page = open_page()
+    upload(page, ("song.wav", SONG))
+    wait_for_player(page)
+    for words, rate in (("2×", 2.0), ("¾×", 0.75)):
+        page.locator(".rate", has_text=words).click()
+        assert heard(page) == (rate, 1.0)
+    volume = page.get_by_role("slider", name="Volume")
+    volume.fill("0.4")
+    assert heard(page) == (0.75, 0.4)
+    # With the focus there its arrows are its own, and space plays all the same.
+    volume.press("ArrowRight")
+    assert heard(page) == pytest.approx((0.75, 0.45))
+    assert sound_time(page) == 0
+    volume.press(" ")
+    wait_until_it_plays(page)
+    page.reload()
+    wait_for_player(page)
+    assert heard(page) == pytest.approx((0.75, 0.45))
+    page.set_viewport_size({"width": 400, "height": 800})
+    speeds = page.locator(".rate:visible")
+    expect(speeds).to_have_text(["¾×"])
+    speeds.click()
+    expect(speeds).to_have_text(["1×"])
+    assert heard(page)[0] == 1.0

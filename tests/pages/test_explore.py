@@ -31,7 +31,7 @@ def test_says_what_to_do_before_there_is_a_sound(explore: AppTest) -> None:
 
 def test_shows_waveform_and_mel_at_first(opened: AppTest) -> None:
     assert not opened.exception
-    assert titles(opened) == ["Waveform", "Mel spectrogram"]
+    assert titles(opened) == ["Waveform", "As the ear hears"]
     (player,) = players(opened)
     assert player["seconds"] == pytest.approx(5.0, abs=0.01)
     assert player["lanes"][0]["labels"][0] == "bass"
@@ -41,7 +41,7 @@ def test_shows_waveform_and_mel_at_first(opened: AppTest) -> None:
 def test_sound_from_listen_is_already_there(app: AppTest) -> None:
     app.file_uploader[0].set_value([("song.wav", SONG, "audio/wav")]).run()
     app.switch_page(PAGE).run()
-    assert titles(app) == ["Waveform", "Mel spectrogram"]
+    assert titles(app) == ["Waveform", "As the ear hears"]
 
 
 def test_each_of_two_files_of_one_name_can_be_looked_at(explore: AppTest) -> None:
@@ -83,12 +83,12 @@ def test_quick_views_and_settings_are_drawn(opened: AppTest) -> None:
     assert not opened.exception
     pictures = {picture["title"]: picture for picture in players(opened)[0]["pictures"]}
     assert len(pictures) == 6
-    assert all(picture["about"] for picture in pictures.values())
-    assert pictures["Chroma"]["rowNames"][9] == "A"
-    assert pictures["Centroid, bandwidth, roll-off"]["curves"][0]["name"] == "centroid"
-    before = pictures["Spectrogram, linear"]["rows"]
+    assert pictures["Timbre"]["about"].startswith("MFCC. Shape of the mel spectrum")
+    assert pictures["Harmony"]["rowNames"][9] == "A"
+    assert pictures["Brightness"]["curves"][0]["name"] == "centroid"
+    before = pictures["Overtones"]["rows"]
     choose(opened, "explore.frequencies", (0, 1600))
-    (linear, *_) = players(opened)[0]["pictures"]
+    (linear,) = (picture for picture in players(opened)[0]["pictures"] if picture["title"] == "Overtones")
     assert linear["rows"] < before
     assert linear["rowHz"][-1] <= 1600
 
@@ -105,7 +105,7 @@ def test_harmonic_and_percussive_part_are_separated_once(opened: AppTest, monkey
     monkeypatch.setattr(spectral, "parts", parts)
     choose(opened, "explore.views", ["harmonic", "percussive"])
     assert not opened.exception
-    assert titles(opened) == ["Harmonic part", "Percussive part"]
+    assert titles(opened) == ["Tones alone", "Drums alone"]
     first, second = players(opened)[0]["pictures"]
     assert first["cells"] != second["cells"]
     assert n_separations == 1
@@ -277,7 +277,7 @@ def test_without_a_model_the_views_are_still_there(models: Path) -> None:
     app.switch_page(PAGE).run()
     app.file_uploader[0].set_value([("song.wav", SONG, "audio/wav")]).run()
     assert not app.exception
-    assert titles(app) == ["Waveform", "Mel spectrogram"]
+    assert titles(app) == ["Waveform", "As the ear hears"]
 
 
 def test_part_of_a_wav_is_that_part() -> None:

@@ -97,13 +97,18 @@ def choose_views() -> list[str]:
         list(views.VIEWS),
         selection_mode="multi",
         default=kept,
-        format_func=lambda name: views.VIEWS[name].title,
+        format_func=_chip,
         key="explore.views",
         label_visibility="collapsed",
         wrap=True,
     )
     st.session_state["explore.kept_views"] = chosen
     return [name for name in views.VIEWS if name in chosen]
+
+
+def _chip(name: str) -> str:
+    view = views.VIEWS[name]
+    return f"{view.name} :gray[{view.title}]"
 
 
 def choose_settings() -> tuple[views.ViewSettings, int, tuple[str, ...]]:
@@ -210,7 +215,11 @@ def _panels(
     found = views.compute_with_siblings(names[0], _samples, sample_rate, settings)
     return {
         name: panel(
-            view, title=views.VIEWS[name].title, about=views.VIEWS[name].about, stops=stops, start_seconds=span[0]
+            view,
+            title=views.VIEWS[name].name,
+            about=views.VIEWS[name].explained,
+            stops=stops,
+            start_seconds=span[0],
         )
         for name, view in found.items()
     }
@@ -237,7 +246,7 @@ def draw_views(sound: Sound, heard: View, lanes: tuple[Lane, ...]) -> None:
     span = span_of(sound)
     start, end = span or (0.0, clip.duration_seconds)
     samples = clip.samples[round(start * rate) : round(end * rate)]
-    slow = [views.VIEWS[name].title for name in names if views.VIEWS[name].is_slow]
+    slow = [views.VIEWS[name].name for name in names if views.VIEWS[name].is_slow]
     words = f"Computing {', '.join(slow).lower()}; the first time takes longer" if slow else "Drawing"
     with st.spinner(words) if slow else contextlib.nullcontext():
         facts: dict[str, Any] = {"sample_rate": rate, "span": (start, end), "settings": settings, "stops": stops}
@@ -311,7 +320,7 @@ def _draw_numbers(sound: Sound, names: list[str], numbers: Callable[[str], dict[
     """Downloads of the numbers of each view, made when they are asked for."""
     with st.popover("Numbers", icon=":material/download:"):
         for name in names:
-            title = views.VIEWS[name].title
+            title = views.VIEWS[name].name
             stem = f"{file_stem(sound)} {name}"
             left, right = st.columns(2)
             left.download_button(

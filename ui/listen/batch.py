@@ -64,7 +64,7 @@ def _row(sound: Sound, found: Prediction | CrnnError) -> dict[str, str | float |
     if isinstance(found, CrnnError):
         return {"File": sound.name, "Answer": _first_sentence(str(found)), "Confidence": None, "Length": ""}
     confidence = None if found.verdict == "silence" else found.confidence
-    answer = output.changes_sentence(of_prediction(found))
+    answer: str | None = output.changes_sentence(of_prediction(found))
     if not answer:
         answer = found.genre if found.verdict == "genre" else output.verdict_sentence(found)
     return {

@@ -22,20 +22,21 @@ from ui.train import clips, options, saving
 from ui.train.results import draw_results
 
 WAY = "train.way"
-CLIPS, SETS = "Clip by clip", "Data sets"
+CLIPS, SETS, HEARS = "Clip by clip", "Data sets", "What training hears"
 _KEPT = "train.way.kept"
 _TRY = "train.try"
 
 
 def choose_way() -> str:
-    """Draw the two ways to learn; the one that was chosen, or else the one that was chosen last time."""
+    """Draw the ways to learn, and to hear what is learnt from; the one chosen, or else the one chosen last time."""
     owner = visitor.owner()
+    has_sets = owner.may("train")
     if _KEPT not in st.session_state:
-        st.session_state[_KEPT] = SETS if last_choice.last_way(owner) == "sets" else CLIPS
+        st.session_state[_KEPT] = SETS if has_sets and last_choice.last_way(owner) == "sets" else CLIPS
     st.session_state[WAY] = st.session_state[_KEPT]
     st.segmented_control(
         "How to give what it learns from",
-        [CLIPS, SETS],
+        [CLIPS, SETS, HEARS] if has_sets else [CLIPS, HEARS],
         required=True,
         key=WAY,
         on_change=_take_way,
@@ -55,7 +56,8 @@ def _take_way() -> None:
 
 def _go(way: str) -> None:
     st.session_state[_KEPT] = way
-    last_choice.keep_way("sets" if way == SETS else "clips", owner=visitor.owner())
+    if way != HEARS and visitor.owner().may("train"):
+        last_choice.keep_way("sets" if way == SETS else "clips", owner=visitor.owner())
 
 
 def draw_lesson() -> None:

@@ -12,8 +12,8 @@ from crnn.data import demo
 from crnn.data.collection import Collection
 from crnn.data.tracks import Track
 from crnn.errors import CrnnError
-from ui.explore.augmentation import draw_varied
 from ui.shared.words import plain
+from ui.train.augmentation import draw_varied
 
 _SEED = "train.variation.seed"
 
@@ -38,7 +38,7 @@ def draw_variation(collection: Collection, augment: AugmentConfig) -> None:
         st.caption(plain(str(err)))
         return
     if samples is None:
-        st.caption("A log-mel archive holds no sound to play. “What training hears” on Explore varies any sound.")
+        st.caption("A log-mel archive holds no sound to play. “What training hears”, above, varies any sound.")
         return
     seed = st.session_state.get(_SEED, 0)
     draw_varied(samples, config, augment, seed=seed, title=track.track_id, key="train.variation.player")

@@ -1,9 +1,9 @@
 // Keys, anywhere on the page where no field has the focus; and what is remembered of a view while the tab lives.
 
 // Where letters are typed, and where a key is the control's own.
-const TYPING = "input:not([type=checkbox]):not([type=radio]):not([type=button]), textarea, select, [contenteditable=true], [data-testid=stDataFrame] *";
-const PRESSED = "button, a, summary, input, label, [role=button], [role=tab], [role=option], [role=menuitem], [role=checkbox], [role=radio], [role=switch]";
-const MOVED = `${PRESSED}, [role=slider], [role=listbox], [role=combobox], [role=dialog] *`;
+const TYPING = "input:not([type=checkbox]):not([type=radio]):not([type=button]):not([type=range]), textarea, select, [contenteditable=true], [data-testid=stDataFrame] *";
+const PRESSED = "button, a, summary, input:not([type=range]), label, [role=button], [role=tab], [role=option], [role=menuitem], [role=checkbox], [role=radio], [role=switch]";
+const MOVED = `${PRESSED}, [type=range], [role=slider], [role=listbox], [role=combobox], [role=dialog] *`;
 
 // The view that was touched last has the keys.
 let active = null;
@@ -87,6 +87,8 @@ const keyboard = {
     const kept = { at: this.now(), window: this.window, loop: this.isLooping(), rate: this.audio.playbackRate };
     try {
       sessionStorage.setItem(`genrescope.${this.data.key}`, JSON.stringify(kept));
+      // One for all sounds, as on any player.
+      sessionStorage.setItem("genrescope.volume", String(this.audio.volume));
     } catch {
       // A browser that keeps nothing still plays.
     }
@@ -94,8 +96,10 @@ const keyboard = {
 
   recall(data) {
     let kept = null;
+    let volume = 1;
     try {
       kept = JSON.parse(sessionStorage.getItem(`genrescope.${data.key}`));
+      volume = Number(sessionStorage.getItem("genrescope.volume") ?? 1);
     } catch {
       // As above.
     }
@@ -105,5 +109,6 @@ const keyboard = {
     this.goTo(clamp(kept?.at ?? 0, 0, data.seconds));
     this.find(".loop").setAttribute("aria-pressed", String(Boolean(kept?.loop)));
     this.setRate(kept?.rate ?? 1);
+    this.setVolume(volume >= 0 && volume <= 1 ? volume : 1);
   },
 };

@@ -188,6 +188,20 @@ const sounding = {
     button.setAttribute("aria-pressed", String(!this.isLooping()));
   },
 
+  // Where only the speed that is set has room, a click on it sets the next one.
+  chooseRate(button) {
+    const buttons = [...this.root.querySelectorAll(".rate")];
+    const isAlone = buttons.filter((each) => getComputedStyle(each).display !== "none").length === 1;
+    const next = buttons[(buttons.indexOf(button) + 1) % buttons.length];
+    this.setRate(Number((isAlone ? next : button).dataset.rate));
+    if (isAlone) next.focus();
+  },
+
+  setVolume(volume) {
+    this.audio.volume = volume;
+    this.find(".volume").value = volume;
+  },
+
   setRate(rate) {
     this.audio.preservesPitch = true;
     this.audio.defaultPlaybackRate = this.audio.playbackRate = rate;

@@ -87,7 +87,7 @@ class View {
     this.region = data.region ?? null;
     this.find(".title").textContent = this.find(".title").title = data.title;
     this.find(".total").textContent = clock(data.seconds);
-    for (const button of this.root.querySelectorAll(".play, .loop, .rate")) button.hidden = !data.url;
+    for (const button of this.root.querySelectorAll(".play, .loop, .rate, .loudness")) button.hidden = !data.url;
     if (isVersion && url) {
       this.switchTo(url);
       return;
@@ -495,7 +495,8 @@ class View {
     on(".select", "click", () => this.toggleSelect());
     for (const button of this.root.querySelectorAll(".save")) button.addEventListener("click", () => this.save(button.dataset.kind));
     on(".close-up", "click", () => this.tell("segment", this.closeUp ? null : this.segment));
-    for (const button of this.root.querySelectorAll(".rate")) button.addEventListener("click", () => this.setRate(Number(button.dataset.rate)));
+    for (const button of this.root.querySelectorAll(".rate")) button.addEventListener("click", () => this.chooseRate(button));
+    on(".volume", "input", () => this.setVolume(Number(this.find(".volume").value)));
     this.hear(this.audio);
     this.listenToKeys();
     this.listenToLeaving();

@@ -1,4 +1,4 @@
-"""What training hears: a clip varied by the training code itself, seen and heard."""
+"""What training hears: the beginning of a sound varied by the training code itself, seen and heard."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
+from crnn import text
 from crnn.analysis import masking
 from crnn.analysis.grids import Grid
-from crnn.audio.clip import Clip
+from crnn.audio.clip import Clip, load_part
 from crnn.config import AugmentConfig, FeatureConfig
+from crnn.errors import CrnnError
 from crnn.features import augment, log_mel
 from crnn.synthesis.examples import example, example_names
 from ui.components.player import Version, listening_view
 from ui.components.player.panels import Panel, panel
 from ui.explore.reasons import kept
-from ui.explore.views import clip_of
 from ui.shared.media import serve, wav_bytes
-from ui.shared.state import Model, Sound, sounds
+from ui.shared.state import Sound, heard
 from ui.shared.words import plain
 
 FloatArray = npt.NDArray[np.float32]
@@ -28,7 +29,7 @@ Vary = Callable[[FloatArray, FeatureConfig, np.random.Generator], FloatArray]
 
 MIXED = "mixed with another"
 
-_SEED = "explore.seed"
+_SEED = "train.hears.seed"
 _AMOUNTS = AugmentConfig()
 # Below this share of the first sound the other one is heard.
 _LEAST_MIXED = 0.9
@@ -95,41 +96,55 @@ class _Variation:
     words: str
 
 
-def draw_variations(sound: Sound, model: Model) -> None:
-    """The first segment as training would vary them, under what they are.
-
-    Args:
-        sound: What was given.
-        model: Whose features are varied.
-
-    Raises:
-        AudioError: The sound that is mixed in cannot be used.
-    """
-    config = model.bundle.feature_config
-    others = {other.name or "recording": other for other in sounds() if other.digest != sound.digest}
+def draw_variations() -> None:
+    """The first segment of a sound of this visit, or of an example, as training would vary it, under what it is."""
+    # By content: two files may bear one name.
+    given = {each.sound.digest: each.sound for each in heard()}
+    called = [*(sound.name or "recording" for sound in given.values()), *example_names()]
+    names = dict(zip([*given, *example_names()], text.distinct(called), strict=True))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.selectbox("Variation", [*VARIATIONS, MIXED], key="explore.variation", width=260)
+        first = st.selectbox("Sound", list(names), format_func=names.__getitem__, key="train.hears.sound", width=260)
+        kind = st.selectbox("Variation", [*VARIATIONS, MIXED], key="train.hears.kind", width=260)
         other = ""
-        if name == MIXED:
-            other = st.selectbox("with", [*others, *example_names()], key="explore.mixed_with", width=260)
-        if st.button("Roll the dice again", key="explore.roll"):
+        if kind == MIXED:
+            others = [key for key in names if key != first]
+            other = st.selectbox("with", others, format_func=names.__getitem__, key="train.hears.mixed_with", width=260)
+        if st.button("Roll the dice again", key="train.hears.roll"):
             st.session_state[_SEED] = st.session_state.get(_SEED, 0) + 1
+    try:
+        _draw_one(given, names, first, kind, other)
+    except CrnnError as err:
+        st.error(plain(str(err)))
+
+
+def _draw_one(given: dict[str, Sound], names: dict[str, str], first: str, kind: str, other: str) -> None:
+    config = FeatureConfig()
     seed = st.session_state.get(_SEED, 0)
-    length = round(config.segment_seconds * config.sample_rate)
-    samples = clip_of(sound, config.sample_rate).samples[:length]
+    samples = _beginning(given.get(first), first, config)
 
     def work() -> _Variation:
-        if name != MIXED:
-            return _vary(samples, config, name, seed)
-        known = others.get(other)
-        clip = clip_of(known, config.sample_rate) if known else example(other, config.sample_rate)
-        return _mixed(samples, clip.samples[:length], config, other, seed)
+        if kind != MIXED:
+            return _vary(samples, config, kind, seed)
+        return _mixed(samples, _beginning(given.get(other), other, config), config, names[other], seed)
 
     with st.spinner("Making it heard"):
-        source = others[other].digest if other in others else other
-        found: _Variation = kept(("vary", sound.digest, config, name, source, seed), work)
-    title, names = sound.name or "recording", (name.capitalize(), f"{_amount(name, seed)}as training would show it.")
-    _show(found, samples, config, title=title, names=names, key=f"explore.vary.{sound.digest}")
+        found: _Variation = kept(("vary", first, kind, other, seed), work)
+    words = (kind.capitalize(), f"{_amount(kind, seed)}as training would show it.")
+    _show(found, samples, config, title=names[first], names=words, key=f"train.hears.{first}")
+
+
+def _beginning(sound: Sound | None, example_name: str, config: FeatureConfig) -> FloatArray:
+    """As much of a sound, or of an example, as the model reads at once."""
+
+    def work() -> FloatArray:
+        if sound is None:
+            return example(example_name, config.sample_rate).samples[
+                : round(config.segment_seconds * config.sample_rate)
+            ]
+        return load_part(sound.data, config.sample_rate, (0.0, config.segment_seconds), name=sound.name).samples
+
+    found: FloatArray = kept(("beginning", sound.digest if sound else example_name), work)
+    return found
 
 
 def _show(
