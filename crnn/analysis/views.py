@@ -86,7 +86,9 @@ class ViewKind:
 
     @property
     def explained(self) -> str:
-        """What the field calls it, and what it shows."""
+        """What the field calls it, where that is another name, and what it shows."""
+        if not self.title:
+            return self.about
         return f"{self.title[0].upper()}{self.title[1:]}. {self.about}"
 
 
@@ -94,7 +96,7 @@ class ViewKind:
 VIEWS: dict[str, ViewKind] = {
     "waveform": ViewKind(
         "Waveform",
-        "samples",
+        "",
         "Air pressure over time, lowest to highest in each pixel; 1 is full scale.",
         temporal.waveform,
     ),
@@ -106,7 +108,7 @@ VIEWS: dict[str, ViewKind] = {
     ),
     "cqt": ViewKind(
         "Notes",
-        "constant-Q transform",
+        "constant-Q",
         "Quarter tones from C1 to B7, each with its own window (Brown 1991).",
         spectral.constant_q,
         True,
@@ -119,7 +121,7 @@ VIEWS: dict[str, ViewKind] = {
     ),
     "onsets": ViewKind(
         "Beats",
-        "onset strength",
+        "onsets",
         "How much starts at each moment (spectral flux), and the beat that fits best (Ellis 2007).",
         temporal.onsets,
         True,
@@ -139,8 +141,8 @@ VIEWS: dict[str, ViewKind] = {
     ),
     "shape": ViewKind(
         "Brightness",
-        "centroid, bandwidth, roll-off",
-        "Middle of the spectrum, its spread, and the frequency below which 85 % of it lies.",
+        "spectral centroid",
+        "Middle of the spectrum, its spread (bandwidth), and the frequency below which 85 % of it lies (roll-off).",
         spectral.shape,
     ),
     "mfcc": ViewKind(
@@ -171,7 +173,7 @@ VIEWS: dict[str, ViewKind] = {
     ),
     "log": ViewKind(
         "Octaves",
-        "logarithmic spectrogram",
+        "log spectrogram",
         "Level at each frequency by octaves, as pitch is heard; 24 rows an octave.",
         spectral.logarithmic,
     ),

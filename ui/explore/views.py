@@ -108,7 +108,7 @@ def choose_views() -> list[str]:
 
 def _chip(name: str) -> str:
     view = views.VIEWS[name]
-    return f"{view.name} :gray[{view.title}]"
+    return f"{view.name} :gray[{view.title}]" if view.title else view.name
 
 
 def choose_settings() -> tuple[views.ViewSettings, int, tuple[str, ...]]:
