@@ -252,3 +252,16 @@ def test_click_track_reads_its_tempo(without_sound) -> None:
     tempo = re.search(r"Tempo (\d+) BPM", explore.locator(".head").last.inner_text())
     assert tempo
     assert int(tempo[1]) == pytest.approx(120, abs=1)
+
+
+def test_what_spoke_most_for_the_genre_is_a_click_away(explore) -> None:
+    explore.get_by_text("Why this genre", exact=True).click()
+    strongest = explore.get_by_text(re.compile(r"Strongest at \d:\d\d\.\d"))
+    strongest.wait_for(timeout=120_000)
+    explore.get_by_text("Asking about the rest").wait_for(state="detached", timeout=120_000)
+    at = re.search(r"Strongest at (\d+):(\d\d\.\d)", strongest.inner_text())
+    seconds = 60 * int(at[1]) + float(at[2])
+    explore.get_by_role("button", name=f"Hear {at[1]}:{at[2]}").click()
+    wait_until_it_plays(explore)
+    heard = explore.locator(".view audio").evaluate("audio => audio.currentTime")
+    assert seconds - 0.6 < heard < seconds + 3

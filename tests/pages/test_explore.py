@@ -253,6 +253,9 @@ def test_reason_begins_where_the_genre_is_strongest_and_follows_the_moment(explo
     assert tint["start"] == pytest.approx(start, abs=0.1)
     assert tint["columns"] * tint["secondsPerColumn"] == pytest.approx(30.0, abs=0.6)
     assert any(f"From {text.clock(start)} to " in caption.value for caption in explore.main.caption)
+    moment = player["pictures"][0]["moment"]
+    assert start <= moment <= end
+    assert any(f"trongest at {text.clock(moment)}, from " in words.value for words in explore.main.markdown)
     choose(explore, f"explore.why.{Sound('medley.wav', data, 'upload').digest}", {"moment": 20.0})
     start, end = players(explore)[0]["span"]
     assert start < 20.0 < end

@@ -81,6 +81,9 @@ def draw_reasons(sound: Sound, model: Model, prediction: Prediction) -> None:
     mel = kept(("mel", sound.digest, config, genre), lambda: _mel(clip, config, genre))
     if found is not None:
         name = f"{mel['title']} {mel['about']} {in_words(found, config.segment_seconds)}"
+        strongest_at = what_ifs.strongest(found, config)
+        if strongest_at is not None:
+            mel = mel | {"moment": round(strongest_at[0], 1)}
         mel = mel | {"tint": tint(found.shares(), found.start_seconds, found.seconds_per_column), "name": name}
     end = min(start + max(explanation.MAX_SECONDS, config.segment_seconds), clip.duration_seconds)
     listening_view(

@@ -105,6 +105,7 @@ def listening_view(
         url: Where the browser finds the sound, or several to switch between while they play; without it nothing plays.
         lanes: Drawn above the pictures, in order.
         pictures: Drawn one below the other: pictures, or panels and curves as `ui.components.player.panels` makes them.
+            Of the `moment` that one of them has, in seconds, a button plays the sound.
         close_up: Gives the picture of a segment; it takes the first picture's place when asked for.
         detail: Gives finer pictures of a part of the sound, by their places among the pictures; what is
             zoomed to is drawn with them.

@@ -99,7 +99,8 @@ const timeline = {
   listRuns(all) {
     const lane = all.find(({ listsRuns }) => listsRuns);
     const list = this.find(".runs");
-    list.hidden = !lane;
+    const at = this.data.pictures.find(({ moment }) => moment !== undefined)?.moment;
+    list.hidden = !lane && at === undefined;
     const named = lane ? this.runs(lane).filter(({ label }) => label >= 0) : [];
     list.replaceChildren(
       ...named.map(({ start, end, label, share }) => {
@@ -116,6 +117,21 @@ const timeline = {
         return item;
       }),
     );
+    if (at !== undefined) list.append(this.momentButton(at));
+  },
+
+  // One that is worth hearing: from half a second before it.
+  momentButton(at) {
+    const item = document.createElement("li");
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = `Hear ${clock(at)}`;
+    button.addEventListener("click", () => {
+      this.seek(Math.max(0, at - 0.5));
+      if (!this.isPlaying()) this.toggle();
+    });
+    item.append(button);
+    return item;
   },
 
   statusAt(seconds) {
