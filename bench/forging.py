@@ -8,10 +8,12 @@ for their sender.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -24,7 +26,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from sounds import chirp, sine, wav_bytes  # noqa: E402
 
 from bench.attacking import CameThroughError, hold, resident_bytes, served  # noqa: E402
-from bench.clients import Client  # noqa: E402
+from bench.clients import Client, texts  # noqa: E402
 
 Write = Callable[[Any], object]
 
@@ -221,6 +223,40 @@ def ask_for_the_hosts(folder: Path) -> str:
     log = (folder / "log.txt").read_text(encoding="utf-8", errors="replace")
     hold(log.count("asked for what is not its own") == 5, "not all were refused")
     return f"five of five not heard; three million names of files at once: {seconds:.0f} s, {grown} MB"
+
+
+def never_stop_talking(folder: Path) -> str:
+    """Ask for the page again and again without a pause; another visitor is answered meanwhile."""
+    from streamlit.proto.BackMsg_pb2 import BackMsg
+
+    message = BackMsg()
+    message.rerun_script.query_string = ""
+    data = message.SerializeToString()
+    is_over = threading.Event()
+
+    def talk(host: str, n_heard: list[int]) -> None:
+        while not is_over.is_set():
+            with contextlib.suppress(Exception), Client(host) as rude:
+                while not is_over.is_set():
+                    rude.socket.send(data)
+                    n_heard[0] += 1
+
+    with served(folder) as (host, _), Client(host) as fair:
+        fair.open_page()
+        sent = [0]
+        talker = threading.Thread(target=talk, args=(host, sent), daemon=True)
+        talker.start()
+        try:
+            time.sleep(2.0)
+            began = time.monotonic()
+            said = texts(fair.give("a.wav", wav_bytes(sine(60.0, 5.0))))
+            seconds = time.monotonic() - began
+        finally:
+            is_over.set()
+            talker.join(30)
+        hold(any("Sounds like bass" in line for line in said), f"no answer: {said}")
+        hold(seconds < 30, f"the answer took {seconds:.0f} s")
+    return f"{sent[0]} messages sent over and over; another's answer came after {seconds:.1f} s"
 
 
 def main() -> int:

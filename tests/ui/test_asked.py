@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
-from ui.shared.asked import is_heard
+from ui.shared.asked import Paces, Turns, is_heard
 
 
 def message(write: Callable[[Any], object]) -> BackMsg:
@@ -38,3 +38,42 @@ def message(write: Callable[[Any], object]) -> BackMsg:
 )
 def test_pages_are_heard_in_what_they_say(write: Callable[[Any], object], heard: bool) -> None:
     assert is_heard(message(write)) is heard
+
+
+def test_who_says_no_more_than_a_page_is_heard() -> None:
+    paces = Paces()
+    # Ten seconds of a microphone at 192 kHz after it was held up, then two messages a second for an hour.
+    assert paces.allow("ann", 5 * 2**20, 0.0)
+    assert all(paces.allow("ann", 300_000, 1.0 + n / 2) for n in range(7200))
+
+
+def test_who_never_stops_is_not_heard_and_nobody_else_is_the_worse() -> None:
+    paces = Paces()
+    heard = [paces.allow("ann", 50, n / 1000) for n in range(1000)]
+    assert 95 <= sum(heard) <= 125
+    assert not any(paces.allow("ann", 8 * 2**20, 1.0) for _ in range(3))
+    assert paces.allow("ben", 8 * 2**20, 1.0)
+    # A moment of silence, and he is heard again.
+    assert paces.allow("ann", 50, 60.0)
+    paces.forget({"ben"})
+    assert set(paces._left) == {"ben"}
+
+
+def test_each_is_heard_in_turn_and_in_his_own_order() -> None:
+    heard: list[tuple[str, str]] = []
+    later: list[Callable[[], None]] = []
+    turns = Turns(lambda visit, msg, client: heard.append((visit, msg)), later.append)
+    for visit, word in [("ann", "a"), ("ann", "b"), ("ann", "c"), ("ben", "x"), ("cid", "1"), ("ben", "y")]:
+        turns.add(visit, word, None)  # type: ignore[arg-type]
+    assert turns.n_waiting("ann") == 3
+    # One word in each turn of the loop, so that everything else has its own.
+    assert heard == []
+    while later:
+        assert len(later) == 1
+        later.pop()()
+    assert "".join(word for _, word in heard) == "ax1byc"
+    turns.add("ben", "z", None)  # type: ignore[arg-type]
+    later.pop()()
+    assert heard[-1] == ("ben", "z")
+    assert turns.n_waiting("ben") == 0
+    assert not later

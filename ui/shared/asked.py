@@ -2,20 +2,32 @@
 
 Whoever can open the page's socket may, in Streamlit, clear the caches of all visitors, read which files of the
 checkout are not committed, and have files written beside the app. Where others are served none of it is heard.
+Nor is one that says more than a person could. Streamlit hears what has come of one page to its end before it turns to
+another, and each word has a script begin: he who never stopped talking kept everybody waiting until their connections
+ended. Here each has a turn.
 """
 
 from __future__ import annotations
 
 import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.runtime import Runtime
 from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.session_manager import SessionClient
 
 _HEARD = frozenset({"rerun_script", "stop_script", "app_heartbeat", "file_urls_request"})
 _OPERATIONS = frozenset({"deferred_file", "dataframe_chunk"})
 # A page has a hundred.
 _MOST_WIDGETS = 2000
+# A live microphone tells two a second, each of 0.1 MB; held up it tells more at once, at most 5 MB.
+_A_SECOND, _AT_ONCE = 20.0, 100.0
+_BYTES_OF_ONE = 2**17
 _log = logging.getLogger("crnn.doorman")
 
 
@@ -33,6 +45,90 @@ def hear_pages_alone() -> None:
 
     handle_if_heard.is_ours = True  # type: ignore[attr-defined]
     AppSession.handle_backmsg = handle_if_heard  # type: ignore[method-assign]
+
+
+class Paces:
+    """How much each visit may say: so many messages at once, and so many a second after that."""
+
+    def __init__(self) -> None:
+        # By visit: what is left, and when that was.
+        self._left: dict[str, tuple[float, float]] = {}
+
+    def allow(self, visit: str, n_bytes: int, now: float) -> bool:
+        """Whether a message is heard.
+
+        Args:
+            visit: Streamlit's id.
+            n_bytes: Its length; a long one counts as several.
+            now: Seconds of `time.monotonic`.
+        """
+        left, at = self._left.get(visit, (_AT_ONCE, now))
+        left = min(_AT_ONCE, left + _A_SECOND * (now - at)) - 1 - n_bytes / _BYTES_OF_ONE
+        self._left[visit] = (left, now)
+        return left >= 0
+
+    def forget(self, visits: set[str]) -> None:
+        """Let go of all but these visits."""
+        for visit in set(self._left) - visits:
+            self._left.pop(visit, None)
+
+
+class Turns:
+    """What visits said, heard one word of each after the other.
+
+    Args:
+        handle: Hears a word.
+        call_soon: Has the event loop call something once it did what else waits.
+    """
+
+    def __init__(self, handle: Callable[..., None], call_soon: Callable[[Callable[[], None]], object]) -> None:
+        self._handle, self._call_soon = handle, call_soon
+        self._waiting: dict[str, deque[Callable[[], None]]] = {}
+
+    def add(self, visit: str, msg: BackMsg, client: SessionClient | None) -> None:
+        """Let a word wait for its turn."""
+        is_idle = not self._waiting
+        self._waiting.setdefault(visit, deque()).append(partial(self._handle, visit, msg, client=client))
+        if is_idle:
+            self._call_soon(self._next)
+
+    def n_waiting(self, visit: str) -> int:
+        """How many words of a visit wait."""
+        return len(self._waiting.get(visit, ()))
+
+    def _next(self) -> None:
+        visit, words = next(iter(self._waiting.items()))
+        del self._waiting[visit]
+        word = words.popleft()
+        if words:
+            # Behind all others.
+            self._waiting[visit] = words
+        if self._waiting:
+            self._call_soon(self._next)
+        word()
+
+
+def hear_in_turn(runtime: Runtime, paces: Paces) -> None:
+    """From now on hear visits in turn, and end the connection of who says too much.
+
+    Args:
+        runtime: The server's.
+        paces: How much that is.
+    """
+    turns = Turns(runtime.handle_backmsg, runtime._get_async_objs().eventloop.call_soon)
+
+    def handle_in_turn(session_id: str, msg: BackMsg, *, client: SessionClient | None = None) -> None:
+        from starlette.websockets import WebSocketDisconnect
+
+        is_too_much = turns.n_waiting(session_id) >= _AT_ONCE
+        if is_too_much or not paces.allow(session_id, msg.ByteSize(), time.monotonic()):
+            _log.warning("A page said too much at once, and was disconnected.")
+            # As if it had gone by itself: the one way in which the socket's end is no fault to Streamlit. What it said
+            # before is not heard any more either, as it is no client's.
+            raise WebSocketDisconnect(code=1008)
+        turns.add(session_id, msg, client)
+
+    runtime.handle_backmsg = handle_in_turn  # type: ignore[method-assign]
 
 
 def is_heard(msg: Any) -> bool:

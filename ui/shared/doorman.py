@@ -16,7 +16,7 @@ import logging
 import sys
 import threading
 import time
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import streamlit as st
 from streamlit import config
@@ -61,13 +61,24 @@ def _stand(runtime: Runtime, mode: Mode) -> None:
     uploads = _Uploads(runtime, limits, HELD, media)
     uploads.close_the_door()
     _keep_other_pages_out(mode)
+    paces = asked.Paces()
     if mode != "local":
         # A fault's text may name what is another's; the log has it.
         config.set_option("client.showErrorDetails", "none")
         asked.hear_pages_alone()
+        asked.hear_in_turn(runtime, paces)
         sweep_visits()
     threading.Thread(target=_sweep, args=(mode,), name="sweep", daemon=True).start()
-    threading.Thread(target=_look_on, args=(runtime, (uploads, media), left), name="doorman", daemon=True).start()
+    threading.Thread(
+        target=_look_on, args=(runtime, (uploads, media, paces), left), name="doorman", daemon=True
+    ).start()
+
+
+class _Door(Protocol):
+    """What remembers visits."""
+
+    def forget(self, visits: set[str]) -> None:
+        """Let go of all but these visits."""
 
 
 def _keep_other_pages_out(mode: Mode) -> None:
@@ -167,7 +178,7 @@ class _Uploads:
         self._add(session_id, file)
 
 
-def _look_on(runtime: Runtime, doors: tuple[_Uploads, MediaDoor], left: Visits) -> None:
+def _look_on(runtime: Runtime, doors: tuple[_Door, ...], left: Visits) -> None:
     loop = runtime._get_async_objs().eventloop
     while not loop.is_closed():
         time.sleep(_LOOK_EVERY_SECONDS)
@@ -178,7 +189,7 @@ def _look_on(runtime: Runtime, doors: tuple[_Uploads, MediaDoor], left: Visits) 
             return
 
 
-def _end_left(runtime: Runtime, doors: tuple[_Uploads, MediaDoor], left: Visits) -> None:
+def _end_left(runtime: Runtime, doors: tuple[_Door, ...], left: Visits) -> None:
     """End the visits whose time to come back is over, and give their memory back to the system."""
     manager: Any = runtime._session_mgr
     kept = manager._session_storage._cache
