@@ -54,6 +54,12 @@ def open_av(file: BinaryIO) -> Opened:
         Exception: PyAV's own, of many kinds.
     """
     container = open_container(file)
+    options = {}
+    if container.format.name.startswith("mov") and any(stream.duration == 0 for stream in container.streams.audio):
+        # A list of edits that leaves nothing of the sound.
+        container.close()
+        options = {"ignore_editlist": "1"}
+        container = open_container(file, options)
     tracks = [stream for stream in container.streams.audio if stream.codec_context is not None]
     if not tracks:
         has_sound = bool(container.streams.audio)
@@ -62,8 +68,8 @@ def open_av(file: BinaryIO) -> Opened:
     index, notes = tracks[0].index, tuple[str, ...]()
     if len(tracks) > 1:
         container.close()
-        index, notes = _choose(file)
-        container = open_container(file)
+        index, notes = _choose(file, options)
+        container = open_container(file, options)
     stream = next(stream for stream in container.streams.audio if stream.index == index)
     n_channels = _plain_layout(stream)
     opened = Opened(int(stream.rate or 0), n_channels, iter(()), container.close, notes=notes)
@@ -77,13 +83,18 @@ def open_av(file: BinaryIO) -> Opened:
     return opened
 
 
-def open_container(file: BinaryIO) -> InputContainer:
-    """A container, from the start of the file, its tags of whatever encoding."""
+def open_container(file: BinaryIO, options: dict[str, str] | None = None) -> InputContainer:
+    """A container, from the start of the file, its tags of whatever encoding.
+
+    Args:
+        file: The file, seekable, open for reading.
+        options: Of FFmpeg, beside those that hold it to one file.
+    """
     import av
 
     _bound_ffmpeg()
     file.seek(0)
-    options = {"format_whitelist": _FORMATS, "protocol_whitelist": "none"}
+    options = {"format_whitelist": _FORMATS, "protocol_whitelist": "none", **(options or {})}
     try:
         return av.open(file, mode="r", options=options, metadata_errors="replace")
     except TypeError:
@@ -172,14 +183,14 @@ def _without_padding(blocks: Iterator[Block], end: float, most: float) -> Iterat
 # Several tracks
 
 
-def _choose(file: BinaryIO) -> tuple[int, tuple[str, ...]]:
+def _choose(file: BinaryIO, options: dict[str, str]) -> tuple[int, tuple[str, ...]]:
     """The index of the track to be heard: the default one, else the first, of those that have sound."""
-    with open_container(file) as container:
+    with open_container(file, options) as container:
         tracks = [(s.index, _described(s), _is_default(s)) for s in container.streams.audio if s.codec_context]
     in_order = sorted(range(len(tracks)), key=lambda i: not tracks[i][2])
     silent: set[int] = set()
     for i in in_order:
-        if _is_heard(file, tracks[i][0]):
+        if _is_heard(file, tracks[i][0], options):
             break
         silent.add(i)
     else:
@@ -210,13 +221,13 @@ def _is_default(stream: Any) -> bool:
     return bool(int(stream.disposition) & int(av.stream.Disposition.default))
 
 
-def _is_heard(file: BinaryIO, index: int) -> bool:
+def _is_heard(file: BinaryIO, index: int, options: dict[str, str]) -> bool:
     """Whether a track has sound in its first minutes."""
     import av
 
     seconds = 0.0
     try:
-        with open_container(file) as container:
+        with open_container(file, options) as container:
             stream = next(stream for stream in container.streams.audio if stream.index == index)
             _plain_layout(stream)
             for block in _blocks(container, stream, Opened(0, 0, iter(()), container.close)):

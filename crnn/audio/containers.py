@@ -80,7 +80,7 @@ def _is_text(head: bytes) -> bool:
 def is_cut_short(source: BinaryIO, decoded_seconds: float) -> bool:
     """Whether a container declares more sound than was there.
 
-    Knows wav (RF64 and W64 too), aiff, au, caf, flac, ogg and mp3 with a Xing header; says False
+    Knows wav (RF64 and W64 too), avi, aiff, au, caf, sox, flac, ogg and mp3 with a Xing header; says False
     where nothing is declared.
 
     Args:
@@ -102,8 +102,14 @@ def is_cut_short(source: BinaryIO, decoded_seconds: float) -> bool:
 
 def _declared_bytes(source: BinaryIO, head: bytes) -> int | None:
     """Size in bytes that an uncompressed file's header declares: 0 if none, None if it is no such file."""
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        declared = int.from_bytes(head[4:8], "little")
+        return declared + 8 if declared < 0x7F000000 else 0
     if head[:4] in (b"RIFF", b"FORM"):
         return _chunked_bytes(source, head)
+    if head[:4] == b".SoX":
+        n_header, n_samples = struct.unpack("<IQ", head[4:16])
+        return int(4 + n_header + 4 * n_samples)
     if head[:4] == b"RF64":
         return int.from_bytes(head[20:28], "little") + 8
     if head[:4] == b"riff":

@@ -44,7 +44,10 @@ def _kind(head: bytes) -> Callable[[BinaryIO, int, int], int] | None:
     """What finds the end of a file that begins so."""
     kinds = {
         b".snd": _au_end,
+        b".SoX": _sox_end,
         b"caff": _caf_end,
+        b"Crea": _voc_end,
+        b"FLV\1": _flv_end,
         b"TTA1": _tta_end,
         b"wvpk": _wavpack_end,
         _EBML_HEADER: _matroska_end,
@@ -105,6 +108,27 @@ def _behind_boxes(
             return file.seek(0, io.SEEK_END)
         at += n_bytes
     return at
+
+
+def _sox_end(file: BinaryIO, start: int, size: int) -> int:
+    n_header, n_samples = struct.unpack("<IQ", _read(file, start + 4, 12).ljust(12, b"\xff"))
+    return start + 4 + n_header + 4 * n_samples
+
+
+def _flv_end(file: BinaryIO, start: int, size: int) -> int:
+    def length(head: bytes) -> int:
+        return 11 + int.from_bytes(head[1:4], "big") + 4
+
+    return _behind_boxes(file, start + 13, 11, length, lambda head: head[:4] == b"FLV\1")
+
+
+def _voc_end(file: BinaryIO, start: int, size: int) -> int:
+    def length(head: bytes) -> int:
+        # The last block has no length.
+        return 4 + int.from_bytes(head[1:], "little") if head[0] else 1
+
+    n_header = int.from_bytes(_read(file, start + 20, 2), "little")
+    return _behind_boxes(file, start + n_header, 4, length, lambda head: head == b"Crea")
 
 
 def _caf_end(file: BinaryIO, start: int, size: int) -> int:

@@ -20,6 +20,8 @@ _STEP = 1 << 20
 _FEW_BYTES = 2048
 _CHUNKED = frozenset({b"RIFF", b"RF64", b"FORM"})
 _KINDS = frozenset({b"WAVE", b"AIFF", b"AIFC"})
+# What stands behind chunks as a file of its own.
+_OTHERS = (b"fLaC\0\0\0\x22", b"OggS\0\x02", b"\x1a\x45\xdf\xa3", b"caff\0\x01", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11")
 _TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICS")
 
 
@@ -174,6 +176,8 @@ def _chunks(file: BinaryIO, size: int) -> Contents:
     while size - at > 64:
         part, share = _chunked_part(file, at, size)
         if part is None:
+            if parts:
+                parts.append(Part(at, size))
             break
         declared_share = declared_share if parts else share
         parts.append(part)
@@ -237,7 +241,7 @@ def _after_chunks(file: BinaryIO, end: int, size: int) -> int | None:
             file.seek(at)
             head = file.read(12)
             kind, n_bytes = head[:4], int.from_bytes(head[4:8], "little")
-            if head[:4] in _CHUNKED and head[8:12] in _KINDS:
+            if (head[:4] in _CHUNKED and head[8:12] in _KINDS) or head.startswith(_OTHERS) or head[4:8] == b"ftyp":
                 return at
             if head.startswith(_TAGS):
                 return size
@@ -290,11 +294,13 @@ def _mended_rf64(file: BinaryIO, start: int, begin: int, size: int, long_sizes: 
 def _au(head: bytes, size: int) -> Contents:
     begin, declared = struct.unpack(">II", head[4:12])
     true = size - begin
-    if len(head) < 24 or declared == 0xFFFFFFFF or true - declared <= _FEW_BYTES or begin > len(head):
+    # From 2 GiB on libsndfile takes the length for a negative one.
+    is_right = true - declared <= _FEW_BYTES and declared < 2**31
+    if len(head) < 24 or declared == 0xFFFFFFFF or is_right or begin > len(head) or true <= 0:
         return Contents((Part(0, size),))
     header = head[:8] + struct.pack(">I", min(true, 0xFFFFFFFE)) + head[12:begin]
     # Zero is what a writer leaves who cannot come back.
-    return Contents((Part(0, size, header),), declared_share=declared / true if declared else 1.0)
+    return Contents((Part(0, size, header),), declared_share=min(1.0, declared / true) if declared else 1.0)
 
 
 def _caf(file: BinaryIO, head: bytes, size: int) -> Contents:

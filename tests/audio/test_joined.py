@@ -43,6 +43,9 @@ def tones(encode: Encode, name: str, rates: tuple[int, int], *options: str) -> b
         ("a.caf", ()),
         ("a.au", ()),
         ("a.w64", ()),
+        ("a.sox", ()),
+        ("a.flv", ("-c:a", "pcm_s16le", "-ar", "22050")),
+        ("a.voc", ()),
     ],
 )
 @pytest.mark.parametrize("rates", [(48_000, 48_000), (44_100, 32_000)])
@@ -74,7 +77,20 @@ def test_opus_of_channels_without_a_layout_is_no_damage(encode: Encode) -> None:
     assert not any("damaged" in note for note in clip.notes)
 
 
-@pytest.mark.parametrize("magic", [b"wvpk", b"caff", b"TTA1", b"\x1a\x45\xdf\xa3", b".snd", b"\0\0\0\x18ftyp"])
+@pytest.mark.parametrize(
+    "magic",
+    [
+        b"Creative Voice File\x1a",
+        b"FLV\1",
+        b".SoX",
+        b"wvpk",
+        b"caff",
+        b"TTA1",
+        b"\x1a\x45\xdf\xa3",
+        b".snd",
+        b"\0\0\0\x18ftyp",
+    ],
+)
 def test_sizes_that_lead_nowhere_end_the_search(magic: bytes) -> None:
     for seed in range(50):
         content = magic + np.random.default_rng(seed).bytes(500)
@@ -134,6 +150,38 @@ def test_sound_beyond_what_a_header_counts_is_read(kind: str, seconds: float) ->
     np.testing.assert_allclose(clip.samples, samples, atol=0.001)
     told = "The file's header says that it is 1.0 s long; 5.0 s are there, and all of it was heard."
     assert clip.notes == ((told,) if seconds else ())
+
+
+@pytest.mark.parametrize("declared", [2**31, 2**32 - 2])
+def test_an_au_that_counts_beyond_all_files_is_read(declared: int) -> None:
+    samples = chirp(3.0)
+    content = wav_bytes(samples, RATE, "PCM_16", "AU")
+    clip = load_clip(recounted(content, 8, declared, 4, "big"), RATE)
+    np.testing.assert_allclose(clip.samples, samples, atol=0.001)
+
+
+def test_an_mp4_whose_edits_leave_nothing_is_heard(encode: Encode) -> None:
+    content = encode(sine(LOW, 3.0), "a.m4a").read_bytes()
+    at = content.find(b"elst") + 12
+    clip = load_clip(recounted(content, at, 0, 4, "big"), RATE)
+    assert clip.duration_seconds == pytest.approx(3.0, abs=0.1)
+
+
+@pytest.mark.parametrize("name", ["a.avi", "a.sox"])
+def test_what_is_cut_short_is_told(encode: Encode, name: str) -> None:
+    content = encode(sine(LOW, 4.0, 44_100), name, rate=44_100).read_bytes()
+    assert load_clip(content[: len(content) // 2], RATE).notes[0].startswith("The file is damaged or cut short")
+    assert not any("damaged" in note for note in load_clip(content, RATE).notes)
+
+
+@pytest.mark.parametrize("first", ["a.wav", "a.aiff"])
+@pytest.mark.parametrize("second", ["a.flac", "a.ogg", "a.m4a", "a.wma"])
+def test_another_kind_behind_plain_samples_is_no_noise(encode: Encode, first: str, second: str) -> None:
+    content = encode(sine(LOW, 3.0), first).read_bytes() + encode(sine(HIGH, 4.0), second).read_bytes()
+    clip = load_clip(content, RATE)
+    assert clip.duration_seconds == pytest.approx(7.0, abs=0.1)
+    spectrum = np.abs(np.fft.rfft(clip.samples[round(3.5 * RATE) : round(6.5 * RATE)]))
+    assert int(spectrum.argmax()) == pytest.approx(3 * HIGH, abs=6)
 
 
 def test_chunks_behind_the_sound_of_a_caf_are_no_sound() -> None:
