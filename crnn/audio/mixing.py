@@ -106,7 +106,9 @@ class Mixer:
         powers = []
         for channel in joined:
             windows = np.lib.stride_tricks.sliding_window_view(channel, self._size)[places]
-            spectra = np.fft.rfft(windows * self._window, axis=-1)
+            # Offsets that differ would leak into the bands, and cancel there.
+            level = windows.mean(axis=-1, keepdims=True)
+            spectra = np.fft.rfft((windows - level) * self._window, axis=-1)
             powers.append(self._in_bands(spectra))
             total = spectra if total is None else np.add(total, spectra, out=total)
         assert total is not None

@@ -35,6 +35,14 @@ def test_silence_with_an_offset_from_anywhere_on_is_silence(since: float, level:
     )
 
 
+@pytest.mark.parametrize("levels", [(0.3, -0.2), (0.3, 0.0), (0.3, -0.3), (-0.1, 0.4)])
+def test_each_channel_may_have_its_own_offset(levels: tuple[float, float]) -> None:
+    channels = [stepped(8.0, (since, level)) for since, level in zip((3.0, 4.2), levels, strict=True)]
+    clip = load_clip(wav_bytes(np.stack(channels, axis=1)), RATE)
+    assert float(np.abs(clip.samples).max()) < 1e-3
+    assert not any("cancel" in note for note in clip.notes)
+
+
 def test_an_offset_that_comes_and_goes() -> None:
     clip = load_clip(wav_bytes(stepped(12.0, (2.0, 0.2), (5.5, 0.0), (8.3, -0.4))), RATE)
     assert float(np.abs(clip.samples).max()) < 1e-4
