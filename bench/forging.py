@@ -30,8 +30,8 @@ from bench.clients import Client, texts  # noqa: E402
 
 Write = Callable[[Any], object]
 
-# Of each page's values so many are sent by the act: together all kinds, and a minute. `main` sends all.
-_EVERY = 9
+# Of each page's values so many are sent by the act: together of all kinds, and half a minute. `main` sends all.
+_EVERY = 25
 PAGES = ("", "Explore", "Train", "Models")
 _TRIGGERS = "$$STREAMLIT_INTERNAL_KEY_{}__events"
 _NAMES = ("segment", "region", "moment", "detail", "told", "former", "strange")
