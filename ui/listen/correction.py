@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import streamlit as st
 
 from crnn.data import user_clips
 from crnn.errors import CrnnError
-from ui.shared import visitor
+from ui.shared import state, visitor
 from ui.shared.state import Sound
 from ui.shared.words import plain
 
@@ -14,13 +16,26 @@ _OTHER = "another genre"
 _THANKS = "listen.corrected"
 _KEPT = "Kept among your corrections. Choose them on the Train page, and the next model learns it."
 _HELD = "It is among your clips on the Train page, for this visit: with others of its genre a model learns it."
+_NO_CONSENT = "Nothing was kept: a correction needs the sound, and your consent to keep it."
 
 
-@st.fragment
+@dataclass(frozen=True)
+class _Wish:
+    """What was said of a sound (its digest), until it is carried out."""
+
+    digest: str
+    genre: str | None
+    other: str
+    agrees: bool
+
+
 def draw_correction(
     sound: Sound, genres: tuple[str, ...], *, title: str = "No, this is …", key: str = "listen.correct"
 ) -> None:
     """Draw the form; a clip is written to disk only when consent was given.
+
+    No fragment: Streamlit drops the click on a fragment's button where a run of the whole page comes between, and
+    what is said here has to be kept whatever else happens to the page.
 
     Args:
         sound: What was answered.
@@ -32,53 +47,72 @@ def draw_correction(
     is_kept = owner.may("keep")
     if not is_kept and not owner.may("teach"):
         return
-    with st.expander(title):
+    with st.expander(title, key=f"{key}.box"):
+        fault = _carry_out(sound, key, is_kept=is_kept)
         if st.session_state.get(_THANKS) == sound.digest:
             st.success(_KEPT if is_kept else _HELD)
             return
         with st.form(key, border=False):
             left, right = st.columns(2)
-            genre = left.selectbox("What it is", [*genres, _OTHER], index=None, key=f"{key}.genre")
-            other = right.text_input("If it is another genre", key=f"{key}.other")
+            left.selectbox("What it is", [*genres, _OTHER], index=None, key=f"{key}.genre")
+            right.text_input("If it is another genre", key=f"{key}.other")
             if is_kept:
-                agrees = st.checkbox(
+                st.checkbox(
                     f"Keep this sound {visitor.place()}, to learn from. Otherwise it is never written to disk.",
                     key=f"{key}.consent",
                 )
             else:
                 st.caption("What the model hears in it goes to your clips on Train, for this visit. Nothing is stored.")
-            if st.form_submit_button("Correct it"):
-                name = other.strip() if genre in {None, _OTHER} else str(genre)
-                if other.strip() and name != other.strip():
-                    st.warning(plain(f"Both {name} and {other.strip()} are named. Empty the one that it is not."))
-                elif is_kept:
-                    _keep(sound, name, agrees=agrees)
-                else:
-                    _hold(sound, name)
+            st.form_submit_button("Correct it", on_click=_wish, args=(sound.digest, key))
+        if fault:
+            st.warning(plain(fault))
 
 
-def _keep(sound: Sound, genre: str, *, agrees: bool) -> None:
-    if not agrees:
-        st.warning("Nothing was kept: a correction needs the sound, and your consent to keep it.")
-        return
+def _wish(digest: str, key: str) -> None:
+    # A callback runs before anything else; a script that is left before it has drawn this far leaves the wish behind.
+    said = {name: st.session_state.get(f"{key}.{name}") for name in ("genre", "other", "consent")}
+    st.session_state[f"{key}.wish"] = _Wish(
+        digest, said["genre"], str(said["other"] or "").strip(), bool(said["consent"])
+    )
+
+
+def _carry_out(sound: Sound, key: str, *, is_kept: bool) -> str:
+    """Do what was asked for, once; why it was not done, if it was not."""
+    # Two scripts at once would both find the wish.
+    with state.visit_lock():
+        wish: _Wish | None = st.session_state.get(f"{key}.wish")
+        if wish is None or wish.digest != sound.digest:
+            return ""
+        fault = _fault_of(wish, is_kept=is_kept) or (_keep(sound, wish) if is_kept else _hold(sound, wish))
+        if not fault:
+            st.session_state[_THANKS] = sound.digest
+        # Only now: a script that was left meanwhile has done nothing.
+        st.session_state.pop(f"{key}.wish", None)
+        return fault
+
+
+def _fault_of(wish: _Wish, *, is_kept: bool) -> str:
+    if wish.other and wish.genre not in {None, _OTHER, wish.other}:
+        return f"Both {wish.genre} and {wish.other} are named. Empty the one that it is not."
+    return _NO_CONSENT if is_kept and not wish.agrees else ""
+
+
+def _name_in(wish: _Wish) -> str:
+    return wish.other if wish.genre in {None, _OTHER} else str(wish.genre)
+
+
+def _keep(sound: Sound, wish: _Wish) -> str:
     owner = visitor.owner()
     try:
-        user_clips.add_clip(user_clips.corrections_dir(owner), genre, sound.name, sound.data, owner=owner)
+        user_clips.add_clip(user_clips.corrections_dir(owner), _name_in(wish), sound.name, sound.data, owner=owner)
     except CrnnError as err:
-        st.error(plain(str(err)))
-        return
-    st.session_state[_THANKS] = sound.digest
-    st.rerun()
+        return str(err)
+    return ""
 
 
-def _hold(sound: Sound, genre: str) -> None:
+def _hold(sound: Sound, wish: _Wish) -> str:
     # Here, because nobody else on this page waits for what a training is made of.
     from ui.shared import lesson
 
     with st.spinner("Listening for what can be learnt"):
-        faults = lesson.add(genre, [(sound.name, sound.data)])
-    if faults:
-        st.error(plain(" ".join(faults)))
-        return
-    st.session_state[_THANKS] = sound.digest
-    st.rerun()
+        return " ".join(lesson.add(_name_in(wish), [(sound.name, sound.data)]))

@@ -41,8 +41,11 @@ def choose_source(models: list[Model], key: str) -> Model | None:
         with left:
             give_a_sound(chosen)
     # Outside the box, which is closed once there is a sound.
-    draw_news()
-    live.draw_news()
+    # A place for each, always there: boxes below that moved would close.
+    with st.container():
+        draw_news()
+    with st.container():
+        live.draw_news()
     return chosen
 
 
@@ -60,13 +63,13 @@ def give_a_sound(model: Model | None = None) -> None:
     Args:
         model: Who answers while the microphone listens; without one a sound is recorded first.
     """
-    record, upload, try_out = st.tabs(["Record", "Upload", "Example"])
+    record, upload, try_out = st.tabs(["Record", "Upload", "Example"], key="listen.ways")
     with record:
         if model is None:
             _draw_recorder()
         else:
             live.draw_live(model, _let_go_of_others)
-            with st.expander("Record first, answer afterwards"):
+            with st.expander("Record first, answer afterwards", key="listen.record_first"):
                 _draw_recorder()
     with upload:
         st.file_uploader(

@@ -157,12 +157,14 @@ def keep_visit(person: str) -> None:
 def tell_what_is_lost() -> None:
     """Say so where the tab remembers sounds that the server does not."""
     n_lost = st.session_state.pop(_LOST, 0)
-    if n_lost:
-        sounds = "The sound that was given here is" if n_lost == 1 else f"The {n_lost} sounds that were given here are"
-        st.warning(
-            f"{sounds} gone from the server’s memory: it was restarted, or the last visit was too long ago. "
-            f"Give {'it' if n_lost == 1 else 'them'} again."
-        )
+    # Its place is always there: what stands below would move, and open boxes close.
+    with st.container():
+        if n_lost:
+            sounds = "The sound that was given here is" if n_lost == 1 else f"The {n_lost} sounds given here are"
+            st.warning(
+                f"{sounds} gone from the server’s memory: it was restarted, or the last visit was too long ago. "
+                f"Give {'it' if n_lost == 1 else 'them'} again."
+            )
 
 
 def forget_visits_of(person: str) -> None:
