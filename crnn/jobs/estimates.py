@@ -7,14 +7,17 @@ import os
 from collections.abc import Iterable
 from statistics import median
 
+from crnn.config import TrainConfig
 from crnn.errors import CrnnError
-from crnn.jobs.order import TrainingSettings
+from crnn.jobs.order import FINE_TUNED_COST, TrainingSettings
 from crnn.jobs.runs import Run
 
 # Guesses that stand until a run of this machine has been timed: ten-second crops a second for the smallest preset,
 # the cost growing with the 1.5th power of the network's width; then what each other stage takes, as seconds by
 # itself and for each track of half a minute.
 _QUICK_CROPS_PER_SECOND_PER_CORE = 8.0
+# What starts from a model has that model's network, whatever the preset: the pace of its head.
+_HEAD_CROPS_PER_SECOND_PER_CORE = 8.0
 _QUICK_WIDTH = 160.0
 _FEATURE_SECONDS = 0.15
 _MAX_CORES = 8
@@ -44,7 +47,8 @@ def measured_pace(settings: TrainingSettings, runs: Iterable[Run], init: str | N
     Args:
         settings: What is to be trained.
         runs: Earlier runs, newest first.
-        init: The model to start from, whose network it then is, whatever the settings say.
+        init: The model to start from, whose network it then is, whatever the settings say; crops are those of its
+            head, to which those that move its body are reckoned up.
     """
     for run in runs:
         try:
@@ -58,14 +62,22 @@ def measured_pace(settings: TrainingSettings, runs: Iterable[Run], init: str | N
     return None
 
 
-def _guessed_pace(settings: TrainingSettings) -> float:
+def _guessed_pace(settings: TrainingSettings, init: str | None) -> float:
     width = sum(settings.model.channels)
     cores = min(os.cpu_count() or 1, _MAX_CORES)
+    if init is not None:
+        return _HEAD_CROPS_PER_SECOND_PER_CORE * cores
     return _QUICK_CROPS_PER_SECOND_PER_CORE * cores * (_QUICK_WIDTH / width) ** 1.5
 
 
 def training_seconds(
-    n_tracks: int, settings: TrainingSettings, pace: float | None, *, init: str | None = None, runs: Iterable[Run] = ()
+    n_tracks: int,
+    settings: TrainingSettings,
+    pace: float | None,
+    *,
+    init: str | None = None,
+    folds: int = 0,
+    runs: Iterable[Run] = (),
 ) -> float:
     """Seconds from the start of a run to its report: features, epochs, and saving.
 
@@ -74,12 +86,31 @@ def training_seconds(
         settings: How.
         pace: From `measured_pace`; None is guessed.
         init: The model to start from, to whose embedding a head is fitted first.
+        folds: As many networks are trained before the one that is kept.
         runs: Earlier runs, newest first, whose stages were timed.
     """
-    crops = n_tracks * settings.train.crops_per_track * settings.train.epochs
-    stages = (*_OF_NETWORK, *(("embedding", "head") if init is not None else ()))
+    train, n_networks = settings.train, folds + 1
+    crops = n_tracks * train.crops_per_track * work(train, train.epochs * n_networks)
+    # The graph is built anew for each network, and where the body begins to move.
+    n_graphs = n_networks * (2 if 0 < train.freeze_epochs < train.epochs else 1)
+    stages = [*_OF_NETWORK, *["graph"] * (n_graphs - 1), *(("embedding", "head") if init is not None else ())]
     around = _seconds_around(stages, n_tracks, runs, is_network=True)
-    return around + crops / (pace or _guessed_pace(settings))
+    return around + crops / (pace or _guessed_pace(settings, init))
+
+
+def work(train: TrainConfig, epochs: float) -> float:
+    """How much the first of a run's epochs are to do: as epochs of its head where it starts from a model.
+
+    Args:
+        train: Says how many of a network's epochs learn the head alone.
+        epochs: How many, of as many networks one after the other as that makes.
+    """
+    if not train.freeze_epochs:
+        return epochs
+    whole, rest = divmod(epochs, train.epochs)
+    frozen = min(train.freeze_epochs, train.epochs)
+    of_one = frozen + FINE_TUNED_COST * (train.epochs - frozen)
+    return whole * of_one + min(rest, frozen) + FINE_TUNED_COST * max(0.0, rest - frozen)
 
 
 def head_seconds(n_tracks: int, runs: Iterable[Run] = ()) -> float:
@@ -130,11 +161,16 @@ def _measured_stages(runs: Iterable[Run], *, is_network: bool) -> dict[str, tupl
 
 
 def _paces(run: Run) -> list[float]:
-    """Crops a second of each epoch, the first left out: it builds the graph."""
+    """Crops a second of each epoch, those left out that build a graph; as crops of the head, see `work`."""
     events = run.events()
     n_train = next((e["parts"].get("train", 0) for e in events if e.get("event") == "data"), 0)
     try:
-        crops = n_train * run.order().settings.train.crops_per_track
+        train = run.order().settings.train
     except CrnnError:
         return []
-    return [crops / e["seconds"] for e in events if e.get("event") == "epoch" and e["epoch"] > 1 and e["seconds"] > 0]
+    first = {1, train.freeze_epochs + 1 if train.freeze_epochs else 1}
+    return [
+        n_train * train.crops_per_track * (work(train, e["epoch"]) - work(train, e["epoch"] - 1)) / e["seconds"]
+        for e in events
+        if e.get("event") == "epoch" and (e["epoch"] - 1) % train.epochs + 1 not in first and e["seconds"] > 0
+    ]

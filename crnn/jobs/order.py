@@ -26,7 +26,8 @@ PRESETS = {
 Method = Literal["head", "network"]
 # What a trained body learns anew it may forget of the old: small steps.
 _TRANSFER_RATE_SHARE = 0.1
-# The body knows music already, and a step that moves it takes five times as long as one of the head.
+# The body knows music already, and a step that moves it takes so many times as long as one of the head.
+FINE_TUNED_COST = 5
 _FINE_TUNED_SHARE = 10
 
 

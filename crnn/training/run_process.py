@@ -18,8 +18,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crnn.config import TrainConfig
 from crnn.errors import CrnnError
 from crnn.jobs import queue
+from crnn.jobs.estimates import work
 from crnn.jobs.memory import bound_this_process
 from crnn.jobs.runs import LOG_NAME, Account, Run
 from crnn.untrusted import VisibleFormatter
@@ -44,6 +46,8 @@ class Watch:
 
     def __init__(self, run: Run, account: Account, seconds: float = float("inf")) -> None:
         self._run, self._account = run, account
+        # What the order says; by it epochs are told that take longer than others.
+        self.train = TrainConfig()
         self._ends_at = time.monotonic() + seconds
         self._told_at = -_TELL_EVERY_SECONDS
         self._looked_at = -_LOOK_EVERY_SECONDS
@@ -136,7 +140,9 @@ class Watch:
             return
         done = (event["epoch"] - 1) * event["steps"] + event["step"]
         total = event["epochs"] * event["steps"]
-        per_step = (now - self._began - self._paused_seconds) / max(1, self._n_steps - 1)
+        left = self._work(total, event) - self._work(done, event)
+        since = self._work(done, event) - self._work(done - self._n_steps + 1, event)
+        seconds_left = (now - self._began - self._paused_seconds) / max(since, 1e-9) * left
         self._account.tell(
             done=done,
             total=total,
@@ -144,8 +150,12 @@ class Watch:
             epochs=event["epochs"],
             learning_rate=event["learning_rate"],
             loss=event["loss"],
-            seconds_left=per_step * (total - done) if self._n_steps > 2 else None,
+            seconds_left=seconds_left if self._n_steps > 2 else None,
         )
+
+    def _work(self, n_steps: int, event: dict[str, Any]) -> float:
+        """How much so many steps are to do; those that move the body of a start take far longer than those before."""
+        return work(self.train, n_steps / event["steps"])
 
     def _is_due(self) -> bool:
         now = time.monotonic()
@@ -206,6 +216,7 @@ def main(folder: Path, queue_folder: Path, seconds: float, most_bytes: float) ->
 
 def _carry_out(run: Run, watch: Watch) -> Outcome:
     order = run.order()
+    watch.train = order.settings.train
     with contextlib.suppress(OSError):
         (run.folder / "report.json").unlink(missing_ok=True)
     # TensorFlow takes 6 to 18 s to come; the page already shows that the run began.

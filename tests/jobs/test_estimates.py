@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -9,9 +10,10 @@ from pathlib import Path
 import pytest
 from training_runs import SETTINGS
 
+from crnn.config import TrainConfig
 from crnn.jobs import estimates
-from crnn.jobs.estimates import head_seconds, training_seconds
-from crnn.jobs.order import TrainingOrder
+from crnn.jobs.estimates import head_seconds, measured_pace, training_seconds
+from crnn.jobs.order import TrainingOrder, preset
 from crnn.jobs.runs import Account, Run
 
 
@@ -51,6 +53,37 @@ def test_a_network_counts_its_start_the_head_before_it_and_saving(tmp_path: Path
     crops = 50 * SETTINGS.train.crops_per_track * SETTINGS.train.epochs
     assert scratch >= crops / 10.0 + 10.0 + 40.0 + 20.0
     assert training_seconds(50, SETTINGS, 10.0, init="tiny", runs=runs) == pytest.approx(scratch + 15.0 + 5.0)
+
+
+def with_epochs(run: Run, train: TrainConfig, seconds: list[float]) -> Run:
+    order = json.loads((run.folder / "order.json").read_text())
+    order["settings"]["train"] = train.to_dict()
+    (run.folder / "order.json").write_text(json.dumps(order | {"init": "tiny"}))
+    for epoch, took in enumerate(seconds, start=1):
+        Account(run).record({"event": "epoch", "epoch": epoch, "seconds": took})
+    return run
+
+
+def test_a_start_from_a_model_is_reckoned_with_the_epochs_that_move_its_body(tmp_path: Path) -> None:
+    """Of ten tracks a second an epoch, five where the body moves; graphs are built in the first of either."""
+    train = TrainConfig(epochs=6, freeze_epochs=4)
+    settings = dataclasses.replace(SETTINGS, train=train)
+    run = with_epochs(ended_run(tmp_path / "a", "network", 10), train, [9.0, 1.0, 1.0, 1.0, 13.0, 5.0])
+    pace = measured_pace(settings, [run], "tiny")
+    assert pace == pytest.approx(10.0)
+
+    def seconds(folds: int = 0, **changes: int) -> float:
+        changed = dataclasses.replace(settings, train=dataclasses.replace(train, **changes))
+        return training_seconds(10, changed, pace, init="tiny", folds=folds, runs=[run])
+
+    assert seconds(epochs=7) - seconds() == pytest.approx(5.0)
+    assert seconds(epochs=7, freeze_epochs=5) - seconds() == pytest.approx(1.0)
+    # Each network builds its two graphs, of eight seconds by the last run's first epoch.
+    assert seconds(folds=2) - seconds() == pytest.approx(2 * (4 + 2 * 5 + 2 * 8.0))
+    # Its network is the start's, whatever the preset's size.
+    assert training_seconds(10, preset("best"), None, init="x") == training_seconds(
+        10, dataclasses.replace(preset("quick"), train=preset("best").train), None, init="x"
+    )
 
 
 def test_what_a_machine_never_did_is_guessed_and_damage_is_passed_over(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from crnn.config import TrainConfig
 from crnn.training import run_process
 
 
@@ -61,6 +62,18 @@ def test_the_first_step_says_nothing_of_the_others(clock):
             {"event": "step", "epoch": 1, "epochs": 2, "step": step, "steps": 4, "loss": 1.0, "learning_rate": 0.1}
         )
     assert account.facts["seconds_left"] == pytest.approx(5.0)
+
+
+def test_the_last_epochs_are_reckoned_that_move_the_body_of_a_start(clock):
+    """A second a step, ten epochs of two; five times that in the last of them, where the body moves."""
+    account = Account()
+    watch = run_process.Watch(SimpleNamespace(is_asked=lambda what: False), account)
+    watch.train = TrainConfig(epochs=10, freeze_epochs=9)
+    for step in range(1, 5):
+        clock.seconds += 1.0
+        at = {"epoch": (step + 1) // 2, "step": 2 - step % 2}
+        watch.on_event({"event": "step", "epochs": 10, "steps": 2, "loss": 1.0, "learning_rate": 0.1} | at)
+    assert account.facts["seconds_left"] == pytest.approx(14.0 + 2 * 5.0)
 
 
 def test_the_time_left_is_right_after_a_pause_among_features(clock):
