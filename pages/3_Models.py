@@ -20,7 +20,7 @@ if not models:
     library.draw_deleted()
     st.stop()
 
-listed, compared = st.tabs(["Shelf", "Compare two"])
+listed, compared = st.tabs(["Shelf", "Compare two"], key="models.tabs")
 with listed:
     chosen = library.choose_model(models)
     if chosen is None:

@@ -263,6 +263,27 @@ def test_docstrings_tell_of_every_parameter() -> None:
     assert not found_in([*CRNN, *sources("ui")], without_args_section)
 
 
+def boxes_without_a_key(path: Path) -> list[str]:
+    """Boxes and tabs of a name that stays, which the browser knows by their place alone: they close when that moves."""
+    return [
+        f"line {node.lineno}"
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in {"expander", "tabs", "popover"}
+        and not any(keyword.arg == "key" for keyword in node.keywords)
+        and all(isinstance(name, ast.Constant) for argument in node.args[:1] for name in _names_in(argument))
+    ]
+
+
+def _names_in(argument: ast.expr) -> list[ast.expr]:
+    return argument.elts if isinstance(argument, ast.List) else [argument]
+
+
+def test_boxes_are_known_wherever_they_move() -> None:
+    assert not found_in([*sources("ui"), *pages()], boxes_without_a_key)
+
+
 def test_serving_modules_exist() -> None:
     for name in SERVING:
         importlib.import_module(f"crnn.{name}")

@@ -17,6 +17,7 @@ from crnn.data import demo
 from crnn.data.collection import Collection, select_tracks
 from crnn.data.scan import (
     Track,
+    check_learnable,
     check_trainable,
     fold_parts,
     gtzan_id,
@@ -24,8 +25,9 @@ from crnn.data.scan import (
     most_folds,
     protection_of,
     split_notes,
+    split_tracks,
 )
-from crnn.errors import AudioError, CrnnError, DatasetError
+from crnn.errors import AudioError, DatasetError
 from crnn.features.archive import read_archive
 from crnn.text import listed
 
@@ -93,15 +95,16 @@ def protection(collection: Collection, split: str | None, seed: int, n_folds: in
         split: As in a training order.
         seed: As in a training order.
         n_folds: As in a training order.
+
+    Raises:
+        DatasetError: The tracks do not allow it.
     """
-    try:
-        if n_folds:
-            parts = fold_parts(collection.tracks, n_folds, split, seed)
-            sizes = sorted(len(part) for part in parts.values())
-            return (f"{n_folds} folds of {sizes[0]} to {sizes[-1]} tracks.", *protection_of(parts, n_folds))
-        parts = select_tracks(collection, split, seed)
-    except CrnnError as err:
-        return (str(err),)
+    if n_folds:
+        parts = fold_parts(collection.tracks, n_folds, split, seed)
+        sizes = sorted(len(part) for part in parts.values())
+        return (f"{n_folds} folds of {sizes[0]} to {sizes[-1]} tracks.", *protection_of(parts, n_folds))
+    parts = select_tracks(collection, split, seed)
+    check_learnable(parts, collection.genres)
     counts = {name: len(part) for name, part in parts.items() if part}
     learn, choose = counts.get("train", 0), counts.get("valid", 0)
     first = f"{learn} tracks to learn from, {choose} to check with"
@@ -116,11 +119,11 @@ def head_protection(collection: Collection, split: str | None, seed: int) -> tup
         collection: Scanned data sets.
         split: As of `--split`; by artist, folds keep artists apart.
         seed: Of the folds.
+
+    Raises:
+        DatasetError: The tracks do not allow it.
     """
-    try:
-        folds = most_folds(collection.tracks, split, seed)
-    except CrnnError as err:
-        return (str(err),)
+    folds = most_folds(collection.tracks, split, seed)
     n = len(folds)
     return (f"Learns all {len(collection.tracks)} tracks, judged by {n} folds of them.", *split_notes(folds))
 
@@ -130,7 +133,11 @@ def _possible_splits(tracks: tuple[Track, ...]) -> tuple[str, ...]:
     if tracks and all(track.split for track in tracks):
         names.append("column")
     if tracks and all(gtzan_id(track) for track in tracks):
-        names.append("fault-filtered")
+        # Of a part of GTZAN it may leave a genre without tracks.
+        genres = {track.genre for track in tracks}
+        parts = split_tracks(tracks, name="fault-filtered", seed=0)
+        if all({track.genre for track in parts[part]} == genres for part in ("train", "valid")):
+            names.append("fault-filtered")
     if any(track.artist for track in tracks):
         names.append("artist")
     return (*names, "random")

@@ -21,6 +21,7 @@ from crnn.audio.clip import Clip, is_readable, load_clip
 from crnn.audio.folders import is_audio_name, is_hidden
 from crnn.data import demo
 from crnn.data.splits import (
+    check_learnable,
     check_trainable,
     fold_parts,
     fold_tracks,
@@ -47,6 +48,7 @@ __all__ = [
     "Dataset",
     "Fault",
     "Track",
+    "check_learnable",
     "check_trainable",
     "fold_parts",
     "fold_tracks",

@@ -46,6 +46,25 @@ def check_trainable(tracks: Sequence[Track]) -> None:
         )
 
 
+def check_learnable(parts: dict[str, tuple[Track, ...]], genres: Sequence[str]) -> None:
+    """Refuse parts of which a network could not learn every genre, before an hour is spent on features.
+
+    Args:
+        parts: Of a split.
+        genres: What is to be learnt.
+
+    Raises:
+        TooFewTracksError: A genre has no track to learn from; all are named.
+    """
+    learnt = {track.genre for track in parts.get("train", ())}
+    missing = sorted(set(genres) - learnt)
+    if missing:
+        raise TooFewTracksError(
+            f"This way to keep tracks apart leaves none of {listed(missing)} to learn from. Choose another way, add "
+            "tracks, or leave the genre out."
+        )
+
+
 def split_tracks(
     tracks: Sequence[Track], *, name: str, seed: int, valid_share: float = 0.2, test_share: float = 0.0
 ) -> dict[str, tuple[Track, ...]]:

@@ -15,10 +15,10 @@ from crnn import paths
 from crnn.bundles.bundle import Bundle, check_name
 from crnn.bundles.library import find_bundle
 from crnn.data.audit import heard_in
-from crnn.data.collection import Collection, gather, log_mels, select_tracks
+from crnn.data.collection import Collection, gather, log_mels, select_tracks, split_way
 from crnn.data.feature_cache import CACHE_FOLDER
 from crnn.data.load import in_parts
-from crnn.data.scan import check_trainable, fold_parts, protection_of
+from crnn.data.scan import check_learnable, check_trainable, fold_parts, most_folds, protection_of
 from crnn.errors import BundleError, CrnnError
 from crnn.jobs import kept
 from crnn.jobs.order import CHECKPOINT_NAME, TrainingOrder, TrainingSettings, settings_from
@@ -170,7 +170,14 @@ def _parts_of(order: TrainingOrder, collection: Collection) -> Parts:
     seed = order.settings.train.seed
     if order.folds:
         return fold_parts(collection.tracks, order.folds, order.split, seed)
-    return select_tracks(collection, order.split, seed)
+    if order.method == "head" and split_way(collection, order.split) in {"artist", "random"}:
+        # It learns all tracks and is judged by folds of them: those must be there, and parts need not.
+        most_folds(collection.tracks, order.split, seed)
+        return {"train": collection.tracks}
+    parts = select_tracks(collection, order.split, seed)
+    if order.method == "network":
+        check_learnable(parts, collection.genres)
+    return parts
 
 
 def _counts(order: TrainingOrder, parts: Parts) -> dict[str, int]:

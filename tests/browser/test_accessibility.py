@@ -75,6 +75,12 @@ def test_nothing_serious_is_found_on_train_and_models_and_they_fit_a_phone(page,
                 continue
         assert card.is_visible()
     check(page, link)
+    if link == "Train":
+        # Tabs, and code in small print.
+        main.get_by_text("Data sets", exact=True).click()
+        main.get_by_text("Add a data set").click()
+        main.get_by_role("tab", name="Zip or archive").wait_for()
+        check(page, "a data set to add")
     page.set_viewport_size({"width": 400, "height": 800})
     # As wide as a table of what ten genres were taken for.
     main.get_by_test_id("stMarkdownContainer").last.evaluate("""place => {

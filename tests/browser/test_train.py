@@ -83,7 +83,7 @@ def start(page, folder: Path) -> None:
     page.get_by_text("Data sets", exact=True).click()
     expect(page.get_by_text("192 tracks, 8 genres")).to_be_visible(timeout=60_000)
     page.get_by_text("Add a data set").click()
-    page.get_by_role("tab", name="A folder of this machine").click()
+    page.get_by_role("tab", name="Folder of this machine").click()
     page.get_by_label("Path of the folder").fill(str(folder))
     page.get_by_label("Path of the folder").press("Enter")
     expect(page.get_by_text("30 tracks, 3 genres")).to_be_visible()

@@ -76,7 +76,7 @@ def test_a_box_that_is_open_stays_so_when_a_zip_comes(home: Path) -> None:
     app = open_page()
     app.multiselect(key="train.sources").set_value([]).run()
     assert is_open(app, "Add a data set")
-    app.file_uploader(key="train.upload").set_value(("mine.zip", b"PK nothing", "application/zip")).run()
+    app.file_uploader(key="train.upload.0").set_value(("mine.zip", b"PK nothing", "application/zip")).run()
     assert not app.exception
     assert is_open(app, "Add a data set")
 
@@ -127,7 +127,7 @@ def test_of_two_clips_that_are_called_alike_the_chosen_one_is_removed(home: Path
 
 def test_a_damaged_zip_can_be_taken_away(home: Path) -> None:
     app = open_page()
-    app.file_uploader(key="train.upload").set_value(("mine.zip", b"PK\x03\x04 no more", "application/zip")).run()
+    app.file_uploader(key="train.upload.0").set_value(("mine.zip", b"PK\x03\x04 no more", "application/zip")).run()
     assert "is no zip, or it is damaged" in read(app)
     (upload,) = user_clips.uploads(MACHINE)
     given = next(box for box in app.multiselect if box.key.startswith("train.given"))

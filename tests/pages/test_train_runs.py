@@ -105,7 +105,7 @@ def test_a_report_is_read_and_its_model_saved(home: Path, models: Path) -> None:
     assert "Always saying a would score 50 %." in text
     assert "b1: is b, answered a (0.90)" in text
     assert "Macro F1 0.73" in text
-    assert app.selectbox(key="train.report.cell").options[0] == "all 1 mistake"
+    assert app.selectbox(key="train.report.cell").options[0] == "the one mistake"
     assert app.selectbox(key="train.report.cell").options[1] == "is b, answered a: 1 of 1 mistake"
     app.selectbox(key="train.report.cell").set_value(("b", "a")).run()
     app.toggle(key="train.report.by_ear").set_value(True).run()

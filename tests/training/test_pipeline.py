@@ -13,7 +13,7 @@ from training_runs import SETTINGS, order_for, small_data_set
 from crnn.bundles.bundle import UNFITTED
 from crnn.data.collection import gather
 from crnn.data.overview import check, protection
-from crnn.errors import CrnnError, EmptyGenreError
+from crnn.errors import CrnnError, DatasetError, EmptyGenreError
 from crnn.jobs.estimates import measured_pace, training_seconds
 from crnn.jobs.order import CHECKPOINT_NAME, preset
 from crnn.jobs.runs import Account, Run, runs_dir
@@ -80,10 +80,8 @@ def test_check_tells_counts_minutes_balance_and_splits(home):
     assert "Unbalanced: 6 tracks of sweep, 1 of " in found.advice[0]
     assert "A single track in “hiss”, “hum”" in found.obstacle
     assert found.splits == ("random",)
-    assert (
-        "At least" in protection(collection, "artist", 0)[0]
-        or "No artist is known" in protection(collection, "artist", 0)[0]
-    )
+    with pytest.raises(DatasetError, match="At least|No artist is known"):
+        protection(collection, "artist", 0)
 
 
 @pytest.mark.slow
@@ -197,11 +195,13 @@ def test_folds_judge_every_track_by_a_network_that_did_not_learn_it(home, capsys
     assert not (home / "run").exists()
 
 
-def test_folds_that_cannot_be_dealt_are_a_sentence(home):
+def test_folds_that_cannot_be_dealt_are_an_error(home):
     collection = gather([small_data_set(home / "sounds", n_tracks=3)])
     assert "3 folds of 3 to 3 tracks." in protection(collection, None, 0, 3)[0]
-    assert "Each genre needs at least 4 tracks" in protection(collection, None, 0, 4)[0]
-    assert "has parts of its own" in protection(collection, "column", 0, 3)[0]
+    with pytest.raises(DatasetError, match="Each genre needs at least 4 tracks"):
+        protection(collection, None, 0, 4)
+    with pytest.raises(DatasetError, match="has parts of its own"):
+        protection(collection, "column", 0, 3)
 
 
 @pytest.mark.slow

@@ -113,7 +113,7 @@ def _chip(name: str) -> str:
 
 def choose_settings() -> tuple[views.ViewSettings, int, tuple[str, ...]]:
     """Draw the settings; returns them with the sample rate that they need and the colours."""
-    with st.popover("Settings", icon=":material/tune:"):
+    with st.popover("Settings", icon=":material/tune:", key="explore.settings"):
         n_fft = st.select_slider(
             "Window",
             _WINDOWS,
@@ -318,7 +318,7 @@ def _draw_part(sound: Sound, heard: View, region: Region | None, span: tuple[flo
 
 def _draw_numbers(sound: Sound, names: list[str], numbers: Callable[[str], dict[str, Any]]) -> None:
     """Downloads of the numbers of each view, made when they are asked for."""
-    with st.popover("Numbers", icon=":material/download:"):
+    with st.popover("Numbers", icon=":material/download:", key="explore.numbers"):
         for name in names:
             title = views.VIEWS[name].name
             stem = f"{file_stem(sound)} {name}"

@@ -70,7 +70,7 @@ def draw_verdict(sound: Sound, prediction: Prediction) -> tuple[DeltaGenerator, 
         if prediction.verdict == "silence":
             st.caption("No genre is judged in silence.")
         elif prediction.verdict == "not_music":
-            with st.expander("If it were music"):
+            with st.expander("If it were music", key="listen.if_music"):
                 genre_bars(prediction.ranked(), key="listen.bars")
         else:
             genre_bars(prediction.ranked(), key="listen.bars")
@@ -150,7 +150,7 @@ def _offer_explore(sound: Sound, prediction: Prediction) -> None:
 
 def _draw_downloads(sound: Sound, prediction: Prediction) -> None:
     name = file_stem(sound)
-    with st.popover("Download", icon=":material/download:"):
+    with st.popover("Download", icon=":material/download:", key="listen.download"):
         st.download_button(
             "JSON, everything",
             _json(output.to_json(prediction, sound.name or name)),
@@ -320,7 +320,7 @@ def draw_numbers(prediction: Prediction, view: View | None, config: FeatureConfi
         view: The sound's picture and samples; None where it is too long for them.
         config: The model's features.
     """
-    with st.expander("The same in words and numbers"):
+    with st.expander("The same in words and numbers", key="listen.numbers"):
         if prediction.verdict != "silence":
             rows = [(genre, text.confidence(share)) for genre, share in prediction.ranked()]
             st.markdown(table(("genre", "confidence"), rows))

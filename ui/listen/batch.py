@@ -81,7 +81,7 @@ def _first_sentence(text: str) -> str:
 
 
 def _draw_downloads(answered: Answered) -> None:
-    with st.popover("Download all", icon=":material/download:"):
+    with st.popover("Download all", icon=":material/download:", key="listen.download_all"):
         st.download_button(
             "JSON Lines, everything", json_lines(answered), "genres.jsonl", "application/jsonl", on_click="ignore"
         )

@@ -39,7 +39,7 @@ def draw_share(
         picture = figures.clip_picture(view.power, model.bundle.feature_config, _COLUMNS)
         heard = tempo_key.words(sound, prediction, view)
     card = Card(sound.name or "recording", model.bundle.name, prediction, picture, heard)
-    with place.popover("Share", icon=":material/share:"):
+    with place.popover("Share", icon=":material/share:", key="listen.share"):
         st.caption("A card with the answer, without the sound.")
         card_picture(svg(card), stem, key="listen.card")
         st.download_button("Page (HTML)", page(card), f"{stem}.html", "text/html", on_click="ignore")

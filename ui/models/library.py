@@ -24,9 +24,11 @@ from ui.shared.state import Model
 from ui.shared.words import plain
 
 _ROW_PIXELS = 33
+_GENRES_PIXELS = 230
 _FAULT = "models.fault"
 _NEWS = "models.news"
 _EXPORTS = "models.exports"
+_IMPORTS, _IMPORTED = "models.imports", "models.imported"
 _IS_OPEN = "models.deleted.is_open"
 _WHOSE: dict[shelves.Shelf, str] = {
     "host": "It is this server’s own, and nobody’s to change.",
@@ -62,6 +64,8 @@ def choose_model(models: list[Model]) -> Model | None:
                 format="%.2f",
                 help="Share of unheard tracks right. Compare it only on the same data, and mind the interval.",
             ),
+            # They may be wider than the rest together.
+            "Genres": st.column_config.TextColumn(width=_GENRES_PIXELS),
             "Size": st.column_config.NumberColumn(format="%.1f MB"),
         },
     )
@@ -110,11 +114,10 @@ def _row(model: Model) -> dict[str, str | float | None]:
         "Score": scores.get("accuracy"),
         "95 %": _interval(scores),
         "On": _counted(scores),
+        "Genres": ", ".join(bundle.genres),
         "Data": str(bundle.data.get("name", "not stated")),
         "Made": bundle.created[:10],
         "Size": size / 2**20,
-        # Last, as it may be wider than the rest together.
-        "Genres": ", ".join(bundle.genres),
     }
 
 
@@ -146,22 +149,26 @@ def draw_model(model: Model) -> None:
     bundle = model.bundle
     # A click that was meant for another model finds its button gone.
     key = ".".join(identity_of(model))
-    st.header(plain(bundle.name), anchor=False)
+    st.subheader(plain(bundle.name), anchor=False)
     owner = visitor.owner()
     with st.container(horizontal=True):
         if st.button("Use on Listen", icon=":material/headphones:", type="primary", key=f"models.use.{key}"):
             state.use_model(model.label)
             st.switch_page("app.py")
         if owner.may("export"):
-            with st.popover("Export", icon=":material/download:"):
+            with st.popover("Export", icon=":material/download:", key=f"models.exporting.{key}"):
                 _draw_exports(model)
         if library.is_own(bundle, owner):
             _draw_changes(model, owner, key)
     st.caption(f"SHA-256 of its network: {model.digest}… {_WHOSE[model.shelf] if owner.mode != 'local' else ''}")
     if not bundle.is_trainable and model.shelf != "visit":
         st.caption("It names genres, but training cannot start from it: it was imported without its Keras file.")
-    with st.expander("Model card", expanded=True):
-        st.markdown(card_text(bundle))
+    front, details = _parts_of_card(card_text(bundle))
+    with st.expander("Model card", expanded=True, key="models.card"):
+        st.markdown(front)
+    if details:
+        with st.expander("How it was made, and what it is made of", key="models.details"):
+            st.markdown(details)
 
 
 def _draw_changes(model: Model, owner: Owner, key: str) -> None:
@@ -181,10 +188,15 @@ def _draw_changes(model: Model, owner: Owner, key: str) -> None:
         if st.form_submit_button("Rename"):
             _rename(model, name, owner)
     if st.button("Delete", icon=":material/delete:", key=f"models.delete.{key}"):
-        folder = bundle.path or Path()
         # For the visit: the way back stands in that box.
         st.session_state[_IS_OPEN] = True
-        _try(lambda: library.delete(folder, owner=owner), f"{bundle.name} was deleted. It can be put back below.")
+        _try(partial(_delete, bundle, owner), f"{bundle.name} was deleted. It can be put back below.")
+
+
+def _delete(bundle: Bundle, owner: Owner) -> None:
+    library.delete(bundle.path or Path(), owner=owner)
+    # Whoever deletes it need not be told that it is gone.
+    st.session_state.pop(_CHOSEN, None)
 
 
 def _rename(model: Model, wish: str, owner: Owner) -> None:
@@ -211,7 +223,14 @@ def card_text(bundle: Bundle) -> str:
     except (AttributeError, KeyError, TypeError, ValueError, IndexError):
         return f"Genres: {', '.join(tame.genres)}. This model says nothing of how it was made and scored."
     # The page has said its name, and a card among buttons needs no headlines.
-    return re.sub(r"^#+ ", "### ", text.partition("\n\n")[2], flags=re.MULTILINE)
+    return re.sub(r"^#+ ", "##### ", text.partition("\n\n")[2], flags=re.MULTILINE)
+
+
+def _parts_of_card(text: str) -> tuple[str, str]:
+    """What a musician asks of a model, which is what it knows and how it scores; and all the rest."""
+    begin, *sections = re.split(r"^(?=##### )", text, flags=re.MULTILINE)
+    front = [section for section in sections if section.startswith("##### Scores")]
+    return begin + "".join(front), "".join(section for section in sections if section not in front)
 
 
 def _tamed(value: Any) -> Any:
@@ -238,10 +257,9 @@ def _draw_exports(model: Model) -> None:
         st.caption("It came without Keras, so there is nothing to compare its network with.")
         return
     st.caption(
-        "The first is what Import takes here and anywhere. The second holds the Keras file, too, which Import refuses "
-        "as it may hold code: unpack it into the folder of models of a machine of yours. The others are for programs "
-        "of your own: the network, what it must be fed, and a script that does it. Each is offered once its answers "
-        "on music agree, which may take more than a minute."
+        "The first is what Import takes. The second holds the Keras file, too: unpack it into the folder of models of "
+        "a machine of yours. The others are for programs of your own, each with a script; that their answers agree is "
+        "checked first, which may take a minute."
     )
 
 
@@ -249,17 +267,19 @@ def _offer(label: str, file_name: str, make: Callable[[], bytes], model: Model) 
     """A button that makes a file, then the file: nothing is made that nobody wants."""
     made = st.session_state.setdefault(_EXPORTS, {})
     key = f"{model.fingerprint}.{label}"
+    # What comes takes the button's place: nothing below it moves.
+    place = st.empty()
     if key not in made:
-        if not st.button(label, key=f"models.export.{key}", width="stretch"):
+        if not place.button(label, key=f"models.export.{key}", width="stretch"):
             return
         try:
             visitor.owner().require("export")
-            with st.spinner("Preparing the file"):
+            with place, st.spinner(f"{label}: preparing the file"):
                 made[key] = make()
         except (CrnnError, OSError) as err:
-            st.error(plain(str(err)))
+            place.error(plain(str(err)))
             return
-    st.download_button(
+    place.download_button(
         f"Save {file_name}", made[key], file_name, on_click="ignore", key=f"models.save.{key}", width="stretch"
     )
 
@@ -268,29 +288,41 @@ def draw_import() -> None:
     """The way in for models from elsewhere, where there is one."""
     if not visitor.owner().may("import"):
         return
-    with st.expander("Import a model", icon=":material/upload:"):
+    with st.expander("Import a model", icon=":material/upload:", key="models.importing"):
         st.caption(
             "A zip that was exported here or on another machine. It is checked, and holds no code. "
             f"{limits.of_models()}"
         )
         st.text_input("Name", key="models.import.name", placeholder="its own name")
-        st.file_uploader("Zip of a model", key="models.import", on_change=_take_import, label_visibility="collapsed")
+        # Another one each time: what was taken stands on the shelf.
+        key = f"models.import.{st.session_state.setdefault(_IMPORTS, 0)}"
+        st.file_uploader("Zip of a model", key=key, on_change=_take_import, label_visibility="collapsed")
+        # Here, where he looks who gave it: the page may be scrolled far below its top.
+        fault, news = st.session_state.get(_IMPORTED, ("", ""))
+        if fault:
+            st.error(plain(fault))
+        if news:
+            st.success(plain(news))
 
 
 def _take_import() -> None:
-    upload = st.session_state["models.import"]
+    number = st.session_state.get(_IMPORTS, 0)
+    # A page that was just left may still have Streamlit call for a widget that is gone.
+    upload = st.session_state.get(f"models.import.{number}")
     if upload is None:
         return
     wish = st.session_state.get("models.import.name", "").strip()
-
-    def act() -> None:
+    try:
         bundle = library.import_zip(upload.getvalue(), library.as_name(wish) if wish else None, owner=visitor.owner())
+    except CrnnError as err:
+        st.session_state[_IMPORTED] = (str(err), "")
+    else:
         named = "" if bundle.name == Path(upload.name).stem else f" as {bundle.name}"
-        st.session_state[_NEWS] = f"{upload.name} was imported{named}."
+        st.session_state[_IMPORTED] = ("", f"{upload.name} was imported{named}.")
         # Another name, or another model: what stood there was meant for this one.
         st.session_state["models.import.name"] = ""
-
-    _try(act, rerun=False)
+    limits.release([upload])
+    st.session_state[_IMPORTS] = number + 1
 
 
 def draw_deleted() -> None:
@@ -298,7 +330,8 @@ def draw_deleted() -> None:
     gone = library.deleted(visitor.owner())
     if not gone:
         return
-    with st.expander("Deleted models", icon=":material/delete:", expanded=st.session_state.get(_IS_OPEN, False)):
+    is_open = st.session_state.get(_IS_OPEN, False)
+    with st.expander("Deleted models", icon=":material/delete:", expanded=is_open, key="models.deleted"):
         for model in gone[:20]:
             left, middle, right = st.columns([5, 1, 2], vertical_alignment="center")
             left.markdown(plain(model.name))
@@ -320,7 +353,7 @@ def draw_news() -> None:
             st.success(plain(news))
 
 
-def _try(action: Callable[[], object], news: str = "", *, rerun: bool = True) -> None:
+def _try(action: Callable[[], object], news: str = "") -> None:
     """Do it, and say so or why not when the page is drawn next; an action may leave its own news."""
     try:
         action()
@@ -328,5 +361,4 @@ def _try(action: Callable[[], object], news: str = "", *, rerun: bool = True) ->
             st.session_state[_NEWS] = news
     except CrnnError as err:
         st.session_state[_FAULT] = str(err)
-    if rerun:
-        st.rerun()
+    st.rerun()

@@ -20,13 +20,20 @@ _REPOSITORY = Path(__file__).resolve().parents[2]
 _SIDEBAR_PIXELS = 220
 
 # Streamlit leaves six rems above every page, where nothing is unless the sidebar is closed and its button lies there;
-# it writes a chosen segment in a colour that is hard to read on its tint, and lets a wide table scroll the whole page.
+# it writes a chosen segment or tab, code in small print and the axes of charts in colours that are hard to read, lets
+# a wide table scroll the whole page, and tells beside each uploader again what the page says below it.
 # Its own CSV of a table hands names of files to spreadsheets as they are, formulas too; ours are `csv_line`'s.
 _SPACING = """<style>
 [data-testid="stMainBlockContainer"] { padding-top: 2.25rem; padding-bottom: 5rem; }
 [data-testid="stSidebarHeader"] { height: 2.5rem; margin-bottom: 0; }
 [data-testid="stButtonGroup"] [data-selected="true"] p { color: light-dark(#12110F, #FAFAFA); }
 [data-testid="stElementToolbarButton"]:has(button[aria-label="Download as CSV"]) { display: none; }
+[data-testid="stTabs"] [role="tab"][aria-selected="true"] p { color: light-dark(#12110F, #FAFAFA); }
+[data-testid="stCaptionContainer"] code { color: inherit; background: none; padding: 0; }
+[data-testid="stPlotlyChart"] :is(.xtick, .ytick, .cbaxis, .g-xtitle, .g-ytitle, .infolayer) text {
+  fill: light-dark(#57544E, #BDB9B1) !important;
+}
+[data-testid="stFileUploaderDropzoneInstructions"] { display: none; }
 [data-testid="stMainBlockContainer"] h1 { font-size: 1.75rem; padding: 0 0 0.5rem; }
 [data-testid="stApp"]:has([data-testid="stExpandSidebarButton"]) [data-testid="stMainBlockContainer"] {
   padding-top: 4.25rem;

@@ -38,8 +38,8 @@ def draw_listening(found: Check) -> Check:
     kept: tuple[str, Heard] | None = st.session_state.get(_HEARD)
     if kept is None or kept[0] != key:
         st.caption(
-            "Damaged, silent and clipped tracks, and copies in another codec or cut at another place, show only when "
-            "every track is listened to. Training does it too, and uses what is computed here."
+            "What is damaged, silent, clipped, or a copy in another codec shows only when every track is listened to. "
+            "Training does so, too."
         )
         with st.container(horizontal=True, vertical_alignment="center"):
             is_pressed = st.button("Listen to all tracks first", icon=":material/hearing:", key="train.listen")
@@ -87,7 +87,7 @@ def draw_copies(collection: Collection) -> None:
     pairs = _copies(collection)
     if not pairs:
         return
-    with st.expander(f"Compare copies ({len(pairs)})", icon=":material/content_copy:"):
+    with st.expander(f"Compare copies ({len(pairs)})", icon=":material/content_copy:", key="train.copies.box"):
         genre_of = {track.track_id: track.genre for track in collection.tracks}
         pair = st.selectbox(
             "Two tracks that are one recording",

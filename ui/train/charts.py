@@ -42,7 +42,8 @@ def draw_curves(history: list[dict[str, Any]], key: str) -> None:
     _add_line(loss, at, [e["valid_loss"] for e in checked], "validation", color=_VALID_COLOR, dash="dash")
     accuracy = _figure("epoch", "share of validation tracks right")
     _add_line(accuracy, at, [e["valid_accuracy"] for e in checked], "validation", color=_VALID_COLOR, dash="dash")
-    accuracy.update_yaxes(range=[0, 1])
+    # A point at 1 is whole only with room above it.
+    accuracy.update_yaxes(range=[0, 1.04])
     accuracy.update_layout(showlegend=False)
     # The axis is as long as the training will be: it stays where it is as epochs come in.
     last = max([2, *at, *epochs, *(e.get("epochs", 0) for e in history)])

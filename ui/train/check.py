@@ -28,8 +28,9 @@ def look_over(sources: tuple[str, ...]) -> Check:
     """
     key = _fingerprint(sources)
     kept = st.session_state.get(_CHECK)
+    # Its place is always there: boxes below that moved would close.
+    place = st.empty()
     if kept is None or kept[0] != key:
-        place = st.empty()
         place.progress(0.0, "Looking through the data sets")
         collection = gather(sources)
         most = visitor.owner().limits.tracks
@@ -70,22 +71,30 @@ def draw_check(found: Check) -> Check:
     st.markdown(
         f"**{', '.join(number_of(n, noun) for n, noun in counts)}.** " + plain(" ".join(found.collection.notes))
     )
-    for sentence in found.advice:
-        st.caption(plain(sentence))
-    found = draw_listening(found)
-    if found.collection.faults:
-        _draw_faults(found.collection.faults)
-    draw_copies(found.collection)
-    with st.expander("Genre by genre"):
+    # A place for each, whether there is something to say or not.
+    with st.container():
+        for sentence in found.advice:
+            st.caption(plain(sentence))
+    n_before = len(found.collection.faults)
+    with st.container():
+        found = draw_listening(found)
+    with st.container():
+        if found.collection.faults:
+            # Whoever had the tracks listened to wants to read what was heard.
+            _draw_faults(found.collection.faults, is_open=len(found.collection.faults) > n_before)
+    with st.container():
+        draw_copies(found.collection)
+    with st.expander("Genre by genre", key="train.genres"):
         st.markdown(table(("genre", "tracks", "m:ss", "artists"), rows))
         draw_preview(found.collection)
     return found
 
 
-def _draw_faults(faults: tuple[Fault, ...]) -> None:
+def _draw_faults(faults: tuple[Fault, ...], *, is_open: bool) -> None:
     n_copies = sum(fault.is_about_copies for fault in faults)
     words = number_of(len(faults), "thing") + " to know" + (f", {n_copies} of them copies" if n_copies else "")
-    with st.expander(f"{words}. None of them stops the training", icon=":material/info:"):
+    with st.expander(words, expanded=is_open, icon=":material/info:", key="train.faults"):
+        st.caption("None of them stops the training.")
         rows = [(fault.subject, fault.message) for fault in faults[:_MAX_FAULTS_SHOWN]]
         st.markdown(table(("what", "found"), rows))
         if len(faults) > _MAX_FAULTS_SHOWN:

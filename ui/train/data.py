@@ -24,12 +24,12 @@ from ui.train.given import draw_given
 _FOLDERS = "train.folders"
 _SOURCES = "train.sources"
 _IS_OPEN = "train.add.is_open"
+_UPLOADS = "train.uploads"
 _REDRAW_SECONDS = 0.2
 
 FORMATS = (
-    "A folder for each genre with its tracks in it, or a `tracks.csv` with the columns `file,genre` "
-    "(and `artist`, `title`, `split` where known). A folder or genre called `other`, ten tracks or more, is no genre: "
-    "it teaches the model to say that music is none of its genres."
+    "A folder for each genre, or a `tracks.csv` with the columns `file,genre` (and `artist`, `title`, `split`). "
+    "Ten tracks or more of `other` teach what is none of your genres."
 )
 
 
@@ -66,7 +66,7 @@ def choose_data() -> tuple[str, ...]:
                 st.info(plain(f"{Path(source).name} is no longer there, and not learnt from."))
     # Open where nothing is chosen, and then for the visit: the first clip must not close it before the second.
     st.session_state[_IS_OPEN] = not chosen or st.session_state.get(_IS_OPEN, False)
-    with st.expander("Add a data set", icon=":material/add:", expanded=st.session_state[_IS_OPEN]):
+    with st.expander("Add a data set", icon=":material/add:", expanded=st.session_state[_IS_OPEN], key="train.add.box"):
         _ways_to_add()
     draw_given()
     return tuple(chosen)
@@ -136,16 +136,20 @@ def _ways_to_add() -> None:
     owner = visitor.owner()
     offered: dict[str, Callable[[], None]] = {}
     if owner.may("folders"):
-        offered["A folder of this machine"] = _add_folder
+        offered["Folder of this machine"] = _add_folder
     if owner.may("addresses"):
-        offered["From an address"] = _fetch
-    upload, *others = st.tabs(["A zip or log-mel archive", *offered])
+        offered["Address"] = _fetch
+    upload, *others = st.tabs(["Zip or archive", *offered], key="train.add.ways")
     with upload:
         st.caption(
-            f"{FORMATS} Packed as a zip; or a log-mel archive (.npz) made by `python -m crnn features`. "
+            f"{FORMATS} As a zip; or a log-mel archive (`.npz`). "
             f"{limits.of_data_sets(user_clips.uploads_dir(visitor.owner()))}"
         )
-        st.file_uploader("Zip or archive", key="train.upload", on_change=_take_upload, label_visibility="collapsed")
+        # Another one each time: what was taken stands among the data sets, and its cross there removes nothing.
+        number = st.session_state.setdefault(_UPLOADS, 0)
+        st.file_uploader(
+            "Zip or archive", key=f"train.upload.{number}", on_change=_take_upload, label_visibility="collapsed"
+        )
         _draw_fault("train.upload.fault")
     for tab, draw in zip(others, offered.values(), strict=True):
         with tab:
@@ -173,7 +177,7 @@ def _fetch() -> None:
     note = st.session_state.get("train.fetched")
     if note:
         st.caption(plain(note))
-    with st.expander("Where GTZAN and FMA are had"):
+    with st.expander("Where GTZAN and FMA are had", key="train.known_sets"):
         st.markdown(KNOWN_SETS)
 
 
@@ -207,13 +211,17 @@ def _draw_fault(key: str) -> None:
 
 
 def _take_upload() -> None:
-    upload = st.session_state["train.upload"]
+    number = st.session_state.get(_UPLOADS, 0)
+    # A page that was just left may still have Streamlit call for a widget that is gone.
+    upload = st.session_state.get(f"train.upload.{number}")
     if upload is None:
         return
     try:
         _add(str(user_clips.keep_upload(upload.name, upload.getvalue(), owner=visitor.owner())))
     except CrnnError as err:
         st.session_state["train.upload.fault"] = str(err)
+    limits.release([upload])
+    st.session_state[_UPLOADS] = number + 1
 
 
 def _take_folder() -> None:

@@ -33,7 +33,7 @@ def draw_given() -> None:
     if not labels and not news:
         return
     # No count in its title, and never opened from here: either would close a box that is open.
-    with st.expander("What you gave", icon=":material/library_music:"):
+    with st.expander("What you gave", icon=":material/library_music:", key="train.given.box"):
         st.caption(plain(news or f"{number_of(len(labels), 'file')}."))
         # A new choice after each removal: the last one held what is gone.
         chosen: list[Path] = st.multiselect(

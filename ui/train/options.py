@@ -14,7 +14,7 @@ from crnn.config import AugmentConfig
 from crnn.data.collection import Collection, with_genres
 from crnn.data.overview import Check, head_protection, protection
 from crnn.data.scan import check_trainable
-from crnn.errors import CrnnError
+from crnn.errors import CrnnError, TooFewTracksError
 from crnn.jobs import runs
 from crnn.jobs.estimates import head_seconds, measured_pace, training_seconds
 from crnn.jobs.order import INSTANT, PRESETS, TrainingOrder, TrainingSettings, preset, with_frozen_body
@@ -40,6 +40,7 @@ _STRENGTHS = {"off": 0.0, "gentle": 0.5, "usual": 1.0, "strong": 1.5}
 _SIZES = {"small": "quick", "middle": "standard", "large": "best"}
 # More genres than that are named in a table, which does not draw all of its rows.
 _MOST_FIELDS = 40
+_FIELDS_IN_A_ROW = 3
 
 
 @st.fragment
@@ -56,11 +57,11 @@ def draw_options(found: Check, sources: tuple[str, ...], models: list[Model]) ->
     with st.container(border=True):
         chosen = _choose_head(models, found) if name == INSTANT else _choose_network(name, bodies, found)
         # A genre that is left out or merged is in nobody's way.
-        renamed, obstacle = _as_renamed(found.collection, chosen)
+        renamed, sentences, obstacle = _as_renamed(found.collection, chosen)
         if obstacle:
             st.error(plain(obstacle))
         else:
-            _draw_plan(renamed, chosen)
+            _draw_plan(len(renamed.tracks), sentences, chosen)
         is_pressed = st.button(
             "Start training",
             type="primary",
@@ -89,7 +90,7 @@ def _is_small(found: Check) -> bool:
 def _choose_head(models: list[Model], found: Check) -> TrainingOrder:
     """An order for a fitted head."""
     init = choose_start_of_head(models)
-    with st.expander("More options"):
+    with st.expander("More options", key="train.more"):
         split = _choose_split_way([split for split in found.splits if split in {"artist", "random"}])
         genres = _choose_genres(found)
     return TrainingOrder((), Path("model"), preset("quick"), init=init, split=split, method="head", genres=genres)
@@ -108,7 +109,7 @@ def _choose_network(name: str, bodies: list[Model], found: Check) -> TrainingOrd
         key=f"train.epochs.{name}",
         help="How often every track is heard. More helps until the validation curve turns up.",
     )
-    with st.expander("More options"):
+    with st.expander("More options", key="train.more"):
         split, n_folds = _choose_split(found)
         settings = _more_options(base, name, int(epochs), is_scratch=init is None, is_watched=not n_folds)
         draw_variation(found.collection, settings.augment)
@@ -250,22 +251,24 @@ def _choose_split_way(splits: Sequence[str]) -> str:
 def _choose_genres(found: Check) -> dict[str, str | None]:
     """New names of genres; only those that change."""
     st.caption(
-        "Names of the genres: the same name twice merges two, an empty one leaves the genre out, and what is called "
-        "“other” is no genre but teaches what is none of them."
+        "Names of the genres. The same name twice merges two, an empty one leaves its genre out, and ten tracks or "
+        "more of “other” teach what is none of them."
     )
     apart = (*found.collection.others, *found.collection.waiting)
     genres = [facts.genre for facts in found.genres] + sorted({track.genre for track in apart})
     if len(genres) > _MOST_FIELDS:
         return _choose_genres_in_table(genres)
-    columns = st.columns(3)
     names: dict[str, str | None] = {}
-    for number, genre in enumerate(genres):
-        key = f"train.name.{genre}"
-        name = columns[number % 3].text_input(
-            genre, genre, key=key, placeholder=f"{genre} is left out", label_visibility="collapsed"
-        ).strip()  # fmt: skip
-        if name != genre:
-            names[genre] = name or None
+    # Row by row, so that they keep their order where columns stand one below the other.
+    for start in range(0, len(genres), _FIELDS_IN_A_ROW):
+        row = genres[start : start + _FIELDS_IN_A_ROW]
+        for column, genre in zip(st.columns(_FIELDS_IN_A_ROW), row, strict=False):
+            key = f"train.name.{genre}"
+            name = column.text_input(
+                genre, genre, key=key, placeholder=f"{genre} is left out", label_visibility="collapsed"
+            ).strip()  # fmt: skip
+            if name != genre:
+                names[genre] = name or None
     return names
 
 
@@ -282,29 +285,33 @@ def _choose_genres_in_table(genres: list[str]) -> dict[str, str | None]:
     return {genre: name or None for genre, name in zip(genres, chosen, strict=True) if name != genre}
 
 
-def _as_renamed(collection: Collection, order: TrainingOrder) -> tuple[Collection, str]:
-    """The collection under the order's names of genres, and why nothing can be learnt from it; empty if it can."""
+def _as_renamed(collection: Collection, order: TrainingOrder) -> tuple[Collection, tuple[str, ...], str]:
+    """The collection under the order's names of genres, what its split guards against, and why nothing can be learnt.
+
+    That is empty where something can; a split that the tracks do not allow must not fail only once it has begun.
+    """
+    seed = order.settings.train.seed
     try:
         renamed = with_genres(collection, order.genres) if order.genres else collection
         check_trainable(renamed.tracks)
+        if order.method == "head":
+            return renamed, head_protection(renamed, order.split, seed), ""
+        return renamed, protection(renamed, order.split, seed, order.folds), ""
+    except TooFewTracksError as err:
+        ways = " Or keep tracks apart at random, under More options." if order.split == "artist" else ""
+        return collection, (), f"{err}{ways}"
     except CrnnError as err:
-        return collection, str(err)
-    return renamed, ""
+        return collection, (), str(err)
 
 
-def _draw_plan(renamed: Collection, order: TrainingOrder) -> None:
+def _draw_plan(n_tracks: int, sentences: tuple[str, ...], order: TrainingOrder) -> None:
     """What the split guards against and how long it will take, before the start."""
-    n_tracks, seed = len(renamed.tracks), order.settings.train.seed
     earlier = runs.list_runs(visitor.owner())
     if order.method == "head":
-        sentences = head_protection(renamed, order.split, seed)
-        seconds, basis = head_seconds(n_tracks, earlier), "and can be tried at once"
+        seconds, basis = head_seconds(n_tracks, earlier), ""
     else:
-        sentences = protection(renamed, order.split, seed, order.folds)
         pace = measured_pace(order.settings, earlier, order.init)
-        epochs = dataclasses.replace(order.settings.train, epochs=order.settings.train.epochs * (order.folds + 1))
-        settings = dataclasses.replace(order.settings, train=epochs)
-        seconds = training_seconds(n_tracks, settings, pace, init=order.init, runs=earlier)
-        basis = "by the pace of an earlier one" if pace else "roughly: the first one here will tell better"
+        seconds = training_seconds(n_tracks, order.settings, pace, init=order.init, folds=order.folds, runs=earlier)
+        basis = ", by the pace of an earlier one" if pace else ", or twice that: the first one here will tell"
     st.caption(plain(" ".join(sentences)))
-    st.caption(f"It will take about {duration(seconds)}, {basis}. It can be stopped at any time.")
+    st.caption(f"It will take about {duration(seconds)}{basis}. It can be stopped at any time.")

@@ -30,27 +30,29 @@ def draw_report(run: Run, report: dict[str, Any]) -> None:
         report: As the run wrote it.
     """
     st.subheader(plain(reports.headline(report)), anchor=False)
-    for sentence in filter(None, (reports.perspective(report), *report["protection"], *report["notes"])):
+    for sentence in filter(None, (reports.perspective(report), " ".join(report["protection"]), *report["notes"])):
         st.caption(plain(sentence))
     _draw_save(run, report)
     scores = report["scores"]
-    tabs = st.tabs(["Curves", "Confusion", "By genre", "Reliability", "Log"])
-    with tabs[0]:
-        if report["history"]:
+    # What was only fitted has no epochs, and nothing to draw of them.
+    names = [*(["Curves"] if report["history"] else []), "Confusion", "By genre", "Reliability", "Log"]
+    tabs = dict(zip(names, st.tabs(names, key=f"train.report.{run.run_id}"), strict=True))
+    if report["history"]:
+        with tabs["Curves"]:
             draw_curves(report["history"], "train.report")
-        st.caption(reports.kept_sentence(report))
+            st.caption(reports.kept_sentence(report))
     if scores:
-        with tabs[1]:
+        with tabs["Confusion"]:
             clicked = draw_confusion(scores["genres"], scores["confusion"], "train.report.confusion", is_clickable=True)
             _draw_cell(report, clicked)
-        with tabs[2]:
+        with tabs["By genre"]:
             st.caption(f"Macro F1 {scores['macro_f1']:.2f}: the mean over genres, whatever their number of tracks.")
             draw_genre_scores(scores["per_genre"], "train.report.genres")
             st.markdown(table(("genre", "tracks", "precision", "recall", "F1"), reports.genre_rows(scores)))
-        with tabs[3]:
+        with tabs["Reliability"]:
             draw_reliability(scores["reliability"], "train.report.reliability")
             st.caption(plain(reports.calibration_sentence(report)))
-    with tabs[4]:
+    with tabs["Log"]:
         draw_log(run.events())
 
 
@@ -89,7 +91,7 @@ def _draw_cell(report: dict[str, Any], clicked: tuple[str, str] | None) -> None:
 
 def _cell_words(cell: tuple[str, str], n_in: dict[tuple[str, str], int], n_wrong: int) -> str:
     if cell == _ALL:
-        return f"all {number_of(n_wrong, 'mistake')}"
+        return "the one mistake" if n_wrong == 1 else f"all {n_wrong} mistakes"
     words = f"is {cell[0]}, answered {cell[1]}"
     return f"{words}: {n_in[cell]} of {number_of(n_wrong, 'mistake')}" if cell in n_in else f"{words}: right"
 

@@ -21,7 +21,7 @@ def draw_results(report: Report, key: str, *, noun: str) -> None:
     scores = report["scores"]
     for sentence in (*report["protection"], *report["notes"]):
         st.caption(plain(sentence))
-    confusion, by_genre, wrong = st.tabs(["Confusion", "By genre", "Mistakes"])
+    confusion, by_genre, wrong = st.tabs(["Confusion", "By genre", "Mistakes"], key=f"{key}.tabs")
     with confusion:
         draw_confusion(scores["genres"], scores["confusion"], f"{key}.confusion")
     with by_genre:

@@ -59,7 +59,7 @@ def draw_active(run: Run) -> None:
         confusion = next((e["confusion"] for e in reversed(history) if "confusion" in e), None)
         genres: list[str] = next((e["genres"] for e in events if e["event"] == "data"), [])
         if confusion:
-            with st.expander("Confusion so far"):
+            with st.expander("Confusion so far", key="train.live.box"):
                 draw_confusion(genres, confusion, "train.live.confusion")
     draw_log(events)
 
@@ -111,7 +111,7 @@ def _draw_controls(run: Run, *, paused: bool) -> None:
 
 def draw_log(events: list[dict[str, Any]]) -> None:
     """What happened, newest first."""
-    with st.expander("Log"):
+    with st.expander("Log", key="train.log"):
         lines = [f"{_time(event)}  {_words(event)}" for event in events]
         st.code("\n".join(reversed(lines)) or "Nothing yet.", language=None, height=220 if len(lines) > 8 else None)
 
@@ -202,7 +202,7 @@ def draw_earlier() -> None:
     if not earlier and not gone:
         return
     # Open once something was deleted: the way back stands in it.
-    with st.expander("Earlier trainings", expanded=st.session_state.get(_IS_OPEN, False)):
+    with st.expander("Earlier trainings", expanded=st.session_state.get(_IS_OPEN, False), key="train.earlier"):
         fault = st.session_state.pop(_FAULT, "")
         if fault:
             st.error(plain(fault))

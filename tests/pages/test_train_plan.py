@@ -1,0 +1,116 @@
+"""Before a training starts: what cannot be split is said, names keep their order, boxes keep their place."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from sounds import RATE, sine, wav_bytes, write_sound
+from streamlit.testing.v1 import AppTest
+from tiny_bundle import tiny_bundle
+from train_page import open_page, read
+from training_runs import order_for
+
+from crnn.data.collection import gather
+from crnn.data.overview import check
+from crnn.training.pipeline import _parts_of
+
+# Who plays on both sides makes of two artists of rock one too few for a part to learn from and one to check with.
+ARTISTS = {"pop": {"anamar": 3, "artemis": 3, "yoria": 6}, "rock": {"yoria": 5, "leoni": 7}}
+
+
+@pytest.fixture
+def by_artists(tmp_path: Path) -> Path:
+    folder = tmp_path / "music"
+    rows = [
+        {"file": f"{genre} {artist} {n}.wav", "genre": genre, "artist": artist}
+        for genre, counts in ARTISTS.items()
+        for artist, n_tracks in counts.items()
+        for n in range(n_tracks)
+    ]
+    for number, row in enumerate(rows):
+        write_sound(folder / row["file"], 100.0 + 7 * number, 1.0)
+    with (folder / "tracks.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, ["file", "genre", "artist"])
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder
+
+
+@pytest.fixture
+def page(home: Path, models: Path, by_artists: Path) -> AppTest:
+    tiny_bundle(models / "tiny")
+    app = open_page()
+    app.text_input(key="train.folder").set_value(str(by_artists)).run()
+    assert not app.exception
+    return app
+
+
+def test_a_split_that_cannot_be_is_said_before_the_start(page: AppTest) -> None:
+    assert "Learns all 24 tracks, judged by 2 folds of them." in read(page)
+    assert not page.button(key="train.start").disabled
+    presets = next(group for group in page.button_group if group.key == "train.preset")
+    presets.set_value("quick").run()
+    assert "could not be put into every part: rock." in page.error[0].value
+    assert "Or keep tracks apart at random, under More options." in page.error[0].value
+    assert page.button(key="train.start").disabled
+    next(box for box in page.selectbox if str(box.key).startswith("train.split")).set_value("random").run()
+    assert not page.error
+    assert not page.button(key="train.start").disabled
+
+
+def test_a_head_needs_no_parts_to_learn_from_and_to_check_with(by_artists: Path) -> None:
+    collection = gather([by_artists])
+    parts = _parts_of(order_for(by_artists, method="head", split="artist"), collection)
+    assert {name: len(tracks) for name, tracks in parts.items()} == {"train": 24}
+
+
+def test_a_partition_that_leaves_nothing_to_learn_is_not_offered(tmp_path: Path) -> None:
+    """Of GTZAN's first tracks those of classical are all to check with."""
+    for genre in ("classical", "rock"):
+        for number in range(2):
+            write_sound(tmp_path / genre / f"{genre}.{number:05}.wav", 200.0 + number, 1.0)
+    collection = gather([tmp_path])
+    assert check(collection).splits == ("random",)
+
+
+def test_names_of_genres_keep_their_order_on_a_phone(home: Path, models: Path, tmp_path: Path) -> None:
+    """There the columns stand one below the other."""
+    tiny_bundle(models / "tiny")
+    genres = ["blues", "choro", "dub", "fado", "ska"]
+    for number, genre in enumerate(genres):
+        for n in range(2):
+            write_sound(tmp_path / "music" / genre / f"{genre}{n}.wav", 100.0 + 31 * number + 7 * n, 1.0)
+    app = open_page()
+    app.text_input(key="train.folder").set_value(str(tmp_path / "music")).run()
+    assert [box.value for box in app.text_input if str(box.key).startswith("train.name.")] == genres
+
+
+def test_a_box_keeps_its_place_whatever_is_said_above_it(page: AppTest) -> None:
+    """The browser closes a box that moves: when the check was done a moment ago, and when tracks were listened to."""
+
+    def place() -> int:
+        return next(at for at, child in page.main.children.items() if getattr(child, "label", "") == "Genre by genre")
+
+    places = [place()]
+    page.run()
+    places.append(place())
+    page.button(key="train.listen").click().run()
+    assert not page.exception
+    places.append(place())
+    assert len(set(places)) == 1
+
+
+def test_what_was_heard_stands_open(home: Path, models: Path, tmp_path: Path) -> None:
+    """Whoever had all tracks listened to wants to read what was found."""
+    tiny_bundle(models / "tiny")
+    for genre, hz in (("a", 200.0), ("b", 900.0)):
+        for n in range(2):
+            write_sound(tmp_path / "music" / genre / f"{genre}{n}.wav", hz + 31 * n, 3.0)
+    (tmp_path / "music" / "a" / "silent.wav").write_bytes(wav_bytes(0.0 * sine(100.0, 3.0), RATE))
+    app = open_page()
+    app.text_input(key="train.folder").set_value(str(tmp_path / "music")).run()
+    app.button(key="train.listen").click().run()
+    assert [box.proto.expanded for box in app.expander if "to know" in box.label] == [True]
+    assert "None of them stops the training." in read(app)
