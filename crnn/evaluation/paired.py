@@ -75,6 +75,8 @@ def sentence(found: Paired, first: str, second: str) -> str:
     """
     if not found.n_tracks:
         return ""
+    if not found.only_first + found.only_second:
+        return f"Right of {found.n_tracks}: {first} {found.n_first}, {second} {found.n_second}; the same ones."
     counts = (
         f"Right of {found.n_tracks}: {first} {found.n_first}, {second} {found.n_second}; "
         f"{found.only_first} by {first} alone, {found.only_second} by {second} alone."

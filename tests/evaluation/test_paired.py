@@ -32,7 +32,6 @@ def test_one_against_six_is_a_p_of_an_eighth() -> None:
         (0, 6, 2 / 64, "p = 0.031, a difference beyond chance."),
         (6, 0, 2 / 64, "p = 0.031, a difference beyond chance."),
         (0, 5, 2 / 32, "p = 0.062: so few that one alone has right cannot tell a difference from chance."),
-        (0, 0, 1.0, "p = 1.000: so few that one alone has right cannot tell a difference from chance."),
         (3, 3, 1.0, "p = 1.000: chance alone would often part them so far."),
         (1, 12, 28 / 8192, "p = 0.003, a difference beyond chance."),
         (0, 20, 2 / 2**20, "p < 0.001, a difference beyond chance."),
@@ -44,6 +43,12 @@ def test_differences_are_judged_by_those_that_one_alone_has_right(
     found = rights(both=4, first=first, second=second, neither=0)
     assert found.p_value == pytest.approx(p_value, abs=1e-12)
     assert paired.sentence(found, "A", "B").endswith(f"Exact McNemar test: {said}")
+
+
+def test_no_test_is_told_where_both_have_the_same_ones_right() -> None:
+    assert paired.sentence(rights(both=4, first=0, second=0, neither=1), "A", "B") == (
+        "Right of 5: A 4, B 4; the same ones."
+    )
 
 
 def test_nothing_is_said_of_no_track() -> None:

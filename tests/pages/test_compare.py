@@ -99,7 +99,7 @@ def test_files_of_one_name_and_bad_ones_have_their_rows(page: AppTest) -> None:
 def test_one_model_against_itself_is_no_difference(page: AppTest) -> None:
     page.selectbox(key="models.compare.1").set_value("one").run()
     give(page, ("a.wav", tagged(6000.0, "treble")), ("b.wav", tagged(2000.0, "middle")))
-    assert "Right of 2: one, first 2, one, second 2; 0 by one, first alone" in read(page)
+    assert "Right of 2: one, first 2, one, second 2; the same ones." in read(page)
     assert "They say the same of 2 of 2 files." in read(page)
 
 

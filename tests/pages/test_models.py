@@ -33,6 +33,7 @@ def page(models: Path) -> AppTest:
 def read(app: AppTest) -> str:
     main = app.main
     kinds = (
+        main.header,
         main.subheader,
         main.markdown,
         main.caption,
@@ -117,7 +118,7 @@ def test_what_was_chosen_stays_chosen_wherever_it_is_sorted(models: Path) -> Non
     next(box for box in app.text_input if box.key.startswith("models.name")).set_value("Zoë & I")
     press(app, "Rename")
     assert "Renamed to Zoe-and-I." in read(app)
-    assert [element.value for element in app.main.subheader][-1].replace("\\", "") == "Zoe-and-I"
+    assert [element.value for element in app.main.header][-1].replace("\\", "") == "Zoe-and-I"
     # In another window it is renamed once more; the Delete that is still on the screen is not for what is there now.
     library.rename(load_bundle(models / "Zoe-and-I"), "aaa", owner=MACHINE)
     press(app, "Delete")

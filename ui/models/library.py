@@ -149,7 +149,7 @@ def draw_model(model: Model) -> None:
     bundle = model.bundle
     # A click that was meant for another model finds its button gone.
     key = ".".join(identity_of(model))
-    st.subheader(plain(bundle.name), anchor=False)
+    st.header(plain(bundle.name), anchor=False)
     owner = visitor.owner()
     with st.container(horizontal=True):
         if st.button("Use on Listen", icon=":material/headphones:", type="primary", key=f"models.use.{key}"):
@@ -223,13 +223,13 @@ def card_text(bundle: Bundle) -> str:
     except (AttributeError, KeyError, TypeError, ValueError, IndexError):
         return f"Genres: {', '.join(tame.genres)}. This model says nothing of how it was made and scored."
     # The page has said its name, and a card among buttons needs no headlines.
-    return re.sub(r"^#+ ", "##### ", text.partition("\n\n")[2], flags=re.MULTILINE)
+    return re.sub(r"^#+ ", "### ", text.partition("\n\n")[2], flags=re.MULTILINE)
 
 
 def _parts_of_card(text: str) -> tuple[str, str]:
     """What a musician asks of a model, which is what it knows and how it scores; and all the rest."""
-    begin, *sections = re.split(r"^(?=##### )", text, flags=re.MULTILINE)
-    front = [section for section in sections if section.startswith("##### Scores")]
+    begin, *sections = re.split(r"^(?=### )", text, flags=re.MULTILINE)
+    front = [section for section in sections if section.startswith("### Scores")]
     return begin + "".join(front), "".join(section for section in sections if section not in front)
 
 

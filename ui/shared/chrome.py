@@ -35,6 +35,8 @@ _SPACING = """<style>
 }
 [data-testid="stFileUploaderDropzoneInstructions"] { display: none; }
 [data-testid="stMainBlockContainer"] h1 { font-size: 1.75rem; padding: 0 0 0.5rem; }
+[data-testid="stMainBlockContainer"] h2 { font-size: 1.5rem; }
+[data-testid="stExpander"] h3 { font-size: 1.1rem; }
 [data-testid="stApp"]:has([data-testid="stExpandSidebarButton"]) [data-testid="stMainBlockContainer"] {
   padding-top: 4.25rem;
 }

@@ -38,7 +38,7 @@ def draw_kept(chosen: tuple[str, ...]) -> None:
     told = ", ".join(f"{_WORDS[kind][0].lower()} {_size(n)}" for kind, n in sizes.items() if n)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(plain(news or f"Kept {visitor.place()} to be quicker next time: {told}."))
-        with st.popover("Clear", icon=":material/mop:", type="tertiary", key="train.kept"):
+        with st.popover("Clear", icon=":material/mop:", key="train.kept"):
             for kind, n_bytes in sizes.items():
                 name, words = _WORDS[kind]
                 st.button(
@@ -78,4 +78,7 @@ def _clear(kind: Kind, chosen: tuple[str, ...]) -> None:
 
 def _size(n_bytes: int) -> str:
     megabytes = n_bytes / 2**20
-    return f"{megabytes / 1024:.1f} GB" if megabytes >= 1000 else f"{max(1, round(megabytes)) if n_bytes else 0} MB"
+    if megabytes >= 1000:
+        return f"{megabytes / 1024:.1f} GB"
+    # What is left of a cleared cache is its frame.
+    return f"{round(megabytes)} MB" if megabytes >= 0.5 or not n_bytes else "less than 1 MB"

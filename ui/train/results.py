@@ -19,7 +19,7 @@ def draw_results(report: Report, key: str, *, noun: str) -> None:
         noun: What was given: clip, or track.
     """
     scores = report["scores"]
-    for sentence in (*report["protection"], *report["notes"]):
+    for sentence in filter(None, (" ".join(report["protection"]), *report["notes"])):
         st.caption(plain(sentence))
     confusion, by_genre, wrong = st.tabs(["Confusion", "By genre", "Mistakes"], key=f"{key}.tabs")
     with confusion:
