@@ -357,6 +357,7 @@ ATTACKS = (
         "host's", "clear all caches, read git's files, write beside the app, by the socket", forging.ask_for_the_hosts
     ),
     Attack("talk", "ask for the page without a pause, a thousand times a second", forging.never_stop_talking),
+    Attack("under way", "begin twelve uploads of 45 MB at once and end none", forging.send_many_at_once),
     Attack("leave", "leave without a next visitor: what was held is freed", attacking.leave_with_uploads),
 )
 

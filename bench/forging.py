@@ -9,6 +9,7 @@ for their sender.
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import re
 import sys
@@ -257,6 +258,37 @@ def never_stop_talking(folder: Path) -> str:
         hold(any("Sounds like bass" in line for line in said), f"no answer: {said}")
         hold(seconds < 30, f"the answer took {seconds:.0f} s")
     return f"{sent[0]} messages sent over and over; another's answer came after {seconds:.1f} s"
+
+
+def send_many_at_once(folder: Path) -> str:
+    """Begin twelve uploads of 45 MB at once and end none of them."""
+    edge = b'--edge\r\nContent-Disposition: form-data; name="f"; filename="a.wav"\r\n\r\n'
+    with served(folder) as (host, pid), Client(host) as client, contextlib.ExitStack() as open_ones:
+        client.open_page()
+        before, statuses = resident_bytes(pid), []
+        for file_id in client.ask_for_ids(12):
+            connection = http.client.HTTPConnection(host, timeout=3)
+            open_ones.callback(connection.close)
+            connection.putrequest("PUT", f"/_stcore/upload_file/{client.session_id}/{file_id}")
+            for name, value in (
+                ("Content-Type", "multipart/form-data; boundary=edge"),
+                ("Content-Length", str(45 * 2**20)),
+                ("Cookie", client.cookie),
+                ("X-Xsrftoken", client.cookie.partition("=")[2]),
+            ):
+                connection.putheader(name, value)
+            connection.endheaders()
+            with contextlib.suppress(OSError):
+                connection.send(edge + bytes(40 * 2**20))
+            try:
+                statuses.append(connection.getresponse().status)
+            except OSError:
+                # It waits for the rest, or was cut off.
+                statuses.append(0)
+        grown = (resident_bytes(pid) - before) >> 20
+    hold(statuses.count(413) >= 8, f"{statuses}")
+    hold(grown < 200, f"memory grew by {grown} MB")
+    return f"two are taken in, ten refused ({statuses.count(413)} times 413); memory {grown} MB more"
 
 
 def main() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import gc
 from types import SimpleNamespace
@@ -99,3 +100,38 @@ def test_all_that_is_made_for_a_visitor_counts_against_him(monkeypatch: pytest.M
         held.check_room(dataclasses.replace(LIMITS, visit_bytes=110))
     del things[0]
     assert door._has_room("ann", 60)
+
+
+def test_an_upload_counts_from_its_first_byte_on() -> None:
+    door = uploads({"ann": [bytes(40)]})
+    told: list[int] = []
+    doors_open = asyncio.Event()
+
+    async def app(*_: Any) -> None:
+        await doors_open.wait()
+        told.append(204)
+
+    async def give(length: str, visit: str = "ann") -> None:
+        headers = [(b"content-length", length.encode())] if length else []
+        scope = {"type": "http", "method": "PUT", "path": "/", "headers": headers, "path_params": {"session_id": visit}}
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                told.append(message["status"])
+
+        await door.counted(app)(scope, None, send)
+
+    async def all_at_once() -> None:
+        first = [asyncio.create_task(give("30")), asyncio.create_task(give("30"))]
+        await asyncio.sleep(0)
+        # Sixty are on their way beside forty: neither one byte more, nor one who does not tell how many.
+        await asyncio.gather(give("1"), give(""), give("-5"))
+        assert told == [413] * 3
+        assert door._has_room("ben", 100)
+        doors_open.set()
+        await asyncio.gather(*first)
+        await give("60")
+
+    asyncio.run(all_at_once())
+    assert told == [413] * 3 + [204] * 3
+    assert door._under_way.total() == 0

@@ -16,6 +16,8 @@ import logging
 import sys
 import threading
 import time
+from collections import Counter
+from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 import streamlit as st
@@ -27,7 +29,7 @@ from streamlit.web.server.starlette import starlette_websocket
 from crnn.limits import BY_MODE, Limits
 from crnn.mode import Mode
 from crnn.owner import sweep_visits
-from ui.shared import asked, visitor
+from ui.shared import asked, served_routes, visitor
 from ui.shared.holdings import HELD, Holdings
 from ui.shared.media_door import MediaDoor
 from ui.shared.visits import Visits, visits
@@ -120,13 +122,45 @@ class _Uploads:
             self._store.add_file,
             self._store.get_upload_urls,
         )
-        # Ids that were given out and not used yet, by visit.
+        # Ids that were given out and not used yet, by visit; and bytes that are on their way.
         self._expected: dict[str, set[str]] = {}
+        self._under_way: Counter[str] = Counter()
 
     def close_the_door(self) -> None:
-        """Stand in the way of the three calls by which an upload comes in."""
+        """Stand in the way of the three calls by which an upload comes in, and of its way."""
         self._store.get_upload_urls, self._store.add_file = self._get_upload_urls, self._add_file
         self._runtime.is_active_session = self._is_expected  # type: ignore[method-assign]
+        for route in served_routes.find("upload_file/{session_id}/{file_id}", "PUT"):
+            route.app = self.counted(route.app)
+
+    def counted(self, app: Callable[..., Any]) -> Callable[..., Any]:
+        """What takes uploads, so that one counts from its first byte on: many at once would fill the memory.
+
+        Args:
+            app: Takes them.
+        """
+
+        async def take(scope: Any, receive: Any, send: Any) -> None:
+            from starlette.requests import Request
+            from starlette.responses import PlainTextResponse
+
+            request = Request(scope)
+            visit, told = request.path_params["session_id"], request.headers.get("content-length", "")
+            # More than one may be is refused before it is read to its end; and who does not tell may send as much.
+            most = self._limits.upload_bytes + 2**20
+            n_bytes = min(int(told), most) if told.isascii() and told.isdigit() and len(told) < 16 else most
+            if self._is_active(visit) and not self._has_room(visit, n_bytes):
+                await PlainTextResponse("More than this server holds.", status_code=413)(scope, receive, send)
+                return
+            self._under_way[visit] += n_bytes
+            try:
+                await app(scope, receive, send)
+            finally:
+                self._under_way[visit] -= n_bytes
+                # Counters keep what is nothing.
+                self._under_way += Counter()
+
+        return take
 
     def forget(self, visits: set[str]) -> None:
         """Expect nothing more of all but these visits."""
@@ -145,12 +179,13 @@ class _Uploads:
         visit = self._held.weights(session_id) | self._media.weights(session_id) | mine
         everything = self._held.weights() | self._media.weights()
         everything |= {id(data): len(data) for sounds in stored.values() for data in sounds}
+        coming = self._under_way[session_id] + n_bytes
         return all(
-            sum(weights.values()) + n_bytes <= most
-            for weights, most in (
-                (mine, self._limits.held_bytes),
-                (visit, self._limits.visit_bytes),
-                (everything, self._limits.server_bytes),
+            sum(weights.values()) + more <= most
+            for weights, more, most in (
+                (mine, coming, self._limits.held_bytes),
+                (visit, coming, self._limits.visit_bytes),
+                (everything, self._under_way.total() + n_bytes, self._limits.server_bytes),
             )
         )
 
@@ -164,7 +199,7 @@ class _Uploads:
 
     def _is_expected(self, session_id: str) -> bool:
         # Asked before an upload is read: one that nobody waits for, or has no room, costs nothing then.
-        return self._is_active(session_id) and bool(self._expected.get(session_id)) and self._has_room(session_id, 1)
+        return self._is_active(session_id) and bool(self._expected.get(session_id)) and self._has_room(session_id, 0)
 
     def _add_file(self, session_id: str, file: Any) -> None:
         from starlette.exceptions import HTTPException
@@ -172,7 +207,8 @@ class _Uploads:
         ids = self._expected.get(session_id, set())
         if file.file_id not in ids:
             raise HTTPException(status_code=400, detail="No page asked for this file.")
-        if not self._has_room(session_id, len(file.data)):
+        # What is on its way has been counted.
+        if not self._has_room(session_id, max(0, len(file.data) - self._under_way[session_id])):
             raise HTTPException(status_code=413, detail="More than this server holds for its visitors.")
         ids.discard(file.file_id)
         self._add(session_id, file)

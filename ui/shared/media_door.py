@@ -9,7 +9,6 @@ another site) the address alone is the key, which nobody can guess, and it ends 
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import hmac
 import logging
@@ -26,6 +25,8 @@ from streamlit.runtime.memory_media_file_storage import MemoryFile, MemoryMediaF
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.web.server.starlette.starlette_app_utils import decode_xsrf_token_string
 from streamlit.web.server.starlette.starlette_server_config import XSRF_COOKIE_NAME
+
+from ui.shared import served_routes
 
 _ROUTE = "media/{file_id:path}"
 # Nobody between keeps it, no browser takes it for what it is not, and a page that it were does nothing.
@@ -61,7 +62,7 @@ class MediaDoor:
         self._store.load_and_get_id = self._take_in  # type: ignore[method-assign]
         self._store.delete_file = self._let_go  # type: ignore[method-assign]
         self._manager.execute_deferred = self._execute_for_its_visit
-        routes = _media_routes()
+        routes = served_routes.find(_ROUTE, "GET")
         for route in routes:
             route.app = self._guarded(route.app)
         if not routes:
@@ -159,12 +160,3 @@ class MediaDoor:
 def _token(cookies: Mapping[str, str]) -> bytes:
     """The secret in Streamlit's cookie against forged requests: one for each browser, however it is masked."""
     return decode_xsrf_token_string(cookies.get(XSRF_COOKIE_NAME, ""))[0] or b""
-
-
-def _media_routes() -> list[Any]:
-    """Routes of this process that serve media; Streamlit hands its application to nobody."""
-    from starlette.routing import Route
-
-    # By its exact kind: to ask some objects for theirs has them do things.
-    found = [thing for thing in gc.get_objects() if type(thing) is Route]
-    return [route for route in found if route.path.endswith(_ROUTE) and "GET" in (route.methods or ())]
