@@ -86,7 +86,13 @@ class Turns:
         self._waiting: dict[str, deque[Callable[[], None]]] = {}
 
     def add(self, visit: str, msg: BackMsg, client: SessionClient | None) -> None:
-        """Let a word wait for its turn."""
+        """Let a word wait for its turn.
+
+        Args:
+            visit: Streamlit's id.
+            msg: What was said.
+            client: By which connection; None for whichever it is.
+        """
         is_idle = not self._waiting
         self._waiting.setdefault(visit, deque()).append(partial(self._handle, visit, msg, client=client))
         if is_idle:
