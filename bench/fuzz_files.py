@@ -42,6 +42,8 @@ def make_corpus(seconds: float = 2.5) -> Corpus:
         ("aiff", "AIFF", "PCM_16"),
         ("au", "AU", "ULAW"),
         ("caf", "CAF", "ALAC_16"),
+        ("voc", "VOC", "PCM_16"),
+        ("ircam", "IRCAM", "PCM_16"),
     ):
         corpus[name].append(_with_soundfile(stereo, kind, subtype))
     for name, container, codec in (
@@ -59,6 +61,9 @@ def make_corpus(seconds: float = 2.5) -> Corpus:
         ("ac3", "ac3", "ac3"),
         ("tta", "tta", "tta"),
         ("wv", "wv", "wavpack"),
+        ("nut", "nut", "mp2"),
+        ("rm", "rm", "ac3"),
+        ("sox", "sox", "pcm_s32le"),
     ):
         made = _with_av(stereo, container, codec)
         if made:

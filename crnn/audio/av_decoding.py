@@ -28,7 +28,7 @@ _MAX_BAD_PACKETS = 50
 _MAX_FFMPEG_BYTES = 200 * 2**20
 _FORMATS = (
     "mov,matroska,webm,asf,caf,aac,ac3,eac3,amr,amrnb,amrwb,aiff,au,avi,dsf,dts,dtshd,flac,flv,loas,mp3,mpc,mpc8,"
-    "mlp,mpeg,mpegts,mxf,nut,ogg,rm,sox,truehd,wav,w64,ape,tak,tta,wv"
+    "mlp,mpeg,mpegts,nut,ogg,rm,sox,truehd,wav,w64,ape,tak,tta,wv"
 )
 # Those whose header says how long they are; of the others PyAV gives a guess by bit rate.
 _TIMED_FORMATS = frozenset({"mov", "matroska", "asf", "tta", "wv", "ape", "tak", "flac"})
