@@ -104,13 +104,18 @@ def mistakes(report: Report) -> list[Report]:
     return sorted(wrong, key=lambda track: -track["confidence"])
 
 
-def headline(report: Report) -> str:
-    """The score in one sentence."""
+def headline(report: Report, noun: str = "track") -> str:
+    """The score in one sentence.
+
+    Args:
+        report: On a new model.
+        noun: What was given: track, or clip.
+    """
     scores = report["scores"]
     if not scores:
         return "No score: the data set's split keeps no tracks to check with."
     n_right = round(scores["accuracy"] * scores["n_tracks"])
-    return f"{n_right} of {scores['n_tracks']} unheard tracks right: {_percent(scores['accuracy'])}."
+    return f"{n_right} of {scores['n_tracks']} unheard {noun}s right: {_percent(scores['accuracy'])}."
 
 
 def perspective(report: Report) -> str:

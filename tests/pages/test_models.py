@@ -154,6 +154,8 @@ def test_a_packed_model_comes_back_by_import(page: AppTest, models: Path) -> Non
     uploader(page).set_value(("tiny.zip", packed, "application/zip")).run()
     assert not page.exception
     assert "tiny.zip was imported." in read(page)
+    # It stands beside the uploader, and until the next.
+    assert "tiny.zip was imported." in read(page.run())
     assert load_bundle(models / "tiny").genres == ("bass", "middle", "treble")
 
 
@@ -175,6 +177,7 @@ def test_every_kind_of_export_is_checked_and_offered(models: Path) -> None:
     app = AppTest.from_file(APP, default_timeout=600).switch_page("pages/3_Models.py").run()
     for label, kind in (("TensorFlow Lite", "tflite"), ("ONNX", "onnx"), ("Keras", "keras")):
         press(app, label)
+        assert label not in [button.label for button in app.button], "the file takes the button's place"
         assert f"Save small-{kind}.zip" in [button.proto.label for button in app.get("download_button")]
 
 

@@ -64,7 +64,7 @@ def test_from_clips_to_a_model_that_answers_and_is_kept(page: AppTest, models: P
     assert "Fewer than 3 clips of “hisses”: not learnt yet." in read(page)
     assert not page.button(key="train.learn").disabled
     learn(page)
-    assert "of 6 unheard tracks right" in read(page)
+    assert "of 6 unheard clips right" in read(page)
     # As the microphone hands it over once it has heard enough.
     sound = state.Sound("", whistle(9), "recording")
     page.session_state[state.SOUNDS] = (sound,)
@@ -84,12 +84,12 @@ def test_a_refresh_finds_clips_and_model_and_says_when_they_part(page: AppTest) 
     give(page, "whistles", *map(whistle, range(3)))
     learn(page)
     again = open_page("clips")
-    assert "of 6 unheard tracks right" in read(again)
+    assert "of 6 unheard clips right" in read(again)
     assert "You changed your clips" not in read(again)
     give(again, "whistles", whistle(7))
     assert "You changed your clips since it learnt. Learn them again." in read(again)
     learn(again)
-    assert "of 7 unheard tracks right" in read(again)
+    assert "of 7 unheard clips right" in read(again)
 
 
 def test_the_longer_training_is_one_step(page: AppTest) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from streamlit.testing.v1 import AppTest
 from tiny_bundle import tiny_bundle
 from train_page import open_page, read
@@ -92,6 +93,19 @@ def test_a_deleted_training_is_put_back(home: Path) -> None:
 def press(app: AppTest, label: str) -> None:
     next(button for button in app.button if button.label == label).click().run()
     assert not app.exception
+
+
+@pytest.mark.parametrize("epochs", [0, 2])
+def test_a_report_begins_with_what_there_is_to_see(home: Path, epochs: int) -> None:
+    """What was only fitted has no curves of epochs."""
+    run = made_up_run(home, state="done", message="")
+    tiny_bundle(run.model_dir)
+    history = [{"epoch": number, "loss": 1.0} for number in range(1, epochs + 1)]
+    Account(run).keep_report(_report() | {"history": history})
+    app = open_page()
+    assert not app.exception
+    names = [tab.label for tab in app.tabs]
+    assert names == [*(["Curves"] if epochs else []), "Confusion", "By genre", "Reliability", "Log"]
 
 
 def test_a_report_is_read_and_its_model_saved(home: Path, models: Path) -> None:

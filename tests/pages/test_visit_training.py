@@ -65,7 +65,7 @@ def taught() -> AppTest:
 def test_genres_are_taught_and_answer_on_listen(home: Path) -> None:
     app = taught()
     assert not app.exception
-    assert "6 of 6 unheard tracks right: 100 %." in read(app)
+    assert "6 of 6 unheard clips right: 100 %." in read(app)
     app.button(key="train.visit.use").click().run()
     # AppTest does not follow `st.switch_page`.
     app.switch_page("app.py").run()
@@ -97,7 +97,7 @@ def state_of(app: AppTest, kind: str) -> str:
 def test_a_genre_that_changes_takes_the_model_along(home: Path) -> None:
     app = taught()
     app.button(key="train.visit.remove.whistle").click().run()
-    assert "unheard tracks right" not in read(app)
+    assert "unheard clips right" not in read(app)
     assert app.switch_page("app.py").run().selectbox(key="listen.model").options == ["model: ten-genres"]
 
 

@@ -134,7 +134,7 @@ def _teach(start: Model) -> None:
 def _draw_taught(taught: Taught) -> None:
     """How good it is, and a try."""
     st.divider()
-    st.subheader(plain(reports.headline(taught.report)), anchor=False)
+    st.subheader(plain(reports.headline(taught.report, "clip")), anchor=False)
     if not taught.is_current:
         st.info("You changed your clips since it learnt. Learn them again.")
     st.caption(plain(reports.perspective(taught.report)))

@@ -93,7 +93,7 @@ def _draw_given() -> None:
 
 
 def _draw_report(report: Report) -> None:
-    st.subheader(plain(reports.headline(report)), anchor=False)
+    st.subheader(plain(reports.headline(report, "clip")), anchor=False)
     st.caption(plain(reports.perspective(report)))
     _draw_use()
     draw_results(report, "train.visit", noun="clip")
