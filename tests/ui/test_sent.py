@@ -46,6 +46,7 @@ VISIT = widget("json_trigger_value", json.loads, callbacks={"former": print})
     ("metadata", "field", "good", "bad"),
     [
         (NUMBER, "double_value", [1.5], [float("nan"), float("inf")]),
+        (NUMBER, "int_value", [500], []),
         (RANGE, "double_array_value", [[1.0, 2.0]], [[1.0, float("nan")]]),
         (CHOICE, "string_value", ["a"], ["c", ""]),
         (CHOICES, "string_array_value", [["a"], []], [["c"], ["a", "b"], ["a", "a"]]),

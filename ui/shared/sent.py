@@ -22,6 +22,8 @@ from crnn.untrusted import visible
 from ui.components import shapes
 
 _COMPONENT_KINDS = frozenset({"json_value", "json_trigger_value"})
+# A field of whole numbers registers for any.
+_SENT_AS_WELL = frozenset({("double_value", "int_value")})
 _MOST_ROWS = 2**31
 _log = logging.getLogger("crnn.sent")
 
@@ -87,7 +89,7 @@ def fits(metadata: Any, sent: Any) -> bool:
     if kind is None:
         return True
     # Of one that was emptied Streamlit no longer knows the kind.
-    if metadata.value_type not in {kind, None}:
+    if metadata.value_type not in {kind, None} and (metadata.value_type, kind) not in _SENT_AS_WELL:
         return False
     if kind in _COMPONENT_KINDS:
         return _component_could_tell(metadata, kind, sent)
