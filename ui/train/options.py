@@ -312,6 +312,6 @@ def _draw_plan(n_tracks: int, sentences: tuple[str, ...], order: TrainingOrder) 
     else:
         pace = measured_pace(order.settings, earlier, order.init)
         seconds = training_seconds(n_tracks, order.settings, pace, init=order.init, folds=order.folds, runs=earlier)
-        basis = ", by the pace of an earlier one" if pace else ", or twice that: the first one here will tell"
+        basis = ", by the pace of an earlier one" if pace else ", roughly: the first one here will tell better"
     st.caption(plain(" ".join(sentences)))
     st.caption(f"It will take about {duration(seconds)}{basis}. It can be stopped at any time.")
