@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from crnn import paths
+from crnn.atomic import draft_folder
 from crnn.bundles.bundle import ONNX_NAME, Bundle, list_bundles
 from crnn.bundles.companion import COMPANION_NAME
 from crnn.bundles.library import find_bundle
@@ -56,47 +59,51 @@ def models(options: argparse.Namespace) -> int:
 
 
 def export(options: argparse.Namespace) -> int:
-    """Write the network as a file."""
+    """Write the network as a file, and what belongs to it beside it; all of it is whole, or nothing is written."""
     from crnn.networks.export_card import write_card
 
     bundle = find_bundle(options.model)
     try:
-        if options.to == "onnx":
-            _export_onnx(bundle, options)
-        else:
-            _export_framework(bundle, options)
-            write_card(bundle, options.out)
+        with draft_folder(options.out) as folder:
+            draft = folder / options.out.name
+            if options.to == "onnx":
+                _export_onnx(bundle, draft, options.compare_on)
+            else:
+                _export_framework(bundle, draft, options)
+                write_card(bundle, draft)
+            for path in sorted(folder.iterdir()):
+                path.replace(options.out.with_name(path.name))
     except OSError as err:
         raise CrnnError(f"{options.out} cannot be written: {err.strerror or err}.") from err
     print(options.out)
     return 0
 
 
-def _export_onnx(bundle: Bundle, options: argparse.Namespace) -> None:
+def _export_onnx(bundle: Bundle, path: Path, recordings: Sequence[Path]) -> None:
     from crnn.networks.export_card import companion_card, export_card, onnx_with_card
 
     if bundle.is_trainable:
         from crnn.networks.parity import check_keras
 
-        _say_parity(*check_keras(bundle, options.compare_on))
+        _say_parity(*check_keras(bundle, recordings))
     else:
         print("Not compared with Keras: this model came without its Keras file.", file=sys.stderr)
-    options.out.write_bytes(onnx_with_card(bundle.file(ONNX_NAME).read_bytes(), export_card(bundle)))
+    path.write_bytes(onnx_with_card(bundle.file(ONNX_NAME).read_bytes(), export_card(bundle)))
     if bundle.companion is not None:
-        second = options.out.with_name(f"{options.out.stem}.companion{options.out.suffix}")
+        second = path.with_name(f"{path.stem}.companion{path.suffix}")
         second.write_bytes(onnx_with_card(bundle.file(COMPANION_NAME).read_bytes(), companion_card(bundle)))
-        print(f"This model answers by two networks; the second one is {second}.", file=sys.stderr)
+        print(f"This model answers by two networks; the second one is {second.name}, beside it.", file=sys.stderr)
 
 
-def _export_framework(bundle: Bundle, options: argparse.Namespace) -> None:
+def _export_framework(bundle: Bundle, path: Path, options: argparse.Namespace) -> None:
     if options.to == "tflite":
         from crnn.networks.tflite_export import write_tflite
 
-        _say_parity(*write_tflite(bundle, options.out, options.compare_on))
+        _say_parity(*write_tflite(bundle, path, options.compare_on))
     else:
         from crnn.networks.plain_keras import write_keras
 
-        _say_parity(*write_keras(bundle, options.out, options.compare_on))
+        _say_parity(*write_keras(bundle, path, options.compare_on))
     if bundle.companion is not None:
         said = "This is the first of its two networks, and the app's answers are of both: export ONNX to have both."
         print(said, file=sys.stderr)

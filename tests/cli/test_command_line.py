@@ -304,6 +304,25 @@ def test_export_copies_the_network_and_adds_its_card(capsys, bundle, tmp_path):
     assert not stored.metadata_props
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="limits are of Unix")
+def test_export_that_does_not_fit_leaves_what_was_there(bundle, tmp_path):
+    import resource
+    import signal
+
+    out = tmp_path / "out.onnx"
+    out.write_bytes(b"as it was")
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+        status = main(["export", "--model", str(bundle.path), "--to", "onnx", "--out", str(out)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert status == 1
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["out.onnx"]
+    assert out.read_bytes() == b"as it was"
+
+
 def test_module_runs_and_results_alone_go_to_stdout(bundle, music):
     command = [sys.executable, "-m", "crnn", "classify", music / "low.wav", "--format", "json", "--model", bundle.path]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
