@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -104,10 +106,17 @@ def waveform(samples: FloatArray, rate: int, settings: ViewSettings) -> Lines:
     pool = max(1, -(-len(samples) // _ENVELOPE_POINTS))
     padded = np.concatenate([samples, np.repeat(samples[-1:], -len(samples) % pool)]).reshape(-1, pool)
     envelope = np.stack([padded.min(axis=1), padded.max(axis=1)], axis=1)
-    reach = float(np.abs(samples).max(initial=0.0)) if settings.normalise else 1.0
+    reach = _round_reach(float(np.abs(samples).max(initial=0.0))) if settings.normalise else 1.0
     seconds = pool / rate
     curve = Curve("amplitude", envelope.astype(np.float32), seconds, seconds / 2)
-    return Lines((curve,), "", -max(reach, 1e-5), max(reach, 1e-5))
+    return Lines((curve,), "", -reach, reach)
+
+
+def _round_reach(loudest: float) -> float:
+    """The least of …, 0.1, 0.2, 0.5, 1, … that is not below the loudest sample, so that the axis has round numbers."""
+    loudest = max(loudest, 1e-5)
+    decade = 10.0 ** math.floor(math.log10(loudest))
+    return float(next(step * decade for step in (1, 2, 5, 10) if step * decade >= loudest * (1 - 1e-6)))
 
 
 def loudness(samples: FloatArray, rate: int, settings: ViewSettings) -> Lines:

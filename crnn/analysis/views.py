@@ -103,7 +103,7 @@ VIEWS: dict[str, ViewKind] = {
     "mel": ViewKind(
         "As the ear hears",
         "mel spectrogram",
-        "Bands as wide as the ear's (Slaney's mel scale): what the model reads.",
+        "Bands as wide as the ear's (Slaney's mel scale).",
         spectral.mel,
     ),
     "cqt": ViewKind(

@@ -22,6 +22,7 @@ from crnn.cli.common import file_path, progress, say
 from crnn.errors import CrnnError
 from crnn.inference.rows import Row
 from crnn.inference.tag_words import written
+from crnn.text import confidence
 from crnn.untrusted import json_line, path_of, visible
 
 AT_LEAST = 0.8
@@ -126,7 +127,7 @@ def _line(change: _Change, outcome: str) -> str:
     if change.reason:
         return f"{outcome:<16} {name}: {visible(change.reason)}\n"
     old = visible(" and ".join(change.old)) or "no genre"
-    return f"{outcome:<16} {name}: {old} → {visible(change.new)} ({change.confidence:.2f})\n"
+    return f"{outcome:<16} {name}: {old} → {visible(change.new)} ({confidence(change.confidence)})\n"
 
 
 def _sum_up(counts: dict[str, int], undo_path: Path, *, is_dry: bool) -> None:

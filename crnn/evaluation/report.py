@@ -18,6 +18,7 @@ from crnn.bundles.bundle import Bundle
 from crnn.data.collection import Collection
 from crnn.data.scan import Track
 from crnn.evaluation.metrics import wilson_interval
+from crnn.text import confidence
 from crnn.untrusted import visible
 
 Report = dict[str, Any]
@@ -253,7 +254,7 @@ def _reliability(scores: Report) -> list[tuple[str, str, str]]:
 
 
 def _mistake_table(report: Report) -> str:
-    rows = [(t["track_id"], t["genre"], t["answer"], f"{t['confidence']:.2f}") for t in mistakes(report)]
+    rows = [(t["track_id"], t["genre"], t["answer"], confidence(t["confidence"])) for t in mistakes(report)]
     return _table(("track", "is", "answered", "confidence"), rows)
 
 

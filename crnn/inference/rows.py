@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from crnn.inference.tag_words import sentence
-from crnn.text import clock
+from crnn.text import clock, confidence
 from crnn.untrusted import csv_line, csv_name, visible
 
 # A row as `crnn.inference.output` makes it, or the error of a file.
@@ -56,16 +56,16 @@ def table_lines(row: Row) -> str:
     """A row for reading: the answer and what else it might be; a line for each cell where the row has a timeline."""
     name = visible(os.path.basename(row["file"]))
     if "error" in row:
-        return f"{'error':<10} {'':>5}  {name}: {visible(row['error']['message'])}\n"
+        return f"{'error':<10} {'':>6}  {name}: {visible(row['error']['message'])}\n"
     ranked = sorted(row["genres"].items(), key=lambda item: -item[1])[:3]
-    best = ", ".join(f"{visible(genre)} {posterior:.2f}" for genre, posterior in ranked)
+    best = ", ".join(f"{visible(genre)} {confidence(posterior)}" for genre, posterior in ranked)
     verdict = visible(row["genre"] or row["verdict"].replace("_", " "))
-    lines = [f"{verdict:<10} {row['confidence']:>5.2f}  {name}  ({best})  {visible(sentence(row))}".rstrip()]
+    lines = [f"{verdict:<10} {confidence(row['confidence']):>6}  {name}  ({best})  {visible(sentence(row))}".rstrip()]
     heard = row.get("heard", ())
     if heard and row["verdict"] != "not_music":
-        lines.append(f"{'':<16}  also heard: {', '.join(map(visible, heard[:_MOST_HEARD]))}")
+        lines.append(f"{'':<17}  also heard: {', '.join(map(visible, heard[:_MOST_HEARD]))}")
     for cell in row.get("timeline", []):
         genre, posterior = max(cell["genres"].items(), key=lambda item: item[1])
         times = f"{clock(cell['start_seconds']):>9} to {clock(cell['end_seconds']):>9}"
-        lines.append(f"    {times}  {visible(genre)} {posterior:.2f}")
+        lines.append(f"    {times}  {visible(genre)} {confidence(posterior)}")
     return "\n".join(lines) + "\n"

@@ -154,3 +154,12 @@ def test_integrated_loudness_leaves_out_what_lies_ten_below_the_mean() -> None:
     # Six below is within the gate: 10 lg((1 + 10^-0.6) / 2) is −2.0.
     quiet = sine(997.0, 10.0, level=10 ** (-26.0 / 20))
     assert temporal.loudness(np.concatenate([loud, quiet]), RATE, SETTINGS).facts == "Integrated: −25.0 LUFS."
+
+
+@pytest.mark.parametrize(
+    ("loudest", "reach"), [(0.712, 1.0), (0.5, 0.5), (0.33, 0.5), (0.02, 0.02), (0.012, 0.02), (1.0, 1.0), (1.3, 2.0)]
+)
+def test_waveforms_axis_has_round_ends(loudest: float, reach: float) -> None:
+    samples = np.array([0.0, -loudest, 0.1 * loudest], np.float32)
+    found = temporal.waveform(samples, RATE, SETTINGS)
+    assert (found.low, found.high) == pytest.approx((-reach, reach))

@@ -87,10 +87,21 @@ def test_quick_views_and_settings_are_drawn(opened: AppTest) -> None:
     assert pictures["Harmony"]["rowNames"][9] == "A"
     assert pictures["Brightness"]["curves"][0]["name"] == "centroid"
     before = pictures["Overtones"]["rows"]
-    choose(opened, "explore.frequencies", (0, 1600))
+    assert pictures["Overtones"]["rowHz"][-1] == pytest.approx(11_025, rel=0.01), "all that the file has"
+    choose(opened, "explore.frequencies.11025", (0, 1600))
     (linear,) = (picture for picture in players(opened)[0]["pictures"] if picture["title"] == "Overtones")
     assert linear["rows"] < before
     assert linear["rowHz"][-1] <= 1600
+
+
+def test_views_reach_as_high_as_the_file(explore: AppTest) -> None:
+    song = wav_bytes(sine(15_000.0, 3.0, 48_000), 48_000)
+    explore.session_state["explore.kept_views"] = ["linear"]
+    explore.file_uploader[0].set_value([("high.wav", song, "audio/wav")]).run()
+    (linear,) = players(explore)[0]["pictures"]
+    assert linear["rowHz"][-1] == pytest.approx(22_050, rel=0.01)
+    loudest = cells_of(linear).mean(axis=0).argmax()
+    assert linear["rowHz"][loudest] == pytest.approx(15_000, rel=0.02)
 
 
 def test_harmonic_and_percussive_part_are_separated_once(opened: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:

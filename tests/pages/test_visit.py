@@ -16,6 +16,7 @@ from crnn import text
 from crnn.audio import isolation
 from crnn.inference.classifier import Classifier
 from crnn.inference.listening import FileListening
+from crnn.synthesis.examples import example_names
 from ui.shared.state import Sound, find_models
 
 
@@ -30,6 +31,7 @@ def test_several_files_give_a_table_and_a_chosen_row_its_detail(app: AppTest) ->
     table = app.dataframe[0].value
     assert list(table["File"]) == ["high.wav", "low.wav", "notes.wav"]
     assert list(table["Answer"][:2]) == ["treble", "bass"]
+    assert list(table["Confidence"]) == ["0.60", "0.77", ""]
     assert "is a text file" in table["Answer"][2]
     assert "**high.wav**" in read(app)
     assert verdict(app).startswith("Sounds like treble.")
@@ -107,6 +109,24 @@ def test_visit_lists_what_was_heard_and_brings_it_back(app: AppTest) -> None:
     assert next(button.label for button in app.sidebar.button) == "low.wav"
     app.button(key="heard.clear").click().run()
     assert "Let music play to the microphone" in read(app)
+
+
+def test_ways_to_give_show_the_sound_on_show_or_nothing(app: AppTest) -> None:
+    first, second = example_names()[:2]
+    app.pills(key="listen.example").set_value(first).run()
+    upload(app, ("low.wav", BASS))
+    assert app.pills(key="listen.example").value is None
+    assert [button.label for button in app.sidebar.button][::2][:2] == ["low.wav", first]
+    app.button(key="heard.1").click().run()
+    assert app.pills(key="listen.example").value == first
+    assert app.file_uploader[0].value == []
+    assert app.session_state["genrescope.way"] == "Record", "what is open stays open"
+    app.switch_page("pages/3_Models.py").run()
+    app.switch_page("app.py").run()
+    assert app.session_state["genrescope.way"] == "Example"
+    assert app.pills(key="listen.example").value == first
+    app.pills(key="listen.example").set_value(second).run()
+    assert next(button.label for button in app.sidebar.button) == second
 
 
 def test_without_a_model_says_how_to_get_one(models: Path) -> None:

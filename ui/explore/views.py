@@ -16,14 +16,13 @@ import streamlit as st
 
 from crnn import text
 from crnn.analysis import views
-from crnn.analysis.figures import VIRIDIS
 from crnn.audio.clip import Clip, load_clip
 from crnn.config import FeatureConfig
 from ui.components.player import Lane, Region, listening_view
-from ui.components.player.panels import GREYS, Panel, detail_of, panel
+from ui.components.player.panels import COLOR_MAPS, Panel, detail_of, panel
 from ui.listen.answer import file_stem
 from ui.shared.answer_cache import View
-from ui.shared.media import serve, wav_part
+from ui.shared.media import band_hz, serve, wav_part
 from ui.shared.state import EXPLORE_SOUND, Sound, sounds
 
 _CLIPS = "explore.clips"
@@ -32,14 +31,6 @@ _SPAN = "explore.span"
 _DETAILED = {"waveform", "linear", "log", "mel"}
 _FIRST_VIEWS = ["waveform", "mel"]
 _SHORTEST_PART_SECONDS = 0.1
-
-# Even to the eye and apart for colour-blind eyes; stops of matplotlib's maps.
-COLOR_MAPS = {
-    "Viridis": VIRIDIS,
-    "Magma": tuple(f"#{stop}" for stop in "000004 180f3d 440f76 721f81 9e2f7f cd4071 f1605d fd9668 fcfdbf".split()),
-    "Cividis": tuple(f"#{stop}" for stop in "00224e 123570 3b496c 575d6d 707173 8a8678 a59c74 c3b369 fee838".split()),
-    "Grey": GREYS,
-}
 
 _FREQUENCIES_HZ = (0, 50, 100, 200, 400, 800, 1600, 3200, 5000, 8000, 11_025, 16_000, 22_050)
 _WINDOWS = (512, 1024, 2048, 4096, 8192)
@@ -111,8 +102,12 @@ def _chip(name: str) -> str:
     return f"{view.name} :gray[{view.title}]" if view.title else view.name
 
 
-def choose_settings() -> tuple[views.ViewSettings, int, tuple[str, ...]]:
-    """Draw the settings; returns them with the sample rate that they need and the colours."""
+def choose_settings(highest: int) -> tuple[views.ViewSettings, int, tuple[str, ...]]:
+    """Draw the settings; returns them with the sample rate that they need and the colours.
+
+    Args:
+        highest: Hz up to which the file has sound.
+    """
     with st.popover("Settings", icon=":material/tune:", key="explore.settings"):
         n_fft = st.select_slider(
             "Window",
@@ -134,10 +129,10 @@ def choose_settings() -> tuple[views.ViewSettings, int, tuple[str, ...]]:
         )
         low, high = st.select_slider(
             "Frequencies, Hz",
-            _FREQUENCIES_HZ,
-            (0, 11_025),
-            help="The model hears up to 11 025 Hz. Chroma, rhythm and constant-Q take what they need.",
-            key="explore.frequencies",
+            [*(hertz for hertz in _FREQUENCIES_HZ if hertz < highest), highest],
+            (0, highest),
+            help="As far as the file has sound. Chroma, rhythm and constant-Q take what they need.",
+            key=f"explore.frequencies.{highest}",
         )
         range_db = st.slider(
             "Range of levels, dB",
@@ -153,7 +148,7 @@ def choose_settings() -> tuple[views.ViewSettings, int, tuple[str, ...]]:
         )
         colors = st.selectbox("Colours", list(COLOR_MAPS), key="explore.colors")
     if low >= high:
-        low, high = 0, _FREQUENCIES_HZ[-1]
+        low, high = 0, highest
     rate = 22_050 if high <= 11_025 else 44_100
     settings = views.ViewSettings(
         int(n_fft), int(n_fft) // _OVERLAPS[overlap], int(n_mels), float(low), float(high), float(range_db), normalise
@@ -238,7 +233,7 @@ def draw_views(sound: Sound, heard: View, lanes: tuple[Lane, ...]) -> None:
     with left:
         names = choose_views()
     with right:
-        settings, rate, stops = choose_settings()
+        settings, rate, stops = choose_settings(band_hz(heard.wav))
     if not names:
         st.info("Choose a view above.")
         return

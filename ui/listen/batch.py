@@ -36,7 +36,8 @@ def choose_sound(answered: Answered) -> Sound:
         column_config={
             "File": st.column_config.TextColumn(width="medium"),
             "Answer": st.column_config.TextColumn(width="large"),
-            "Confidence": st.column_config.ProgressColumn(min_value=0.0, max_value=1.0, format="%.2f"),
+            "Confidence": st.column_config.TextColumn(width="small"),
+            "Also heard": st.column_config.TextColumn(width="medium"),
         },
     )
     chosen = _chosen(answered, event["selection"]["cells"])
@@ -60,19 +61,30 @@ def _chosen(answered: Answered, cells: list[Any]) -> Sound:
     return next((sound for sound, found in answered if isinstance(found, Prediction)), answered[0][0])
 
 
-def _row(sound: Sound, found: Prediction | CrnnError) -> dict[str, str | float | None]:
+def _row(sound: Sound, found: Prediction | CrnnError) -> dict[str, str | None]:
     if isinstance(found, CrnnError):
-        return {"File": sound.name, "Answer": _first_sentence(str(found)), "Confidence": None, "Length": ""}
-    confidence = None if found.verdict == "silence" else found.confidence
+        return {
+            "File": sound.name,
+            "Answer": _first_sentence(str(found)),
+            "Confidence": "",
+            "Also heard": "",
+            "Length": "",
+        }
     answer: str | None = output.changes_sentence(of_prediction(found))
     if not answer:
         answer = found.genre if found.verdict == "genre" else output.verdict_sentence(found)
     return {
         "File": sound.name,
         "Answer": answer,
-        "Confidence": confidence,
+        "Confidence": "" if found.verdict == "silence" else text.confidence(found.confidence),
+        "Also heard": _heard(found),
         "Length": text.clock(found.duration_seconds),
     }
+
+
+def _heard(found: Prediction) -> str:
+    words = () if found.verdict in {"silence", "not_music"} else output.heard_words(found)
+    return ", ".join(words[: output.MOST_HEARD])
 
 
 def _first_sentence(text: str) -> str:
@@ -99,10 +111,11 @@ def json_lines(answered: Answered) -> str:
 
 
 def _csv(answered: Answered) -> str:
-    lines = [csv_line(["file", "verdict", "genre", "confidence", "error"])]
+    lines = [csv_line(["file", "verdict", "genre", "confidence", "heard", "error"])]
     for sound, found in answered:
         if isinstance(found, CrnnError):
-            lines.append(csv_line([sound.name, "", "", "", str(found)]))
+            lines.append(csv_line([sound.name, "", "", "", "", str(found)]))
         else:
-            lines.append(csv_line([sound.name, found.verdict, found.genre or "", f"{found.confidence:.6f}", ""]))
+            heard = "; ".join(output.heard_words(found))
+            lines.append(csv_line([sound.name, found.verdict, found.genre or "", f"{found.confidence:.6f}", heard, ""]))
     return "".join(lines)

@@ -14,7 +14,7 @@ from ui.listen import live
 from ui.shared import limits
 from ui.shared.media import wav_bytes
 from ui.shared.model_choice import choose_model, draw_news
-from ui.shared.state import Model, Sound, give, sounds
+from ui.shared.state import BROUGHT_BACK, WAY, Model, Origin, Sound, give, sounds
 from ui.shared.words import plain
 
 # Twice the usual model's rate: the recording plays back with all its treble.
@@ -25,6 +25,7 @@ _UPLOADS = "listen.uploads"
 _EXAMPLE = "listen.example"
 _SURPLUS = "listen.surplus"
 _NUMBERS = itertools.count()
+_TABS: dict[Origin, str] = {"recording": "Record", "upload": "Upload", "example": "Example"}
 
 
 def choose_source(models: list[Model], key: str) -> Model | None:
@@ -63,7 +64,8 @@ def give_a_sound(model: Model | None = None) -> None:
     Args:
         model: Who answers while the microphone listens; without one a sound is recorded first.
     """
-    record, upload, try_out = st.tabs(["Record", "Upload", "Example"], key="listen.ways")
+    _show_what_is_given()
+    record, upload, try_out = st.tabs(list(_TABS.values()), default=st.session_state[WAY], key="listen.ways")
     with record:
         if model is None:
             _draw_recorder()
@@ -91,6 +93,18 @@ def give_a_sound(model: Model | None = None) -> None:
             key=_EXAMPLE,
             on_change=_take_example,
         )
+
+
+def _show_what_is_given() -> None:
+    """Have the three ways show the sound that the pages speak of, or nothing; never another one."""
+    given = sounds()
+    origin = given[0].origin if given else "recording"
+    if st.session_state.pop(BROUGHT_BACK, False):
+        _let_go_of_others()
+    if origin == "example" and not st.session_state.get(_EXAMPLE):
+        st.session_state[_EXAMPLE] = given[0].name
+    # One for each visit to a page: what is open changes by the visitor's hand alone.
+    st.session_state.setdefault(WAY, _TABS[origin])
 
 
 def _draw_recorder() -> None:

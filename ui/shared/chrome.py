@@ -13,11 +13,12 @@ from crnn.limits import BY_MODE
 from crnn.text import number_of
 from crnn.untrusted import VisibleFormatter
 from ui.components.drawer import closing_drawer
-from ui.shared import account, doorman, limits, promises, sent, visitor, visits
+from ui.shared import account, doorman, limits, promises, sent, state, visitor, visits
 from ui.shared.words import plain
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _SIDEBAR_PIXELS = 220
+_PAGE = "genrescope.page"
 
 # Streamlit leaves six rems above every page, where nothing is unless the sidebar is closed and its button lies there;
 # it writes a chosen segment or tab, code in small print and the axes of charts in colours that are hard to read, lets
@@ -67,6 +68,9 @@ def page_setup(title: str) -> None:
         layout="wide",
         initial_sidebar_state=_SIDEBAR_PIXELS,
     )
+    if st.session_state.get(_PAGE) != title:
+        st.session_state[_PAGE] = title
+        st.session_state.pop(state.WAY, None)
     st.html(_SPACING)
     _start_logging()
     _keep_uploads_in_memory()

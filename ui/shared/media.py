@@ -76,6 +76,16 @@ def wav_part(wav: bytes, start_seconds: float, end_seconds: float) -> bytes:
     return out.getvalue()
 
 
+def band_hz(wav: bytes) -> int:
+    """Up to which frequency a WAV file has sound: half its sample rate.
+
+    Args:
+        wav: As `wav_bytes` gives it.
+    """
+    with wave.open(io.BytesIO(wav)) as source:
+        return source.getframerate() // 2
+
+
 def serve(data: bytes, key: str, mimetype: str = "audio/wav") -> str:
     """A URL of `data`, valid while the page that asked for it is open, and for its visitor alone.
 

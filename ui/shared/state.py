@@ -36,6 +36,10 @@ WHY_GENRE, WHY_AT = "explore.why_genre", "genrescope.why_at"
 
 SOUNDS = "genrescope.sounds"
 HEARD = "genrescope.heard"
+# The sound on show is not what the uploader and the examples show, and these are to be emptied.
+BROUGHT_BACK = "genrescope.brought_back"
+# Which of the ways to give a sound is open when a page is come to.
+WAY = "genrescope.way"
 MODEL, MODEL_CONTENT = "genrescope.model", "genrescope.model_content"
 # Which of several sounds is on show on Listen (its digest).
 ROW = "genrescope.row"
@@ -149,6 +153,7 @@ def heard() -> tuple[Heard, ...]:
 def bring_back(sound: Sound) -> None:
     """Make a sound of this visit the one that the pages speak of."""
     st.session_state[SOUNDS] = (sound,)
+    st.session_state[BROUGHT_BACK] = True
 
 
 def add_heard(before: tuple[Heard, ...], given: tuple[Heard, ...]) -> None:

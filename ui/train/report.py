@@ -9,7 +9,7 @@ import streamlit as st
 
 from crnn.evaluation import report as reports
 from crnn.jobs.runs import Run
-from crnn.text import number_of
+from crnn.text import confidence, number_of
 from ui.shared.media import play_track
 from ui.shared.words import plain, table
 from ui.train import by_ear, saving
@@ -82,7 +82,9 @@ def _draw_cell(report: dict[str, Any], clicked: tuple[str, str] | None) -> None:
         by_ear.draw_test([track for track in wrong if (track["genre"], track["answer"]) in pair], *sorted(chosen))
         return
     for track in shown[:_MAX_PLAYERS]:
-        words = f"{track['track_id']}: is {track['genre']}, answered {track['answer']} ({track['confidence']:.2f})"
+        words = (
+            f"{track['track_id']}: is {track['genre']}, answered {track['answer']} ({confidence(track['confidence'])})"
+        )
         st.caption(plain(words))
         play_track(track["path"], track["demo_id"])
     if len(shown) > _MAX_PLAYERS:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from crnn.evaluation import report as reports
 from crnn.evaluation.report import Report
+from crnn.text import confidence
 from ui.shared.words import plain, table
 from ui.train.charts import draw_confusion
 
@@ -28,6 +29,6 @@ def draw_results(report: Report, key: str, *, noun: str) -> None:
         st.markdown(table(("genre", f"{noun}s", "precision", "recall", "F1"), reports.genre_rows(scores)))
         st.caption(plain(reports.calibration_sentence(report)))
     with wrong:
-        rows = [(t["track_id"], t["genre"], t["answer"], f"{t['confidence']:.2f}") for t in reports.mistakes(report)]
+        rows = [(t["track_id"], t["genre"], t["answer"], confidence(t["confidence"])) for t in reports.mistakes(report)]
         said = table((noun, "is", "answered", "confidence"), rows) if rows else f"No mistakes on these {noun}s."
         st.markdown(said)

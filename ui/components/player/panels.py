@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from crnn.analysis.figures import matched, view_picture
+from crnn.analysis.figures import VIRIDIS, matched, view_picture
 from crnn.analysis.views import Curve, Grid, Lines, View
 
 Panel = dict[str, Any]
@@ -22,6 +22,14 @@ _MAX_POINTS = 4000
 # Blue to orange around grey, as both ends say opposite things.
 FOR_COLOR, AGAINST_COLOR = "#EE7733", "#33BBEE"
 GREYS = ("#101010", "#f0f0f0")
+
+# Even to the eye and apart for colour-blind eyes; stops of matplotlib's maps.
+COLOR_MAPS = {
+    "Viridis": VIRIDIS,
+    "Magma": tuple(f"#{stop}" for stop in "000004 180f3d 440f76 721f81 9e2f7f cd4071 f1605d fd9668 fcfdbf".split()),
+    "Cividis": tuple(f"#{stop}" for stop in "00224e 123570 3b496c 575d6d 707173 8a8678 a59c74 c3b369 fee838".split()),
+    "Grey": GREYS,
+}
 
 
 def panel(
