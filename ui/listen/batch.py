@@ -37,6 +37,7 @@ def choose_sound(answered: Answered) -> Sound:
             "File": st.column_config.TextColumn(width="medium"),
             "Answer": st.column_config.TextColumn(width="large"),
             "Confidence": st.column_config.TextColumn(width="small"),
+            "Length": st.column_config.TextColumn(width="small"),
             "Also heard": st.column_config.TextColumn(width="medium"),
         },
     )
@@ -77,8 +78,8 @@ def _row(sound: Sound, found: Prediction | CrnnError) -> dict[str, str | None]:
         "File": sound.name,
         "Answer": answer,
         "Confidence": "" if found.verdict == "silence" else text.confidence(found.confidence),
-        "Also heard": _heard(found),
         "Length": text.clock(found.duration_seconds),
+        "Also heard": _heard(found),
     }
 
 
