@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -35,10 +36,22 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         _needed("ffmpeg is not installed: it makes the compressed files for these tests")
     models = tmp_path_factory.mktemp("models")
     tiny_bundle(models / "tiny")
+    with served(models, tmp_path_factory.mktemp("server")) as address:
+        yield address
+
+
+@contextmanager
+def served(models: Path, logs: Path) -> Iterator[str]:
+    """The address of the app, served with the models of a folder.
+
+    Args:
+        models: Where they lie.
+        logs: Where what the server says is written.
+    """
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         port = probe.getsockname()[1]
-    log = (tmp_path_factory.mktemp("server") / "log.txt").open("w+b")
+    log = (logs / "log.txt").open("w+b")
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true", "--server.port"]
     process = subprocess.Popen(
         [*command, str(port)],

@@ -235,9 +235,12 @@ class Microphone {
     this.find(".sentence").textContent = shown.sentence;
     this.find(".about").textContent = shown.about;
     const { cells } = shown;
+    const timeline = this.find(".timeline");
+    // Of what is no music no genre is told.
+    timeline.hidden = this.find(".scale").hidden = !cells.length;
+    if (!cells.length) return;
     const first = cells[0].start;
     const length = Math.max(shown.seconds - first, this.mostSeconds);
-    const timeline = this.find(".timeline");
     timeline.replaceChildren(
       ...cells.map(({ start, end, name, color }) => {
         const part = document.createElement("div");
