@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from tiny_bundle import tiny_bundle, trainable_bundle
 
 from crnn.bundles import library
 from crnn.bundles.bundle import Bundle, load_bundle, rewrite_json
+from crnn.bundles.companion import Companion
+from crnn.config import FeatureConfig
 from crnn.owner import MACHINE
 from ui.models.library import identity_of
 from ui.shared.state import Model
@@ -179,6 +182,20 @@ def test_every_kind_of_export_is_checked_and_offered(models: Path) -> None:
         press(app, label)
         assert label not in [button.label for button in app.button], "the file takes the button's place"
         assert f"Save small-{kind}.zip" in [button.proto.label for button in app.get("download_button")]
+
+
+def test_beside_the_exports_stands_what_they_lack_of_a_model_of_two_networks(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Bundle, "is_trainable", True)
+    said = "Keras and TensorFlow Lite get the first alone"
+    tiny_bundle(models / "two", companion=Companion(FeatureConfig(), 0.5))
+    assert said in read(open_page())
+    shutil.rmtree(models / "two")
+    tiny_bundle(models / "one")
+    app = open_page()
+    assert said not in read(app)
+    assert "each with a script" in read(app)
 
 
 @pytest.mark.slow

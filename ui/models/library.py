@@ -261,6 +261,11 @@ def _draw_exports(model: Model) -> None:
         "a machine of yours. The others are for programs of your own, each with a script; that their answers agree is "
         "checked first, which may take a minute."
     )
+    if bundle.companion is not None:
+        st.caption(
+            "It answers by two networks. ONNX gets both; Keras and TensorFlow Lite get the first alone, so their answers "
+            "are not those given here."
+        )
 
 
 def _offer(label: str, file_name: str, make: Callable[[], bytes], model: Model) -> None:
