@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
-from explore_page import SONG, choose, players, titles
+from explore_page import SONG, cells_of, choose, players, titles
 from sounds import clicks, noise, sine, wav_bytes
 from streamlit.testing.v1 import AppTest
 
 from crnn.synthesis.examples import example_names
+from ui.shared.state import Sound
 
 
 def test_two_sounds_are_drawn_alike(explore: AppTest) -> None:
@@ -46,3 +48,52 @@ def test_files_of_one_name_are_told_apart(explore: AppTest) -> None:
     explore.selectbox(key="explore.other").select_index(1).run()
     assert not explore.exception
     assert players(explore)[0]["pictures"][1]["cells"] != clicking
+
+
+def test_what_is_zoomed_to_is_drawn_finer_in_both_sounds_and_in_their_difference(explore: AppTest) -> None:
+    # The other is 20 dB softer where it is zoomed to than later.
+    tone = sine(440.0, 5.0)
+    swelling = tone * np.where(np.arange(len(tone)) < 3.5 * 22_050, 0.1, 1.0).astype(np.float32)
+    first, second = (wav_bytes(sound + noise(5.0, level=0.001)) for sound in (tone, swelling))
+    explore.file_uploader[0].set_value([("a.wav", first, "audio/wav"), ("b.wav", second, "audio/wav")]).run()
+    choose(explore, "explore.part", "Two sounds")
+    assert players(explore)[0]["canDetail"]
+    choose(explore, f"explore.pair.{Sound('a.wav', first, 'upload').digest}", {"detail": [2.0, 3.0]})
+    assert not explore.exception
+    (player,) = players(explore)
+    for number, whole in enumerate(player["pictures"]):
+        fine = player["details"][str(number)]
+        assert fine["start"] == pytest.approx(2.0, abs=0.01)
+        assert fine["columns"] * fine["secondsPerColumn"] == pytest.approx(1.0, abs=0.01)
+        assert fine["secondsPerColumn"] < whole["secondsPerColumn"] / 10
+        columns = slice(round(2 / whole["secondsPerColumn"]), round(3 / whole["secondsPerColumn"]))
+        row = int(cells_of(player["pictures"][0]).mean(axis=0).argmax())
+        # In the levels of the whole.
+        levels = [np.quantile(cells[:, row], (0.2, 0.8)) for cells in (cells_of(fine), cells_of(whole)[columns])]
+        np.testing.assert_allclose(*levels, atol=8)
+    # Beyond the end of both there is nothing.
+    choose(explore, f"explore.pair.{Sound('a.wav', first, 'upload').digest}", {"detail": [4.95, 5.0]})
+    assert players(explore)[0]["details"] == {}
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "choice"),
+    [
+        ("Why this genre", "why", {}),
+        ("What if", "what_if.player", {}),
+        ("What if", "what_if.player", {"explore.what_if": "without a rectangle"}),
+    ],
+)
+def test_what_is_zoomed_to_is_drawn_finer_in_reasons_and_what_ifs(
+    opened: AppTest, part: str, key: str, choice: dict[str, str]
+) -> None:
+    for name, value in choice.items():
+        opened.session_state[name] = value
+    opened.session_state[f"explore.{key}.{Sound('song.wav', SONG, 'upload').digest}"] = {"detail": [1.0, 2.0]}
+    choose(opened, "explore.part", part)
+    assert not opened.exception
+    (player,) = players(opened)
+    whole, fine = player["pictures"][0], player["details"]["0"]
+    assert fine["start"] == pytest.approx(1.0, abs=0.01)
+    assert fine["secondsPerColumn"] < whole["secondsPerColumn"] / 10
+    assert cells_of(fine).max() == pytest.approx(cells_of(whole).max(), abs=8)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import numpy as np
 import streamlit as st
 
 from crnn import text
-from crnn.analysis import masking, spectral, views
-from crnn.analysis.grids import Grid
+from crnn.analysis import masking
+from crnn.analysis.grids import FloatArray
 from crnn.audio.clip import Clip
+from crnn.config import FeatureConfig
 from crnn.errors import AudioError
 from crnn.synthesis.examples import example, example_names
 from ui.components.player import Version, listening_view
 from ui.components.player.panels import AGAINST_COLOR, FOR_COLOR, Panel, panel
+from ui.explore import zoom
+from ui.explore.reasons import kept
 from ui.explore.views import clip_of, mel_panel
 from ui.shared.media import serve, wav_bytes
 from ui.shared.state import Model, Sound, sounds
 from ui.shared.words import file_stem_of
 
-_DIFFERENCE_DB = 30.0
 _SHORT_NAME = 24
 
 
@@ -50,45 +51,68 @@ def draw_pair(sound: Sound, model: Model) -> None:
     second = clip_of(others[chosen], config.sample_rate) if chosen in others else example(chosen, config.sample_rate)
     titles = (sound.name or "recording", names[chosen])
     matched = Clip(masking.level_matched(second.samples, first.samples), config.sample_rate)
-    about = "Mel spectrogram, in dB below its loudest cell."
+    if not min(len(first.samples), len(second.samples)):
+        raise AudioError("One of the two sounds is empty.")
+    versions = tuple(
+        Version(f"{letter}: {_short(title)}", serve(wav_bytes(clip), f"explore.pair.{letter}"))
+        for letter, title, clip in zip("AB", titles, (first, matched), strict=True)
+    )
+    _draw_player(sound.digest, (sound.digest, chosen), (first, second), titles, config=config, versions=versions)
+    st.caption("Both begin together; B is played as loud as A. The keys A and B switch between them.")
+
+
+# A fragment of its own: what is zoomed to is drawn without the rest of the page.
+@st.fragment
+def _draw_player(
+    digest: str,
+    ids: tuple[str, str],
+    clips: tuple[Clip, Clip],
+    titles: tuple[str, str],
+    *,
+    config: FeatureConfig,
+    versions: tuple[Version, ...],
+) -> None:
+    key = ("pair", ids, titles, config)
+    pictures, loudest = kept(key, lambda: _pictures(clips, titles, config))
+    shared = tuple(clip.samples[: min(len(each.samples) for each in clips)] for clip in clips)
+
+    def detail(start: float, end: float) -> dict[int, Panel]:
+        found = {
+            number: zoom.mel_detail(ids[number], clips[number].samples, config, (start, end), pictures[number])
+            for number in range(2)
+        }
+        found[2] = zoom.difference_detail(shared, loudest, config, (start, end))
+        return {number: fine for number, fine in found.items() if fine is not None}
+
     listening_view(
-        key=f"explore.pair.{sound.digest}",
-        seconds=max(first.duration_seconds, second.duration_seconds),
-        url=tuple(
-            Version(f"{letter}: {_short(title)}", serve(wav_bytes(clip), f"explore.pair.{letter}"))
-            for letter, title, clip in zip("AB", titles, (first, matched), strict=True)
-        ),
-        pictures=(
-            *(
-                mel_panel(clip.samples, config, f"{letter}: {title}, {text.clock(clip.duration_seconds)}", about)
-                for letter, title, clip in zip("AB", titles, (first, second), strict=True)
-            ),
-            _difference(first, second, titles, model),
-        ),
+        key=f"explore.pair.{digest}",
+        seconds=max(clip.duration_seconds for clip in clips),
+        url=versions,
+        pictures=pictures,
+        detail=detail,
         save_name=" and ".join(file_stem_of(title) for title in titles),
     )
-    st.caption("Both begin together; B is played as loud as A. The keys A and B switch between them.")
 
 
 def _short(name: str) -> str:
     return name if len(name) <= _SHORT_NAME else f"{name[: _SHORT_NAME - 1]}…"
 
 
-def _difference(first: Clip, second: Clip, names: tuple[str, str], model: Model) -> Panel:
-    """First less second, cell by cell from the start of both, as far as both reach."""
-    config = model.bundle.feature_config
-    settings = views.ViewSettings(config.n_fft, config.hop_length, config.n_mels, config.fmin, config.fmax)
-    length = min(len(first.samples), len(second.samples))
-    if not length:
-        raise AudioError("One of the two sounds is empty.")
-    grids = [spectral.mel(clip.samples[:length], config.sample_rate, settings) for clip in (first, second)]
-    levels = [np.maximum(grid.values, config.db_floor) for grid in grids]
-    step = config.hop_length / config.sample_rate
-    difference = Grid(levels[0] - levels[1], grids[0].rows, "Hz", "dB", -_DIFFERENCE_DB, _DIFFERENCE_DB, step)
-    found = panel(
-        difference,
+def _pictures(
+    clips: tuple[Clip, Clip], titles: tuple[str, str], config: FeatureConfig
+) -> tuple[tuple[Panel, ...], tuple[FloatArray, ...]]:
+    """Both mel spectrograms and their difference, as far as both reach; the loudest cell of each frame of the two."""
+    about = "Mel spectrogram, in dB below its loudest cell."
+    mels = (
+        mel_panel(clip.samples, config, f"{letter}: {title}, {text.clock(clip.duration_seconds)}", about)
+        for letter, title, clip in zip("AB", titles, clips, strict=True)
+    )
+    length = min(len(clip.samples) for clip in clips)
+    levels = [zoom.levels(clip.samples[:length], config) for clip in clips]
+    difference = panel(
+        zoom.difference(*levels),
         title="Difference",
-        about=f"Orange where {names[0]} is louder, blue where {names[1]} is, each below its own loudest cell.",
+        about=f"Orange where {titles[0]} is louder, blue where {titles[1]} is, each below its own loudest cell.",
         stops=(AGAINST_COLOR, "#202020", FOR_COLOR),
     )
-    return found | {"peaks": False}
+    return (*mels, difference | {"peaks": False}), tuple(grid.values.max(axis=1) for grid in levels)

@@ -19,7 +19,8 @@ from crnn.inference.classifier import Prediction
 from crnn.inference.explanation import Explanation
 from ui.components.bars import genre_bars
 from ui.components.player import Region, Version, chosen_region, listening_view
-from ui.components.player.panels import GREYS, tint
+from ui.components.player.panels import GREYS, Panel, tint
+from ui.explore import zoom
 from ui.explore.views import clip_of, mel_panel
 from ui.listen.answer import genre_lane
 from ui.shared.media import serve, wav_bytes
@@ -86,6 +87,11 @@ def draw_reasons(sound: Sound, model: Model, prediction: Prediction) -> None:
             mel = mel | {"moment": round(strongest_at[0], 1)}
         mel = mel | {"tint": tint(found.shares(), found.start_seconds, found.seconds_per_column), "name": name}
     end = min(start + max(explanation.MAX_SECONDS, config.segment_seconds), clip.duration_seconds)
+
+    def detail(first: float, last: float) -> dict[int, Panel]:
+        fine = zoom.mel_detail(sound.digest, clip.samples, config, (first, last), mel)
+        return {} if fine is None else {0: fine}
+
     listening_view(
         key=player,
         seconds=clip.duration_seconds,
@@ -93,6 +99,7 @@ def draw_reasons(sound: Sound, model: Model, prediction: Prediction) -> None:
         url=serve(wav_bytes(Clip(samples, config.sample_rate)), "explore.why"),
         lanes=(genre_lane(prediction),),
         pictures=(mel,),
+        detail=detail,
         span=(start, end),
     )
     if found is not None:
@@ -279,15 +286,24 @@ def draw_what_ifs(sound: Sound, model: Model, prediction: Prediction) -> None:
     ) or WHAT_IFS[0]  # fmt: skip
     key = f"explore.what_if.player.{sound.digest}"
     region = chosen_region(key, clip.duration_seconds)
+    rectangle = region if choice == "without a rectangle" else None
     if choice == "without a rectangle" and (region is None or region.low_hz is None):
         changed, after = clip.samples, None
     else:
         with st.spinner("Listening again"):
-            rectangle = region if choice == "without a rectangle" else None
             changed, after = kept(
                 ("if", sound.digest, model.fingerprint, choice, rectangle),
                 lambda: _ask_again(clip, model, choice, rectangle),
             )
+    # The picture of the sound as it is where nothing is muted yet.
+    what = (sound.digest, choice, rectangle) if after is not None else (sound.digest,)
+    words = (_WHAT_IF_WORDS[choice], "The mel spectrogram of what is left.")
+    mel = kept(("if mel", *what, config, choice), lambda: mel_panel(changed, config, *words))
+
+    def detail(first: float, last: float) -> dict[int, Panel]:
+        fine = zoom.mel_detail(" ".join(map(str, what)), changed, config, (first, last), mel)
+        return {} if fine is None else {0: fine}
+
     versions = [Version("as it is", serve(wav_bytes(clip), "explore.if.before"))]
     if after is not None:
         versions.insert(0, Version("with that gone", serve(wav_bytes(Clip(changed, clip.sample_rate)), "explore.if")))
@@ -296,7 +312,8 @@ def draw_what_ifs(sound: Sound, model: Model, prediction: Prediction) -> None:
         seconds=clip.duration_seconds,
         title=sound.name or "recording",
         url=tuple(versions),
-        pictures=(mel_panel(changed, config, _WHAT_IF_WORDS[choice], "The mel spectrogram of what is left."),),
+        pictures=(mel,),
+        detail=detail,
         can_select=choice == "without a rectangle",
     )
     if after is None:
