@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -14,6 +15,8 @@ from sounds import RATE, clicks, noise, sine, wav_bytes
 from streamlit.testing.v1 import AppTest
 from tiny_bundle import tiny_bundle
 
+from crnn import limits
+from crnn.analysis import figures
 from crnn.bundles.bundle import Calibration, Rejection
 from crnn.config import tagger_features
 from crnn.synthesis.examples import example_names
@@ -263,3 +266,39 @@ def test_zoom_is_drawn_finer_with_the_front_end_of_the_default_model_too(models:
     assert not app.exception
     view = component(app, "player")
     assert view["details"]["0"]["secondsPerColumn"] < view["pictures"][0]["secondsPerColumn"] / 5
+
+
+@pytest.mark.parametrize("most_seconds", [limits.MAX_CLIP_SECONDS, 10.0])
+def test_what_was_zoomed_to_is_there_when_it_is_come_back_to(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch, most_seconds: float
+) -> None:
+    for module in ("answer_cache", "taken"):
+        monkeypatch.setattr(f"ui.shared.{module}.MAX_CLIP_SECONDS", most_seconds)
+    n_drawn = 0
+    draw = figures.detail_picture
+
+    def counted(*args: Any) -> figures.Picture:
+        nonlocal n_drawn
+        n_drawn += 1
+        return draw(*args)
+
+    monkeypatch.setattr(figures, "detail_picture", counted)
+    upload(app, ("song.wav", TREBLE))
+    key = f"listen.player.{Sound('song.wav', TREBLE, 'upload').digest}"
+
+    def look(start: float) -> Any:
+        app.session_state[key] = {"detail": [start, start + 0.9]}
+        app.run()
+        assert not app.exception
+        return component(app, "player")["details"]["0"]
+
+    first, other = look(4.0), look(5.0)
+    assert (look(4.0), look(5.0)) == (first, other)
+    assert first != other
+    assert n_drawn == 2
+    # The ones looked at last are kept.
+    for number in range(8):
+        look(number / 4)
+    assert n_drawn == 10
+    look(4.0)
+    assert n_drawn == 11

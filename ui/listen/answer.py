@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
 import streamlit as st
 
 from crnn import text
@@ -19,8 +22,8 @@ from crnn.inference.classifier import Prediction
 from crnn.limits import MAX_CLIP_SECONDS, MIN_CLIP_SECONDS
 from ui.components.announcer import announce
 from ui.components.bars import genre_bars
-from ui.components.player import Lane, NamedPicture, listening_view, picture_values
-from ui.listen import tempo_key
+from ui.components.player import Lane, NamedPicture, listening_view
+from ui.listen import tempo_key, zoomed
 from ui.listen.part import draw_part
 from ui.shared import answer_cache
 from ui.shared.answer_cache import View
@@ -195,8 +198,8 @@ def draw_listening_view(sound: Sound, prediction: Prediction, view: View | None,
     whole = figures.clip_picture(view.power, config)
 
     def detail(start: float, end: float) -> dict[int, dict[str, Any]]:
-        samples = part_samples(view.wav, start, end, config.sample_rate)
-        return {0: picture_values(figures.detail_picture(samples, config, whole, start))}
+        read = partial(part_samples, view.wav, start, end, config.sample_rate)
+        return zoomed.detail(sound, config, whole, (start, end), read)
 
     region = listening_view(
         key=f"listen.player.{sound.digest}",
@@ -219,15 +222,7 @@ def _draw_long_view(sound: Sound, prediction: Prediction, lanes: tuple[Lane, ...
     def detail(start: float, end: float) -> dict[int, dict[str, Any]]:
         if whole is None or end - start > MAX_CLIP_SECONDS:
             return {}
-        # A part has a second at least; what is more is left out again.
-        first = max(0.0, min(start, end - 1.5 * MIN_CLIP_SECONDS))
-        try:
-            part = load_part(sound.data, config.sample_rate, (first, end), name=sound.name)
-        except AudioError:
-            # A file that breaks off: the picture of the whole stays.
-            return {}
-        samples = part.samples[round((start - first) * config.sample_rate) :]
-        return {0: picture_values(figures.detail_picture(samples, config, whole, start))}
+        return zoomed.detail(sound, config, whole, (start, end), partial(_read_long, sound, config, (start, end)))
 
     words = "Mel spectrogram of the whole, in dB below the loudest cell. Zoom in: what is on the screen is read anew."
     listening_view(
@@ -239,6 +234,19 @@ def _draw_long_view(sound: Sound, prediction: Prediction, lanes: tuple[Lane, ...
         pictures=(NamedPicture(words, whole),) if whole is not None else (),
         detail=detail if whole is not None else None,
     )
+
+
+def _read_long(sound: Sound, config: FeatureConfig, span: tuple[float, float]) -> npt.NDArray[np.float32] | None:
+    # A part has a second at least, at the beginning and at the end of a sound, too; what is more is left out again.
+    first = max(0.0, min(span[0], span[1] - 1.5 * MIN_CLIP_SECONDS))
+    last = max(span[1], first + 1.5 * MIN_CLIP_SECONDS)
+    try:
+        part = load_part(sound.data, config.sample_rate, (first, last), name=sound.name)
+    except AudioError:
+        # A file that breaks off: the picture of the whole stays.
+        return None
+    start, end = (round((seconds - first) * config.sample_rate) for seconds in span)
+    return part.samples[start:end]
 
 
 def _close_up(prediction: Prediction, view: View, config: FeatureConfig) -> Callable[[int], NamedPicture]:
