@@ -46,7 +46,7 @@ class Card:
 
     name: of the sound, as its owner calls it.
     model: who answered.
-    picture: the sound's spectrogram; None for one too long to be drawn.
+    picture: the sound's spectrogram; None where there is none.
     heard: tempo and key in words, if they are known.
     """
 

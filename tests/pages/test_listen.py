@@ -302,3 +302,33 @@ def test_what_was_zoomed_to_is_there_when_it_is_come_back_to(
     assert n_drawn == 10
     look(4.0)
     assert n_drawn == 11
+
+
+def test_a_sound_too_long_to_hold_is_told_shared_and_asked_about_like_any_other(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("answer_cache", "taken"):
+        monkeypatch.setattr(f"ui.shared.{module}.MAX_CLIP_SECONDS", 10.0)
+    monkeypatch.setattr("ui.listen.part.MAX_CLIP_SECONDS", 10.0)
+    slow, quick = (clicks(60.0, per_second=bpm / 60) for bpm in (90.0, 150.0))
+    ticking = np.concatenate([slow, quick, quick, slow]) + sine(6000.0, 240.0, level=0.05)
+    ticking[RATE * 200 :] = sine(60.0, 40.0)
+    data = wav_bytes(ticking)
+    upload(app, ("long.wav", data))
+    assert not app.exception
+    (told,) = (caption.value for caption in app.main.caption if "BPM" in caption.value)
+    assert told.startswith("About 150 ")
+    assert told.endswith("(its middle two minutes)")
+    card = component(app, "card")["svg"]
+    assert "About 150 " in card
+    assert "data:image/png;base64," in card
+    assert component(app, "player")["canSelect"]
+    key = f"listen.player.{Sound('long.wav', data, 'upload').digest}"
+    app.session_state[key] = {"region": {"start": 210.0, "end": 219.0}}
+    app.run()
+    assert not app.exception
+    assert any(words.value.startswith("**3:30.0 to 3:39.0.** Sounds like bass.") for words in app.main.markdown)
+    app.session_state[key] = {"region": {"start": 10.0, "end": 219.0}}
+    app.run()
+    assert not app.exception
+    assert "Too long a part" in read(app)

@@ -22,7 +22,7 @@ from crnn.inference.classifier import Prediction
 from crnn.limits import MAX_CLIP_SECONDS, MIN_CLIP_SECONDS
 from ui.components.announcer import announce
 from ui.components.bars import genre_bars
-from ui.components.player import Lane, NamedPicture, listening_view
+from ui.components.player import Lane, NamedPicture, Region, listening_view
 from ui.listen import tempo_key, zoomed
 from ui.listen.part import draw_part
 from ui.shared import answer_cache
@@ -122,20 +122,22 @@ def keep_room(place: DeltaGenerator, sound: Sound, prediction: Prediction) -> No
         place.caption("Listening for tempo and key")
 
 
-def draw_heard_words(place: DeltaGenerator, sound: Sound, prediction: Prediction, view: View) -> None:
+def draw_heard_words(place: DeltaGenerator, heard: str, sound: Sound, view: View | None) -> None:
     """What the sound itself tells, where its notes are: tempo and key, and how loud a recording came in.
 
     Args:
         place: Where it is drawn.
+        heard: Tempo and key in words, if they are known.
         sound: What was given.
-        prediction: Its answer.
-        view: Its samples' peak is told.
+        view: Its samples' peak is told; None for a sound too long to be held.
     """
-    told = [tempo_key.words(sound, prediction, view)]
-    if sound.origin == "recording" and view.peak_db > SILENCE_DB:
+    told = [heard] if heard else []
+    if sound.origin == "recording" and view is not None and view.peak_db > SILENCE_DB:
         told.append(f"Level check: its loudest moment is at {text.decibels(view.peak_db)}.")
-    if any(told):
-        place.caption("  \n".join(plain(line) for line in told if line))
+    if told:
+        place.caption("  \n".join(map(plain, told)))
+    else:
+        place.empty()
 
 
 def _offer_explore(sound: Sound, prediction: Prediction) -> None:
@@ -192,7 +194,9 @@ def draw_listening_view(sound: Sound, prediction: Prediction, view: View | None,
     # Of what is no music, no genre is told.
     lanes = () if prediction.verdict == "not_music" else (genre_lane(prediction), *tag_lanes(prediction))
     if view is None:
-        _draw_long_view(sound, prediction, lanes, config)
+        region = _draw_long_view(sound, prediction, lanes, config)
+        if not answer_cache.is_stopped(sound, model):
+            draw_part(sound, model, None, region)
         return
     close_up = _close_up(prediction, view, config)
     whole = figures.clip_picture(view.power, config)
@@ -215,7 +219,9 @@ def draw_listening_view(sound: Sound, prediction: Prediction, view: View | None,
     draw_part(sound, model, view, region)
 
 
-def _draw_long_view(sound: Sound, prediction: Prediction, lanes: tuple[Lane, ...], config: FeatureConfig) -> None:
+def _draw_long_view(
+    sound: Sound, prediction: Prediction, lanes: tuple[Lane, ...], config: FeatureConfig
+) -> Region | None:
     """Player and timeline of a sound that is not held, over its picture; what is zoomed to is read from the sound."""
     whole = answer_cache.long_picture(sound, config)
 
@@ -225,7 +231,7 @@ def _draw_long_view(sound: Sound, prediction: Prediction, lanes: tuple[Lane, ...
         return zoomed.detail(sound, config, whole, (start, end), partial(_read_long, sound, config, (start, end)))
 
     words = "Mel spectrogram of the whole, in dB below the loudest cell. Zoom in: what is on the screen is read anew."
-    listening_view(
+    return listening_view(
         key=f"listen.player.{sound.digest}",
         seconds=prediction.duration_seconds,
         title=sound.name or "recording",
@@ -233,6 +239,7 @@ def _draw_long_view(sound: Sound, prediction: Prediction, lanes: tuple[Lane, ...
         lanes=lanes,
         pictures=(NamedPicture(words, whole),) if whole is not None else (),
         detail=detail if whole is not None else None,
+        can_select=True,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from crnn.errors import CrnnError
-from ui.listen import answer, batch, correction, share
+from ui.listen import answer, batch, correction, share, tempo_key
 from ui.shared import answer_cache, progress
 from ui.shared.state import Model, Sound
 from ui.shared.words import plain
@@ -33,15 +33,24 @@ def draw_answer(given: tuple[Sound, ...], model: Model) -> None:
         return
     is_stopped = progress.draw_stopped(place, sound, model, prediction)
     among_notes, beside_downloads = answer.draw_verdict(sound, prediction)
-    is_shown = answer_cache.fits_in_memory(prediction) and not is_stopped
-    if is_shown:
+    is_held = answer_cache.fits_in_memory(prediction) and not is_stopped
+    if not is_stopped:
         answer.keep_room(among_notes, sound, prediction)
     with st.spinner("Drawing the sound"):
-        view = answer_cache.view(sound, config) if is_shown else None
-    if view is not None:
-        answer.draw_heard_words(among_notes, sound, prediction, view)
-    share.draw_share(beside_downloads, sound, prediction, view, model=model, stem=answer.file_stem(sound))
+        view = answer_cache.view(sound, config) if is_held else None
+
+    def tell() -> None:
+        heard = "" if is_stopped else tempo_key.words(sound, prediction, view)
+        answer.draw_heard_words(among_notes, heard, sound, view)
+        stem = answer.file_stem(sound)
+        share.draw_share(beside_downloads, sound, prediction, view, model=model, heard=heard, stem=stem)
+
+    # The middle of a sound that is not held has to be read, which may take long: what is known comes first.
+    if is_held:
+        tell()
     answer.draw_listening_view(sound, prediction, view, model)
     answer.draw_numbers(prediction, view, config)
     if not is_stopped:
         correction.draw_correction(sound, model.bundle.genres)
+    if not is_held:
+        tell()

@@ -9,9 +9,10 @@ from crnn.audio.clip import Clip
 from crnn.errors import CrnnError
 from crnn.inference import output, stretches
 from crnn.inference.classifier import Prediction
-from crnn.limits import MIN_CLIP_SECONDS
+from crnn.limits import MAX_CLIP_SECONDS, MIN_CLIP_SECONDS
 from ui.components.player import Region
 from ui.listen import correction
+from ui.shared import answer_cache
 from ui.shared.answer_cache import View
 from ui.shared.media import part_samples, wav_part
 from ui.shared.state import EXPLORE_PART, EXPLORE_SOUND, REASONS, WHY_AT, WHY_GENRE, Model, Sound, classifier
@@ -20,13 +21,13 @@ from ui.shared.words import file_stem_of, plain
 _KEPT = "listen.part"
 
 
-def draw_part(sound: Sound, model: Model, view: View, region: Region | None) -> None:
+def draw_part(sound: Sound, model: Model, view: View | None, region: Region | None) -> None:
     """Draw what the model says of the part alone, and what can be done with it; a hint where none was chosen.
 
     Args:
         sound: What was given.
         model: Who answers.
-        view: The sound as it is played.
+        view: The sound as it is played; None for one too long to be held, of which the part is read.
         region: The part.
     """
     if region is None:
@@ -37,17 +38,23 @@ def draw_part(sound: Sound, model: Model, view: View, region: Region | None) -> 
     if end - start < MIN_CLIP_SECONDS:
         st.markdown(f"**{clocks}.** Too short for an answer: a part needs {MIN_CLIP_SECONDS:.0f} s.")
         return
+    if end - start > MAX_CLIP_SECONDS:
+        most = f"at most {MAX_CLIP_SECONDS / 60:.0f} minutes of it can be asked about at once"
+        st.markdown(f"**{clocks}.** Too long a part: {most}.")
+        return
     try:
-        found = _answer(sound, model, view, (start, end))
+        wav = _wav(sound, view, (start, end))
+        found = _answer(sound, model, wav, (start, end))
     except CrnnError as err:
         st.error(plain(str(err)))
         return
     whole = output.changes_sentence(stretches.of_prediction(found)) or output.verdict_sentence(found)
     st.markdown(f"**{clocks}.** {plain(whole)} {plain(output.candidates_sentence(found))}")
-    wav = wav_part(view.wav, start, end)
     name = f"{_stem(sound)}, {clocks}.wav"
     with st.container(horizontal=True):
-        if found.verdict not in {"silence", "not_music"} and st.button("Why this part?", key="listen.part.why"):
+        # Of a long sound Explore asks itself which part it shall look at.
+        can_ask = view is not None and found.verdict not in {"silence", "not_music"}
+        if can_ask and st.button("Why this part?", key="listen.part.why"):
             genre = found.ranked()[0][0]
             st.session_state[WHY_GENRE], st.session_state[WHY_AT] = genre, (sound.digest, genre, (start + end) / 2)
             st.session_state[EXPLORE_PART], st.session_state[EXPLORE_SOUND] = REASONS, sound.digest
@@ -71,13 +78,20 @@ def _stem(sound: Sound) -> str:
     return sound.name.rsplit(".", 1)[0] or "recording"
 
 
-def _answer(sound: Sound, model: Model, view: View, span: tuple[float, float]) -> Prediction:
+def _wav(sound: Sound, view: View | None, span: tuple[float, float]) -> bytes:
+    if view is not None:
+        return wav_part(view.wav, *span)
+    with st.spinner("Reading the part"):
+        return answer_cache.excerpt(sound, span).data
+
+
+def _answer(sound: Sound, model: Model, wav: bytes, span: tuple[float, float]) -> Prediction:
     """The answer for the part alone, the last one kept."""
     key = (sound.digest, model.fingerprint, span)
     kept = st.session_state.get(_KEPT)
     if kept is None or kept[0] != key:
         rate = model.bundle.feature_config.sample_rate
-        samples = part_samples(view.wav, *span, rate)
+        samples = part_samples(wav, 0.0, span[1] - span[0], rate)
         kept = (key, classifier(model).classify(Clip(samples, rate, sound.name)))
         st.session_state[_KEPT] = kept
     found: Prediction = kept[1]

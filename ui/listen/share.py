@@ -10,7 +10,7 @@ from crnn.analysis import figures
 from crnn.analysis.card import Card, page, svg
 from crnn.inference.classifier import Prediction
 from ui.components.card import card_picture
-from ui.listen import tempo_key
+from ui.shared import answer_cache
 from ui.shared.answer_cache import View
 from ui.shared.state import Model, Sound
 
@@ -22,7 +22,14 @@ _COLUMNS = 800
 
 
 def draw_share(
-    place: DeltaGenerator, sound: Sound, prediction: Prediction, view: View | None, *, model: Model, stem: str
+    place: DeltaGenerator,
+    sound: Sound,
+    prediction: Prediction,
+    view: View | None,
+    *,
+    model: Model,
+    heard: str,
+    stem: str,
 ) -> None:
     """Draw the way to the card, in its place beside the downloads.
 
@@ -32,12 +39,13 @@ def draw_share(
         prediction: Its answer.
         view: The sound as it is shown; None for one that is too long for it.
         model: Who answered.
+        heard: Tempo and key in words, if they are known.
         stem: What its files are called, before their ending.
     """
-    picture, heard = None, ""
-    if view is not None:
-        picture = figures.clip_picture(view.power, model.bundle.feature_config, _COLUMNS)
-        heard = tempo_key.words(sound, prediction, view)
+    config = model.bundle.feature_config
+    picture = (
+        answer_cache.long_picture(sound, config) if view is None else figures.clip_picture(view.power, config, _COLUMNS)
+    )
     card = Card(sound.name or "recording", model.bundle.name, prediction, picture, heard)
     with place.popover("Share", icon=":material/share:", key="listen.share"):
         st.caption("A card with the answer, without the sound.")
