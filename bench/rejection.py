@@ -145,7 +145,7 @@ def main() -> int:
         return 2
     counts: dict[str, list[int]] = {}
     for kind, clip in itertools.chain(speech(), noises(), music()):
-        is_declined = classifier.classify(clip).verdict in {"not_music", "silence"}
+        is_declined = not classifier.classify(clip).is_music
         counts.setdefault(kind, []).append(int(is_declined))
     groups: dict[str, list[int]] = {"not music": [], "music": []}
     for kind, declined in counts.items():
@@ -166,11 +166,11 @@ def _real(classifier: Classifier, real: Path | None, music_folder: Path | None) 
         counts: dict[str, list[int]] = {}
         for path in contents(folder).audio if folder else ():
             try:
-                verdict = classifier.classify_file(path).verdict
+                is_declined = not classifier.classify_file(path).is_music
             except AudioError as err:
                 print(err, file=sys.stderr)
                 continue
-            counts.setdefault(path.parent.name, []).append(int(verdict in {"not_music", "silence"}))
+            counts.setdefault(path.parent.name, []).append(int(is_declined))
         for kind, declined in (*counts.items(), (f"all {title}", [n for found in counts.values() for n in found])):
             if declined:
                 low, high = wilson_interval(sum(declined), len(declined))

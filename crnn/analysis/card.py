@@ -72,7 +72,7 @@ def svg(card: Card) -> str:
         y += 38
         parts.append(_words(_LEFT, y, beside, 22, _SOFT))
     y += 30
-    if found.verdict not in {"silence", "not_music"}:
+    if found.is_music:
         bars = found.ranked()[:_N_BARS]
         parts += [_bar(genre, share, y + _BAR_STEP * row) for row, (genre, share) in enumerate(bars)]
         y += _BAR_STEP * len(bars) + 20
@@ -96,7 +96,7 @@ def svg(card: Card) -> str:
 def page(card: Card) -> str:
     """The card as a page that needs nothing but itself: the picture, and its numbers as text."""
     found = card.prediction
-    genres = [] if found.verdict in {"silence", "not_music"} else found.ranked()
+    genres = found.ranked() if found.is_music else []
     rows = [(genre, text.confidence(share)) for genre, share in genres]
     runs = [
         (text.clock(run.start_seconds), text.clock(run.end_seconds), run.genre or "silence")

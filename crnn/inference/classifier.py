@@ -37,6 +37,8 @@ from crnn.onnx_runtime import failures
 
 FloatArray = npt.NDArray[np.float32]
 Verdict = Literal["genre", "unsure", "other", "not_music", "silence"]
+# The verdicts on what is no music: nothing is said there of genre, tempo or key.
+NO_MUSIC: frozenset[Verdict] = frozenset({"not_music", "silence"})
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,11 @@ class Prediction:
     other_probability: float = 0.0
     tags: tuple[HeardTag, ...] = ()
     tag_timeline: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+
+    @property
+    def is_music(self) -> bool:
+        """Whether it is music, of whatever genre: neither silence nor what does not sound like music."""
+        return self.verdict not in NO_MUSIC
 
     def ranked(self) -> list[tuple[str, float]]:
         """Genres with their posteriors, most confident first."""

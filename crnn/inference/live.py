@@ -134,7 +134,7 @@ class LiveListening:
         began = self._moments[-1].end_seconds if self._moments else 0.0
         if self.seconds > began:
             last = found.timeline[-1]
-            is_named = not last.is_silent and found.verdict != "not_music"
+            is_named = not last.is_silent and found.is_music
             genre = found.genres[int(last.posterior.argmax())] if is_named else None
             self._moments.append(Moment(began, self.seconds, genre, last.is_silent, last.posterior))
             self._told.append(_Told(self.seconds, found.genre))

@@ -72,7 +72,7 @@ def heard_sentence(prediction: Prediction, beginning: str = "Also heard") -> str
         beginning: Of the sentence.
     """
     words = heard_words(prediction)[:MOST_HEARD]
-    return f"{beginning}: {', '.join(words)}." if words and prediction.verdict not in {"silence", "not_music"} else ""
+    return f"{beginning}: {', '.join(words)}." if words and prediction.is_music else ""
 
 
 def _nearest_genres(prediction: Prediction) -> tuple[str, ...]:

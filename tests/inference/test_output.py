@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -105,6 +106,13 @@ def test_json_follows_the_contract() -> None:
     assert "2 channels were mixed to mono." in values["notes"]
     assert [set(cell) for cell in values["timeline"]] == [{"start_seconds", "end_seconds", "genres"}] * 4
     assert values["timeline"][-1]["end_seconds"] == values["duration_seconds"] == 30.0
+
+
+def test_each_verdict_is_music_or_not_and_has_words_of_its_own() -> None:
+    found = {verdict: prediction(verdict=verdict) for verdict in get_args(Verdict)}
+    assert {verdict for verdict, each in found.items() if not each.is_music} == {"not_music", "silence"}
+    for words in (output.verdict_sentence, output.short_verdict):
+        assert len({words(each) for each in found.values()}) == len(found)
 
 
 @pytest.mark.parametrize("verdict", ["unsure", "not_music", "silence"])
