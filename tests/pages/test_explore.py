@@ -6,7 +6,9 @@ import csv
 import dataclasses
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +18,9 @@ from sounds import clicks, noise, sine, wav_bytes
 from streamlit.testing.v1 import AppTest
 
 from crnn import text
-from crnn.analysis import spectral
+from crnn.analysis import spectral, what_ifs
 from crnn.analysis.grids import Grid, ViewSettings
+from crnn.inference import explanation
 from ui.explore import views
 from ui.shared import media
 from ui.shared.state import Sound
@@ -178,10 +181,13 @@ def test_why_lays_reasons_over_the_mel(opened: AppTest) -> None:
     assert mel["title"] == "What spoke for bass"
     assert mel["tint"]["rows"] == 16
     assert any("the model hears bass with a confidence of" in caption.value for caption in opened.main.caption)
-    # In words, once all of it was asked about: without the band that its 440 Hz lie in, hiss is left.
+    # In words: without the band that its 440 Hz lie in, hiss is left.
     (said,) = (words.value for words in opened.main.markdown if "Strongest at" in words.value)
     assert said.startswith("Without the voice band it would be treble. Without the drums or the bass the answer stays")
     assert said.endswith("Strongest at 0:00.2, from 438 Hz to 619 Hz.")
+    # Where it is strongest stands on the screen once; who does not see the picture hears it with the picture.
+    assert "Strongest at 0:00.2, from 438 Hz to 619 Hz." in mel["name"]
+    assert not [caption for caption in opened.main.caption if "most lies near" in caption.value]
     url = player["url"]
     choose(opened, "explore.why_heard", "what spoke for it")
     assert players(opened)[0]["url"] != url
@@ -272,6 +278,31 @@ def test_reason_begins_where_the_genre_is_strongest_and_follows_the_moment(explo
     assert start < 20.0 < end
 
 
+def test_what_if_words_come_after_the_first_squares_and_before_the_rest(
+    explore: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    steps, say = explanation.steps, what_ifs.sentence
+
+    def squares(*args: Any, **others: Any) -> Iterator[explanation.Explanation]:
+        for found in steps(*args, **others):
+            done.append("squares")
+            yield found
+
+    def sentence(*args: Any) -> str:
+        done.append("words")
+        return say(*args)
+
+    monkeypatch.setattr(explanation, "steps", squares)
+    monkeypatch.setattr(what_ifs, "sentence", sentence)
+    long = wav_bytes(sine(440.0, 25.0) + noise(25.0, level=0.001))
+    explore.file_uploader[0].set_value([("long.wav", long, "audio/wav")]).run()
+    choose(explore, "explore.part", "Why this genre")
+    assert not explore.exception
+    assert done[:3] == ["squares", "words", "squares"]
+    assert done.count("words") == 1
+
+
 def test_stopped_reason_keeps_what_it_knows_and_goes_on(explore: AppTest) -> None:
     long = wav_bytes(sine(440.0, 25.0) + noise(25.0, level=0.001))
     explore.file_uploader[0].set_value([("long.wav", long, "audio/wav")]).run()
@@ -282,6 +313,7 @@ def test_stopped_reason_keeps_what_it_knows_and_goes_on(explore: AppTest) -> Non
     choose(explore, "explore.why_stopped", key)
     assert not explore.exception
     assert players(explore)[0]["pictures"][0]["tint"]["cells"] != whole["cells"]
+    assert any("Without the " in words.value for words in explore.main.markdown)
     explore.button(key="explore.why_again").click().run()
     assert players(explore)[0]["pictures"][0]["tint"] == whole
 

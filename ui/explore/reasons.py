@@ -19,7 +19,7 @@ from crnn.inference.classifier import Prediction
 from crnn.inference.explanation import Explanation
 from ui.components.bars import genre_bars
 from ui.components.player import Region, Version, chosen_region, listening_view
-from ui.components.player.panels import GREYS, Panel, tint
+from ui.components.player.panels import GREYS, tint
 from ui.explore import zoom
 from ui.explore.views import clip_of, mel_panel
 from ui.listen.answer import genre_lane
@@ -73,25 +73,18 @@ def draw_reasons(sound: Sound, model: Model, prediction: Prediction) -> None:
         )
     key = ("why", sound.digest, model.fingerprint, genre, start)
     found = _found(key, sound, model) if strongest >= _LEAST_SHARE else None
-    words = st.empty()
+    # What it would be without a part is asked once the first squares are seen.
+    words, asked = st.empty(), ("words", *key)
     if found is not None:
-        words.markdown(strongest_there := what_ifs.strongest_sentence(found, config))
+        told = st.session_state.get(_KEPT, {}).get(asked, "")
+        words.markdown(f"{told} {what_ifs.strongest_sentence(found, config)}".strip())
     samples = clip.samples
     if found is not None and heard != parts[0]:
         samples = _heard(sound, model, found, clip, heard == parts[1])
     mel = kept(("mel", sound.digest, config, genre), lambda: _mel(clip, config, genre))
     if found is not None:
-        name = f"{mel['title']} {mel['about']} {in_words(found, config.segment_seconds)}"
-        strongest_at = what_ifs.strongest(found, config)
-        if strongest_at is not None:
-            mel = mel | {"moment": round(strongest_at[0], 1)}
-        mel = mel | {"tint": tint(found.shares(), found.start_seconds, found.seconds_per_column), "name": name}
+        mel = _with_reasons(mel, found, config)
     end = min(start + max(explanation.MAX_SECONDS, config.segment_seconds), clip.duration_seconds)
-
-    def detail(first: float, last: float) -> dict[int, Panel]:
-        fine = zoom.mel_detail(sound.digest, clip.samples, config, (first, last), mel)
-        return {} if fine is None else {0: fine}
-
     listening_view(
         key=player,
         seconds=clip.duration_seconds,
@@ -99,16 +92,27 @@ def draw_reasons(sound: Sound, model: Model, prediction: Prediction) -> None:
         url=serve(wav_bytes(Clip(samples, config.sample_rate)), "explore.why"),
         lanes=(genre_lane(prediction),),
         pictures=(mel,),
-        detail=detail,
+        detail=zoom.of_first(sound.digest, clip.samples, config, mel),
         span=(start, end),
     )
     if found is not None:
         whole = dict(prediction.ranked())[genre]
         about_it = f"{in_words(found, config.segment_seconds)} Over the whole sound: {text.confidence(whole)}."
         st.caption(about_it + _second_say(model))
+        told = _what_if_words(asked, clip, model, (start, end))
+        words.markdown(f"{told} {what_ifs.strongest_sentence(found, config)}".strip())
         _go_on(key, found)
-        if found.share_done >= 1:
-            words.markdown(f"{_what_if_words(key, clip, model, (start, end))} {strongest_there}".strip())
+
+
+def _with_reasons(mel: dict[str, Any], found: Explanation, config: FeatureConfig) -> dict[str, Any]:
+    """The mel spectrogram with what spoke for the genre over it, in words too, and the moment that spoke most."""
+    strongest = what_ifs.strongest(found, config)
+    moment = {} if strongest is None else {"moment": round(strongest[0], 1)}
+    told = f"{in_words(found, config.segment_seconds)} {what_ifs.strongest_sentence(found, config)}"
+    return mel | moment | {
+        "tint": tint(found.shares(), found.start_seconds, found.seconds_per_column),
+        "name": f"{mel['title']} {mel['about']} {told}".strip(),
+    }  # fmt: skip
 
 
 def _mel(clip: Clip, config: FeatureConfig, genre: str) -> dict[str, Any]:
@@ -131,7 +135,7 @@ def _what_if_words(key: tuple[object, ...], clip: Clip, model: Model, span: tupl
         return plain(f"{what_ifs.sentence(before, after)} {output.heard_sentence(before, 'Heard in it')}".strip())
 
     with st.spinner("Asking what it would be without the drums, the bass or the voice"):
-        words: str = kept(("words", *key), ask)
+        words: str = kept(key, ask)
     return words
 
 
@@ -172,22 +176,15 @@ def _share_at(prediction: Prediction, genre: str, start: float, end: float) -> f
 
 
 def in_words(found: Explanation, segment_seconds: float) -> str:
-    """What an explanation shows, as sentences.
+    """What an explanation is of, and how it was found, as sentences.
 
     Args:
         found: What is explained.
         segment_seconds: Length of what the model hears at once.
     """
-    weights = found.weights
-    sentence = (
+    return (
         f"From {text.clock(found.start_seconds)} to {text.clock(found.end_seconds)} the model hears {found.genre} "
         f"with a confidence of {text.confidence(found.posterior)}. "
-    )
-    if weights.max() > 0:
-        column, _ = np.unravel_index(int(weights.argmax()), weights.shape)
-        at = found.start_seconds + (column + 0.5) * found.seconds_per_column
-        sentence += f"What speaks for it most lies near {text.clock(at)}. "
-    return sentence + (
         f"Measured by deleting a fifth of the picture {explanation.N_MASKS} times in each {segment_seconds:.0f}\u00a0s "
         "and asking the model again."
     )
@@ -299,11 +296,6 @@ def draw_what_ifs(sound: Sound, model: Model, prediction: Prediction) -> None:
     what = (sound.digest, choice, rectangle) if after is not None else (sound.digest,)
     words = (_WHAT_IF_WORDS[choice], "The mel spectrogram of what is left.")
     mel = kept(("if mel", *what, config, choice), lambda: mel_panel(changed, config, *words))
-
-    def detail(first: float, last: float) -> dict[int, Panel]:
-        fine = zoom.mel_detail(" ".join(map(str, what)), changed, config, (first, last), mel)
-        return {} if fine is None else {0: fine}
-
     versions = [Version("as it is", serve(wav_bytes(clip), "explore.if.before"))]
     if after is not None:
         versions.insert(0, Version("with that gone", serve(wav_bytes(Clip(changed, clip.sample_rate)), "explore.if")))
@@ -313,7 +305,7 @@ def draw_what_ifs(sound: Sound, model: Model, prediction: Prediction) -> None:
         title=sound.name or "recording",
         url=tuple(versions),
         pictures=(mel,),
-        detail=detail,
+        detail=zoom.of_first(" ".join(map(str, what)), changed, config, mel),
         can_select=choice == "without a rectangle",
     )
     if after is None:

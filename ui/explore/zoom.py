@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -51,6 +52,25 @@ def mel_detail(
         _samples=part,
     )  # fmt: skip
     return detail_of(fine, whole)
+
+
+def of_first(
+    what: str, samples: FloatArray, config: FeatureConfig, whole: Panel
+) -> Callable[[float, float], dict[int, Panel]]:
+    """What gives a listening view the detail of its first picture, a mel spectrogram.
+
+    Args:
+        what: As of `mel_detail`.
+        samples: As of `mel_detail`.
+        config: The model's features.
+        whole: The panel of the whole.
+    """
+
+    def detail(start: float, end: float) -> dict[int, Panel]:
+        fine = mel_detail(what, samples, config, (start, end), whole)
+        return {} if fine is None else {0: fine}
+
+    return detail
 
 
 def levels(samples: FloatArray, config: FeatureConfig) -> Grid:
