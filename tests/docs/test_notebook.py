@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,6 +22,33 @@ def test_it_is_kept_without_outputs() -> None:
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert len(code) > 5
     assert [(cell.outputs, cell.execution_count) for cell in code] == [([], None)] * len(code)
+
+
+@pytest.mark.parametrize("filled_in", ["", "git+https://example.org/me/mine"])
+@pytest.mark.parametrize("is_checkout", [True, False])
+def test_the_first_cell_installs_the_checkout_or_what_is_filled_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_checkout: bool, filled_in: str
+) -> None:
+    """Where the package is not at hand yet, as on a hosted notebook."""
+    beside = tmp_path / "docs"
+    beside.mkdir()
+    if is_checkout:
+        (tmp_path / "crnn").mkdir()
+    monkeypatch.chdir(beside)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr("sys.path", [*sys.path])
+    first = next(cell for cell in nbformat.read(NOTEBOOK, as_version=4).cells if cell.cell_type == "code")
+    source = TransformerManager().transform_cell(first.source.replace('ADDRESS = ""', f"ADDRESS = {filled_in!r}"))
+    asked: list[tuple[str, str]] = []
+    shell = SimpleNamespace(run_line_magic=lambda *line: asked.append(line))
+    names: dict[str, object] = {"get_ipython": lambda: shell}
+    if not is_checkout and not filled_in:
+        with pytest.raises(ValueError, match="fill in ADDRESS"):
+            exec(source, names)
+        return
+    exec(source, names)
+    assert asked == [("pip", 'install --quiet "genrescope[app,train] @ {address}"')]
+    assert names["address"] == (tmp_path.as_uri() if is_checkout else filled_in)
 
 
 @pytest.mark.slow
