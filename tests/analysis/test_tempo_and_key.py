@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
-from sounds import RATE, clicks, noise, sine
+from sounds import RATE, clicks, noise, sine, wav_bytes
 
 from crnn.analysis import tempo_and_key
 from crnn.analysis.tempo_and_key import Tempo
@@ -123,3 +126,35 @@ def test_what_has_no_chords_has_no_key(samples: np.ndarray) -> None:
 )
 def test_both_are_told_in_a_line(found: Tempo | None, key: tuple[str, ...], words: str) -> None:
     assert tempo_and_key.sentence(found, key) == words
+
+
+def test_the_bench_judges_sounds_of_a_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Tempo and key right, wrong, and not known: none of what is not known counts."""
+    from bench import tempo_and_key as bench
+
+    (tmp_path / "loops").mkdir()
+    (tmp_path / "loops" / "clicks.wav").write_bytes(wav_bytes(clicks(20.0, per_second=2.0)))
+    major = progression(C, F, G, C, times=2)
+    (tmp_path / "chords.wav").write_bytes(wav_bytes(major / np.abs(major).max()))
+    (tmp_path / "tempo_and_key.csv").write_text(
+        "file,bpm,key\nloops/clicks.wav,120,\nloops/clicks.wav,100,\nchords.wav,,C major\nchords.wav,,B# minor\n"
+    )
+    monkeypatch.setattr("sys.argv", ["tempo_and_key", "--data", str(tmp_path)])
+    assert bench.main() == 0
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (figures["loops"]["tempo_told"], figures["loops"]["tempo_either"]) == (1.0, 0.5)
+    assert (figures["all"]["tempo_told"], figures["all"]["key_told"], figures["all"]["key_first"]) == (1.0, 1.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("words", "key"), [("Bb major", (10, "major")), ("F♯ minor", (6, "minor")), ("Cb major", (11, "major"))]
+)
+def test_a_key_is_read(words: str, key: tuple[int, str]) -> None:
+    from bench.tempo_and_key import key_of
+
+    assert key_of(words) == key
+    for wrong in ("", "H minor", "C", "C dorian"):
+        with pytest.raises(ValueError, match="is no key"):
+            key_of(wrong)
