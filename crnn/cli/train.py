@@ -89,7 +89,7 @@ def _add_train(commands: Any) -> None:
     parser.add_argument(
         "--init",
         metavar="scratch|NAME",
-        help=f"start from a model (default: scratch; {DEFAULT_MODEL} for instant)",
+        help=f"the model to start from, or scratch: from nothing, far worse on few tracks (default: {DEFAULT_MODEL})",
     )
     parser.add_argument("--split", choices=_SPLITS, help="default: the data set's own, else by artist, else at random")
     parser.add_argument(
@@ -259,11 +259,12 @@ def _settings(options: argparse.Namespace, name: str, init: str | None) -> Train
 
 def _chosen_start(options: argparse.Namespace) -> tuple[str, str | None]:
     """The preset, and the model to start from; None for scratch."""
-    init = None if options.init in {None, "scratch"} else str(options.init)
-    name = options.preset or (INSTANT if init and not options.epochs else "standard")
+    is_named = options.init not in {None, "scratch"}
+    name = options.preset or (INSTANT if is_named and not options.epochs else "standard")
     if name == INSTANT and (options.init == "scratch" or options.epochs):
         raise CrnnError("The preset instant fits a head to a model, without epochs: leave out --epochs and scratch.")
-    return name, DEFAULT_MODEL if name == INSTANT and init is None else init
+    # Where nothing is said, a model that knows music: a start from nothing is far worse on few tracks.
+    return name, None if options.init == "scratch" else str(options.init or DEFAULT_MODEL)
 
 
 class _epoch_bars:  # noqa: N801 - a context manager

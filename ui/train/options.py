@@ -98,7 +98,7 @@ def _choose_head(models: list[Model], found: Check) -> TrainingOrder:
 
 def _choose_network(name: str, bodies: list[Model], found: Check) -> TrainingOrder:
     """An order for a network that is trained."""
-    init = choose_start_of_network(bodies, is_small=_is_small(found))
+    init = choose_start_of_network(bodies)
     # Its values are what the fields show: what is chosen there is what is used.
     base = preset(name, is_transfer=init is not None)
     epochs = st.number_input(

@@ -35,15 +35,15 @@ def choose_start_of_head(models: list[Model]) -> str:
     return chosen
 
 
-def choose_start_of_network(models: list[Model], *, is_small: bool) -> str | None:
+def choose_start_of_network(models: list[Model]) -> str | None:
     """The model that a network starts from; None for scratch.
 
     Args:
         models: Those that can be trained on.
-        is_small: Whether there are so few tracks that scratch would learn little.
     """
     names = [model.bundle.name for model in models]
-    first = (DEFAULT_MODEL if DEFAULT_MODEL in names else names[0]) if names and is_small else SCRATCH
+    # Scratch is far worse on few tracks (docs/scores.md), and on many it takes longer to come as far.
+    first = DEFAULT_MODEL if DEFAULT_MODEL in names else [*names, SCRATCH][0]
     key = "train.init"
     chosen = _followed(models, key, first)
     st.radio(
@@ -53,7 +53,8 @@ def choose_start_of_network(models: list[Model], *, is_small: bool) -> str | Non
         key=key,
         on_change=_take,
         args=(key, _contents(models)),
-        help="A trained model already knows how music sounds: better for small data sets. "
+        help="A trained model already knows how music sounds; from scratch many more tracks are needed, and of few "
+        "it learns far less. "
         "Its features and network are taken over from it, whatever the preset.",
     )
     return None if chosen == SCRATCH else chosen
