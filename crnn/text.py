@@ -79,3 +79,12 @@ _NUMBERS = "no one two three four five six seven eight nine ten eleven twelve".s
 def in_words(number: int) -> str:
     """A whole number as a word up to twelve, in digits beyond."""
     return _NUMBERS[number] if 0 <= number < len(_NUMBERS) else str(number)
+
+
+def right_of(confusion: Sequence[Sequence[int]]) -> str:
+    """How many answers were right, and of how many: “9 of 12”, as a share of few says less than it seems to.
+
+    Args:
+        confusion: Counts, a row for each true genre, a column for each answer.
+    """
+    return f"{sum(row[place] for place, row in enumerate(confusion))} of {sum(map(sum, confusion))}"

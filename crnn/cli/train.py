@@ -24,7 +24,7 @@ from crnn.cli.common import (
 )
 from crnn.errors import CrnnError
 from crnn.jobs.order import INSTANT, PRESETS
-from crnn.text import number_of
+from crnn.text import number_of, right_of
 from crnn.untrusted import json_line
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def _add_train(commands: Any) -> None:
         "--preset",
         choices=tuple(PRESETS),
         help="; ".join(f"{name}: {words}" for name, words in PRESETS.items())
+        + "; the network is that of --init, from scratch a small, middle or large one"
         + " (default: instant with --init and without --epochs, else standard)",
     )
     parser.add_argument(
@@ -284,7 +285,7 @@ class _epoch_bars:  # noqa: N801 - a context manager
             self._bar.set_description(f"epoch {event['epoch']}, loss {event['loss']:.3f}", refresh=False)
             self._bar.update()
         elif event["event"] == "epoch":
-            valid = f", valid accuracy {event['valid_accuracy']:.3f}" if "valid_accuracy" in event else ""
+            valid = f", {right_of(event['confusion'])} validation tracks right" if "confusion" in event else ""
             line = f"epoch {event['epoch']} of {event['epochs']}: loss {event['loss']:.3f}{valid}"
             self._bar.write(line, file=sys.stderr)
 

@@ -24,6 +24,8 @@ IntArray = npt.NDArray[np.int64]
 _PARTITION_FILE = Path(__file__).parent / "partitions" / "gtzan-fault-filtered.csv"
 # Orders tried for an artist split; the best balanced one is taken.
 _N_TRIES = 12
+# Splits that folds can be dealt by: the others have parts of their own.
+DEALT = ("artist", "random")
 # More would cost more and tell little more.
 MOST_FOLDS = 5
 
@@ -138,7 +140,7 @@ def fold_parts(tracks: Sequence[Track], n_folds: int, split: str | None, seed: i
         DatasetError: Another split is named, or artists are asked for and not known.
         TooFewTracksError: Some genres cannot be in every fold; all are named.
     """
-    if split not in {None, "random", "artist"}:
+    if split is not None and split not in DEALT:
         raise DatasetError(f"Folds are dealt at random or by artist; the split “{split}” has parts of its own.")
     by_artist = split == "artist" or (split is None and all(track.artist for track in tracks))
     folds = fold_tracks(tracks, n_folds, seed=seed, by_artist=by_artist)
@@ -156,7 +158,7 @@ def most_folds(tracks: Sequence[Track], split: str | None, seed: int) -> dict[st
     Raises:
         TooFewTracksError: Not even two folds can be dealt.
     """
-    way = split if split in {"random", "artist"} else None
+    way = split if split in DEALT else None
     for n_folds in range(MOST_FOLDS, 2, -1):
         with contextlib.suppress(TooFewTracksError):
             return fold_parts(tracks, n_folds, way, seed)

@@ -16,12 +16,12 @@ from crnn.config import AugmentConfig, FeatureConfig, ModelConfig, TrainConfig
 
 CHECKPOINT_NAME = "checkpoint.npz"
 INSTANT = "instant"
-# Every preset and what it is for: the words of page and command line.
+# Every preset and what it is for, whatever it starts from: the words of page and command line.
 PRESETS = {
     INSTANT: "a head for your genres on a model's hearing, in seconds: as good as any training where clips are few",
-    "quick": "a small network and few epochs, to see whether the data hold what you hope",
+    "quick": "few epochs, to see whether the data hold what you hope",
     "standard": "a good model from some hundred tracks",
-    "best": "the largest network, for an evening",
+    "best": "the most epochs, for an evening",
 }
 Method = Literal["head", "network"]
 # What a trained body learns anew it may forget of the old: small steps.

@@ -123,7 +123,9 @@ def test_chosen_size_is_ordered(page: AppTest, monkeypatch: pytest.MonkeyPatch) 
         raise CrnnError("Not today.")
 
     monkeypatch.setattr(runs, "start_run", start_run)
+    assert "It trains a small network, which knows nothing yet" in read(page)
     page.select_slider(key="train.size.quick").set_value("large").run()
+    assert "It trains a large network, which knows nothing yet" in read(page)
     page.button(key="train.start").click().run()
     assert "Not today." in read(page)
     assert orders[0].settings.model == preset("best").model

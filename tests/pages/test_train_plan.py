@@ -114,3 +114,23 @@ def test_what_was_heard_stands_open(home: Path, models: Path, tmp_path: Path) ->
     app.button(key="train.listen").click().run()
     assert [box.proto.expanded for box in app.expander if "to know" in box.label] == [True]
     assert "None of them stops the training." in read(app)
+
+
+def test_with_folds_only_splits_that_can_be_dealt_are_offered(home: Path, models: Path, by_artists: Path) -> None:
+    tiny_bundle(models / "tiny")
+    table = by_artists / "tracks.csv"
+    head, *rows = table.read_text(encoding="utf-8").splitlines()
+    parts = [f"{row},{'train' if number % 2 else 'valid'}" for number, row in enumerate(rows)]
+    table.write_text("\n".join([f"{head},split", *parts]), encoding="utf-8")
+    app = open_page()
+    app.text_input(key="train.folder").set_value(str(by_artists)).run()
+    next(group for group in app.button_group if group.key == "train.preset").set_value("best").run()
+    assert "network" not in next(words.value for words in app.caption if "evening" in words.value)
+
+    def offered() -> list[str]:
+        return next(box for box in app.selectbox if str(box.key).startswith("train.split")).options
+
+    assert "as the data set's own column says" in offered()
+    app.selectbox(key="train.folds").set_value(3).run()
+    assert not app.exception
+    assert [way.split(",")[0].split(":")[0] for way in offered()] == ["by artist", "by track"]

@@ -40,6 +40,7 @@ def test_an_interrupted_run_is_found_again(home: Path) -> None:
     assert not app.exception
     assert "The training was interrupted" in read(app)
     assert "Kept: 2 epochs, which need not be trained again." in read(app)
+    assert "loss 0.500, 5 of 8 validation tracks right, 1.0 s" in app.code[0].value
     assert {"Resume", "Keep the best so far", "Train something else"} <= {button.label for button in app.button}
     next(button for button in app.button if button.label == "Train something else").click().run()
     assert "192 tracks" in read(app)

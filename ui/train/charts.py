@@ -40,7 +40,9 @@ def draw_curves(history: list[dict[str, Any]], key: str) -> None:
     loss = _figure("epoch", "loss")
     _add_line(loss, epochs, [e["loss"] for e in history], "learning", color=_TRAIN_COLOR, dash="solid")
     _add_line(loss, at, [e["valid_loss"] for e in checked], "validation", color=_VALID_COLOR, dash="dash")
-    accuracy = _figure("epoch", "share of validation tracks right")
+    # Of few tracks each is a step of the curve.
+    n_tracks = sum(map(sum, checked[-1].get("confusion", ()))) if checked else 0
+    accuracy = _figure("epoch", f"share of {n_tracks or 'the'} validation tracks right")
     _add_line(accuracy, at, [e["valid_accuracy"] for e in checked], "validation", color=_VALID_COLOR, dash="dash")
     # A point at 1 is whole only with room above it.
     accuracy.update_yaxes(range=[0, 1.04])

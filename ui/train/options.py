@@ -14,6 +14,7 @@ from crnn.config import AugmentConfig
 from crnn.data.collection import Collection, with_genres
 from crnn.data.overview import Check, head_protection, protection
 from crnn.data.scan import check_trainable
+from crnn.data.splits import DEALT
 from crnn.errors import CrnnError, TooFewTracksError
 from crnn.jobs import runs
 from crnn.jobs.estimates import head_seconds, measured_pace, training_seconds
@@ -91,7 +92,7 @@ def _choose_head(models: list[Model], found: Check) -> TrainingOrder:
     """An order for a fitted head."""
     init = choose_start_of_head(models)
     with st.expander("More options", key="train.more"):
-        split = _choose_split_way([split for split in found.splits if split in {"artist", "random"}])
+        split = _choose_split_way([split for split in found.splits if split in DEALT])
         genres = _choose_genres(found)
     return TrainingOrder((), Path("model"), preset("quick"), init=init, split=split, method="head", genres=genres)
 
@@ -114,10 +115,14 @@ def _choose_network(name: str, bodies: list[Model], found: Check) -> TrainingOrd
         settings = _more_options(base, name, int(epochs), is_scratch=init is None, is_watched=not n_folds)
         draw_variation(found.collection, settings.augment)
         genres = _choose_genres(found)
-    if init is not None:
+    if init is None:
+        size = next(size for size, known in _SIZES.items() if preset(known).model == settings.model)
+        st.caption(f"It trains a {size} network, which knows nothing yet: on few tracks far worse than a model’s.")
+    else:
         settings = with_frozen_body(settings)
         st.caption(
-            "A head fitted to that model is judged on the same unheard tracks: what is trained here is kept only "
+            f"It trains on the network of {plain(init)}. A head fitted to that model is judged on the same unheard "
+            "tracks: what is trained here is kept only "
             "where it has more of them right than chance would give it."
         )
     return TrainingOrder((), Path("model"), settings, init=init, split=split, folds=n_folds, genres=genres)
@@ -223,8 +228,6 @@ def _augmentation(strength: float, *, mixup: bool) -> AugmentConfig:
 def _choose_split(found: Check) -> tuple[str | None, int]:
     """How tracks are kept apart, and the number of folds (0 for one split)."""
     left, right = st.columns(2, gap="medium")
-    with left:
-        split = _choose_split_way(found.splits)
     n_folds = right.selectbox(
         "Check with",
         [n for n in (0, 3, 5, 10) if n <= visitor.owner().limits.folds],
@@ -233,6 +236,9 @@ def _choose_split(found: Check) -> tuple[str | None, int]:
         help="Folds: as many networks are trained, each without a part of the tracks, which it then answers. The score "
         "is of all tracks, and the model learns all of them; it takes as many times longer. At random or by artist.",
     )
+    with left:
+        # A split with parts of its own has no folds to deal.
+        split = _choose_split_way([way for way in found.splits if not n_folds or way in DEALT])
     return split, int(n_folds)
 
 

@@ -14,7 +14,7 @@ from crnn.jobs import deletion, queue, runs
 from crnn.jobs.deletion import DeletedRun
 from crnn.jobs.runs import Run
 from crnn.owner import Owner
-from crnn.text import number_of
+from crnn.text import number_of, right_of
 from ui.shared import visitor
 from ui.shared.words import duration, plain
 from ui.train.charts import draw_confusion, draw_curves
@@ -130,7 +130,7 @@ def _words(event: dict[str, Any]) -> str:
     if kind == "faults":
         return f"Left out: {number_of(len(event['messages']), 'track')}. {' '.join(event['messages'])}"
     if kind == "epoch":
-        valid = f", {100 * event['valid_accuracy']:.0f} % of validation right" if "valid_accuracy" in event else ""
+        valid = f", {right_of(event['confusion'])} validation tracks right" if "confusion" in event else ""
         return f"epoch {event['epoch']} of {event['epochs']}: loss {event['loss']:.3f}{valid}, {event['seconds']:.1f} s"
     return str(event.get("message", kind))
 
