@@ -61,7 +61,11 @@ def exported(bundle: Bundle, kind: str, *, owner: Owner) -> bytes:
 def _scripts(kind: str) -> list[Path]:
     """What uses such a file, where the documentation is at hand."""
     folder = _REPOSITORY / "docs" / "elsewhere"
-    return [path for name in (f"genre_{kind}.py", "sound_to_input.py") if (path := folder / name).is_file()]
+    return [
+        path
+        for name in (f"genre_{kind}.py", f"genre_{kind}.html", "sound_to_input.py")
+        if (path := folder / name).is_file()
+    ]
 
 
 def _zipped(files: list[Path]) -> bytes:

@@ -118,7 +118,7 @@ def keep_room(place: DeltaGenerator, sound: Sound, prediction: Prediction) -> No
         sound: What was given.
         prediction: Its answer.
     """
-    if prediction.verdict not in {"silence", "not_music"} and not tempo_key.is_known(sound):
+    if prediction.is_music and not tempo_key.is_known(sound):
         place.caption("Listening for tempo and key")
 
 

@@ -84,7 +84,7 @@ def _row(sound: Sound, found: Prediction | CrnnError) -> dict[str, str | None]:
 
 
 def _heard(found: Prediction) -> str:
-    words = () if found.verdict in {"silence", "not_music"} else output.heard_words(found)
+    words = output.heard_words(found) if found.is_music else ()
     return ", ".join(words[: output.MOST_HEARD])
 
 

@@ -69,7 +69,7 @@ def draw_live(model: Model, on_taken: Callable[[], None]) -> None:
     with left:
         microphone.microphone(_KEY, st.session_state.get(_SHOWN, Shown()), most_seconds=MOST_SECONDS)
     with right:
-        if found is not None and found.verdict not in {"silence", "not_music"}:
+        if found is not None and found.is_music:
             genre_bars(found.ranked(), key="listen.live.bars")
     # What stands beside it on the page is another when it begins and when it ends.
     if is_open() != was_open:

@@ -48,7 +48,7 @@ def draw_opening(model: Model) -> None:
                 key="listen.opening",
                 icon=":material/graphic_eq:",
             )
-        if found.verdict not in {"silence", "not_music"}:
+        if found.is_music:
             with right:
                 genre_bars(
                     found.ranked()[:_N_BARS],

@@ -53,7 +53,7 @@ def draw_part(sound: Sound, model: Model, view: View | None, region: Region | No
     name = f"{_stem(sound)}, {clocks}.wav"
     with st.container(horizontal=True):
         # Of a long sound Explore asks itself which part it shall look at.
-        can_ask = view is not None and found.verdict not in {"silence", "not_music"}
+        can_ask = view is not None and found.is_music
         if can_ask and st.button("Why this part?", key="listen.part.why"):
             genre = found.ranked()[0][0]
             st.session_state[WHY_GENRE], st.session_state[WHY_AT] = genre, (sound.digest, genre, (start + end) / 2)

@@ -31,7 +31,7 @@ def words(sound: Sound, prediction: Prediction, view: View | None) -> str:
         prediction: Its answer.
         view: The sound as it is played; None for one too long to be held, whose middle is read.
     """
-    if prediction.verdict in {"silence", "not_music"}:
+    if not prediction.is_music:
         return ""
     if not is_known(sound):
         start = max(0.0, (prediction.duration_seconds - _SECONDS) / 2)
