@@ -8,6 +8,10 @@ import pytest
 from sounds import sine, wav_bytes
 from streamlit.testing.v1 import AppTest
 
+from crnn.bundles.library import DEFAULT_MODEL, find_bundle
+from crnn.data import feature_cache
+from crnn.data.feature_cache import FeatureCache
+from crnn.data.scan import scan
 from crnn.owner import person
 
 ANN = person("https://id.example", "ann")
@@ -22,12 +26,14 @@ def test_listening_to_all_tracks_leaves_nothing_for_others(tmp_path: Path, monke
 
     def script(folder: str) -> None:
         from crnn.owner import person
-        from ui.shared import visitor
-        from ui.train import audio_check, check
+        from ui.shared import state, visitor
+        from ui.train import audio_check, check, options
 
         # Signed in, without a provider.
         visitor.owner = lambda: person("https://id.example", "ann")
-        audio_check.draw_listening(check.look_over((folder,)))
+        found = check.look_over((folder,))
+        models, _ = state.find_models()
+        audio_check.draw_listening(found, options.features_of_choice(models))
 
     from ui.shared import visitor
 
@@ -36,4 +42,12 @@ def test_listening_to_all_tracks_leaves_nothing_for_others(tmp_path: Path, monke
     app.button(key="train.listen").click().run()
     assert not app.exception
     assert (ANN.home / "features" / "features.sqlite").is_file()
+    # Training by the model that is the first choice finds it there.
+    cache = FeatureCache(ANN.home / "features", find_bundle(DEFAULT_MODEL).feature_config)
+    tracks = scan(ANN.home / "collections" / "own clips").tracks
+    # Nothing is left to compute.
+    monkeypatch.setattr(feature_cache, "_compute", None)
+    found, faults = cache.load(tracks, n_jobs=1)
+    assert not faults
+    assert all(cells is not None for cells in found)
     assert [path.name for path in (tmp_path / "home").iterdir()] == ["people"]

@@ -28,11 +28,12 @@ _MAX_PREVIEWS = 6
 _REDRAW_SECONDS = 0.2
 
 
-def draw_listening(found: Check) -> Check:
+def draw_listening(found: Check, config: FeatureConfig) -> Check:
     """Offer to listen to every track; the check with all that was heard, once it was.
 
     Args:
         found: What names and headers tell.
+        config: The features that will be trained on, so that training finds what is computed here.
     """
     key = found.collection.fingerprint
     kept: tuple[str, Heard] | None = st.session_state.get(_HEARD)
@@ -44,7 +45,7 @@ def draw_listening(found: Check) -> Check:
         with st.container(horizontal=True, vertical_alignment="center"):
             is_pressed = st.button("Listen to all tracks first", icon=":material/hearing:", key="train.listen")
             place = st.empty()
-        heard = _listen(found.collection, place) if is_pressed else None
+        heard = _listen(found.collection, config, place) if is_pressed else None
         if heard is None:
             return found
         st.session_state[_HEARD] = (key, heard)
@@ -56,7 +57,7 @@ def draw_listening(found: Check) -> Check:
     return dataclasses.replace(found, collection=dataclasses.replace(heard.collection, faults=faults))
 
 
-def _listen(collection: Collection, place: st.delta_generator.DeltaGenerator) -> Heard | None:
+def _listen(collection: Collection, config: FeatureConfig, place: st.delta_generator.DeltaGenerator) -> Heard | None:
     started = time.monotonic()
 
     def on_progress(done: int, total: int) -> None:
@@ -71,7 +72,7 @@ def _listen(collection: Collection, place: st.delta_generator.DeltaGenerator) ->
     n_jobs = (os.cpu_count() or 1) if owner.mode == "local" else 1
     try:
         owner.check_room(0)
-        return listen(collection, FeatureConfig(), folder=_cache_folder(), n_jobs=n_jobs, on_progress=on_progress)
+        return listen(collection, config, folder=_cache_folder(), n_jobs=n_jobs, on_progress=on_progress)
     except CrnnError as err:
         place.error(plain(str(err)))
         return None
@@ -82,8 +83,13 @@ def _cache_folder() -> Path:
     return visitor.owner().home / CACHE_FOLDER
 
 
-def draw_copies(collection: Collection) -> None:
-    """Tracks that hold one recording, side by side."""
+def draw_copies(collection: Collection, config: FeatureConfig) -> None:
+    """Tracks that hold one recording, side by side, as a model of these features sees them.
+
+    Args:
+        collection: The data.
+        config: The features that will be trained on.
+    """
     pairs = _copies(collection)
     if not pairs:
         return
@@ -99,7 +105,7 @@ def draw_copies(collection: Collection) -> None:
         for column, track_id, start in zip(st.columns(2, gap="medium"), (pair.first, pair.second), starts, strict=True):
             with column:
                 st.markdown(plain(f"{track_id}, {genre_of[track_id]}"))
-                _draw_track(collection, track_id, start)
+                _draw_track(collection, config, track_id, start)
                 if pair.shift_seconds:
                     st.caption(f"What they share begins at {clock(start)}; the player starts there.")
         st.caption("Both stay on one side of the split, so that the score does not gain by them.")
@@ -117,8 +123,13 @@ def _copies(collection: Collection) -> list[CopyPair]:
     return [*pairs, *near]
 
 
-def draw_preview(collection: Collection) -> None:
-    """Some tracks to hear, and what the model would see of them."""
+def draw_preview(collection: Collection, config: FeatureConfig) -> None:
+    """Some tracks to hear, and what a model of these features would see of them.
+
+    Args:
+        collection: The data.
+        config: The features that will be trained on.
+    """
     ids = [track.track_id for track in collection.tracks]
     chosen = st.multiselect(
         "Hear and see some of the tracks", ids, key="train.preview", placeholder="Choose", max_selections=_MAX_PREVIEWS
@@ -127,16 +138,15 @@ def draw_preview(collection: Collection) -> None:
     for number, track_id in enumerate(chosen):
         with columns[number % len(columns)]:
             st.markdown(plain(track_id))
-            _draw_track(collection, track_id, 0.0)
+            _draw_track(collection, config, track_id, 0.0)
 
 
-def _draw_track(collection: Collection, track_id: str, start_seconds: float) -> None:
+def _draw_track(collection: Collection, config: FeatureConfig, track_id: str, start_seconds: float) -> None:
     """A player and the log-mel of a track."""
     track = next(track for track in collection.tracks if track.track_id == track_id)
     number, original = collection.origins[track_id]
     is_demo = collection.datasets[number].kind == "demo"
     play_track(None if track.path is None else str(track.path), original.track_id if is_demo else None, start_seconds)
-    config = FeatureConfig()
     try:
         found, faults = log_mels(collection, [track], config, folder=_cache_folder(), n_jobs=1)
     except CrnnError as err:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import streamlit as st
 
 from crnn.analysis.figures import VIRIDIS, genre_color
-from crnn.config import FeatureConfig
+from crnn.config import TAGGER_MEL, FeatureConfig
 from crnn.features.log_mel import mel_frequencies
 from crnn.text import number_of
 from crnn.untrusted import as_label
@@ -197,7 +197,7 @@ def draw_log_mel(decibels: npt.NDArray[np.float32], config: FeatureConfig, key: 
     """A log-mel as the model would see it.
 
     Args:
-        decibels: `(n_frames, n_mels)`, in dB re its loudest cell.
+        decibels: `(n_frames, n_mels)`, in dB re its loudest cell, or the tagger's input.
         config: What it was made with.
         key: Of the chart.
     """
@@ -209,15 +209,18 @@ def draw_log_mel(decibels: npt.NDArray[np.float32], config: FeatureConfig, key: 
     columns = padded.reshape(-1, pool, decibels.shape[1]).max(axis=1)
     row_hz = mel_frequencies(config)
     ticks = [int(np.abs(row_hz - hz).argmin()) for hz in _MEL_TICKS_HZ]
+    # The tagger's mel has a logarithm of its own, some units wide.
+    is_tagger = config.front_end == TAGGER_MEL
+    unit = "as fed" if is_tagger else "dB"
     figure = _figure("s", "Hz")
     figure.add_trace(
         go.Heatmap(
-            z=columns.T.round().astype(np.int8),
+            z=columns.T.round(2) if is_tagger else columns.T.round().astype(np.int8),
             dx=pool / config.frame_rate_hz,
             colorscale=_viridis(),
-            colorbar={"title": "dB", "thickness": 10},
+            colorbar={"title": unit, "thickness": 10},
             customdata=np.broadcast_to(row_hz[:, None].round().astype(np.int32), columns.T.shape),
-            hovertemplate="%{x:.1f} s, %{customdata} Hz, %{z} dB<extra></extra>",
+            hovertemplate=f"%{{x:.1f}} s, %{{customdata}} Hz, %{{z}} {unit}<extra></extra>",
         )
     )
     figure.update_yaxes(tickvals=ticks, ticktext=[f"{hz:,}".replace(",", " ") for hz in _MEL_TICKS_HZ])

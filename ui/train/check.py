@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from crnn.config import FeatureConfig
 from crnn.data.collection import gather
 from crnn.data.overview import Check, check
 from crnn.data.scan import Fault
@@ -60,8 +61,13 @@ def _fingerprint(sources: tuple[str, ...]) -> str:
     return hashlib.sha256(repr((sources, facts)).encode()).hexdigest()
 
 
-def draw_check(found: Check) -> Check:
-    """Draw counts, minutes, advice, and every fault at once; the check with what was heard, if it was listened to."""
+def draw_check(found: Check, config: FeatureConfig) -> Check:
+    """Draw counts, minutes, advice, and every fault at once; the check with what was heard, if it was listened to.
+
+    Args:
+        found: From `look_over`.
+        config: The features that will be trained on.
+    """
     rows = [
         (facts.genre, str(facts.n_tracks), clock(facts.seconds).rpartition(".")[0], str(facts.n_artists or "not known"))
         for facts in found.genres
@@ -77,16 +83,16 @@ def draw_check(found: Check) -> Check:
             st.caption(plain(sentence))
     n_before = len(found.collection.faults)
     with st.container():
-        found = draw_listening(found)
+        found = draw_listening(found, config)
     with st.container():
         if found.collection.faults:
             # Whoever had the tracks listened to wants to read what was heard.
             _draw_faults(found.collection.faults, is_open=len(found.collection.faults) > n_before)
     with st.container():
-        draw_copies(found.collection)
+        draw_copies(found.collection, config)
     with st.expander("Genre by genre", key="train.genres"):
         st.markdown(table(("genre", "tracks", "m:ss", "artists"), rows))
-        draw_preview(found.collection)
+        draw_preview(found.collection, config)
     return found
 
 

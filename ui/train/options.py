@@ -10,7 +10,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from crnn.config import AugmentConfig
+from crnn.config import AugmentConfig, FeatureConfig
 from crnn.data.collection import Collection, with_genres
 from crnn.data.overview import Check, head_protection, protection
 from crnn.data.scan import check_trainable
@@ -23,7 +23,7 @@ from ui.shared import visitor
 from ui.shared.state import Model
 from ui.shared.words import duration, plain
 from ui.train import run
-from ui.train.start import choose_start_of_head, choose_start_of_network
+from ui.train.start import DEFAULT_MODEL, choose_start_of_head, choose_start_of_network
 from ui.train.variation import draw_variation
 
 # Which preset is offered first, where the way here says it.
@@ -42,6 +42,18 @@ _SIZES = {"small": "quick", "middle": "standard", "large": "best"}
 # More genres than that are named in a table, which does not draw all of its rows.
 _MOST_FIELDS = 40
 _FIELDS_IN_A_ROW = 3
+
+
+def features_of_choice(models: list[Model]) -> FeatureConfig:
+    """The features of what training starts from, as it was chosen last; those of the first choice before.
+
+    Args:
+        models: What training may start from.
+    """
+    key = "train.head.init" if st.session_state.get("train.preset") in {None, INSTANT} else "train.init"
+    named = st.session_state.get(key) or DEFAULT_MODEL
+    found = next((model.bundle for model in models if model.bundle.name == named), None)
+    return FeatureConfig() if found is None else found.feature_config
 
 
 @st.fragment

@@ -9,6 +9,8 @@ from ui.shared.model_choice import content_of, follow
 from ui.shared.state import Model
 from ui.shared.words import plain
 
+__all__ = ["DEFAULT_MODEL", "SCRATCH", "choose_start_of_head", "choose_start_of_network"]
+
 SCRATCH = "scratch"
 _KEPT = "train.start.kept"
 
