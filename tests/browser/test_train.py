@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sounds import noise, sine, wav_bytes
+from tiny_bundle import tiny_bundle
 from training_runs import small_data_set
 
 from .conftest import ROOT, _wait_until_up
@@ -61,6 +63,15 @@ def _end_runs(home: Path) -> None:
 
 def press(page, name: str) -> None:
     page.get_by_test_id("stMainBlockContainer").get_by_role("button", name=name, exact=True).click()
+
+
+def give_clips(page, clips) -> None:
+    """Upload clips of the genre that is named on Train."""
+    given = [
+        {"name": f"{number}.wav", "mimeType": "audio/wav", "buffer": wav_bytes(clip, subtype="PCM_16")}
+        for number, clip in enumerate(clips)
+    ]
+    page.locator('[data-testid="stFileUploaderDropzoneInput"]').set_input_files(given)
 
 
 def test_the_whole_way_from_data_to_an_answer(chromium, workshop, tmp_path) -> None:
@@ -150,3 +161,33 @@ def export_delete_and_import(page, packed: Path) -> None:
     page.get_by_text("Import a model").click()
     page.get_by_test_id("stFileUploaderDropzoneInput").last.set_input_files(str(packed))
     expect(page.get_by_text("my-sounds.zip was imported.")).to_be_visible()
+
+
+def test_short_clips_from_the_microphone_train_save_and_answer(chromium, workshop, tmp_path) -> None:
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=60_000)
+    tiny_bundle(tmp_path / "models" / "tiny")
+    page = chromium.new_context(viewport={"width": 1280, "height": 1000}, permissions=["microphone"]).new_page()
+    page.goto(f"{workshop}/Train")
+    genre = page.get_by_role("textbox", name="Genre")
+    genre.fill("hum")
+    genre.press("Enter")
+    # Of one or two seconds, where the model hears more at once. The microphone hears one tone alone: others go with it.
+    microphone = page.get_by_test_id("stAudioInput")
+    microphone.get_by_role("button", name="Record").click()
+    page.wait_for_timeout(1600)
+    microphone.get_by_role("button", name="Stop recording").click()
+    expect(page.get_by_text("hum has 1 clip.")).to_be_visible()
+    give_clips(page, [sine(hertz, seconds) for hertz, seconds in ((300.0, 1.2), (2000.0, 2.5))])
+    expect(page.get_by_text("hum has 3 clips.")).to_be_visible()
+    press(page, "Next genre")
+    expect(genre).to_have_value("")
+    genre.fill("hiss")
+    genre.press("Enter")
+    give_clips(page, [noise(seconds, seed=seed) for seed, seconds in enumerate((1.1, 1.9, 3.0))])
+    expect(page.get_by_text("hiss has 3 clips.")).to_be_visible()
+    press(page, "Learn them")
+    expect(page.get_by_text("Try it: play it something.")).to_be_visible(timeout=PATIENCE_MS)
+    press(page, "Listen")
+    expect(page.get_by_text(re.compile("^(Sounds like|Can't tell|None of)")).first).to_be_visible()
