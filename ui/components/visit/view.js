@@ -2,7 +2,6 @@
 // laptop that slept, a restart), the old name goes back to it: what is still held under it is brought back.
 
 const KEPT = "genrescope.visit";
-const LOOK_MS = 500;
 
 function kept() {
   try {
@@ -27,12 +26,15 @@ export default function ({ data, setTriggerValue }) {
   if (isStrange && !isAnswered) setTriggerValue("former", before);
   else keep({ id, holds });
 
-  let wasDown = false;
-  const look = setInterval(() => {
-    const isDown = document.querySelector("[data-testid=stConnectionStatus]") !== null;
+  const app = document.querySelector("[data-testid=stApp]");
+  const isDown = () => app.dataset.testConnectionState !== "CONNECTED";
+  let wasDown = isDown();
+  // Told at each change: a server that was started again at once is away for less than any time between two looks.
+  const look = new MutationObserver(() => {
     // Connected again: a page that looks alive must not drop what it shows at the next click.
-    if (wasDown && !isDown) setTriggerValue("former", kept() ?? { id, holds });
-    wasDown = isDown;
-  }, LOOK_MS);
-  return () => clearInterval(look);
+    if (wasDown && !isDown()) setTriggerValue("former", kept() ?? { id, holds });
+    wasDown = isDown();
+  });
+  look.observe(app, { attributes: true, attributeFilter: ["data-test-connection-state"] });
+  return () => look.disconnect();
 }
