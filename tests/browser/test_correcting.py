@@ -10,11 +10,10 @@ pytestmark = pytest.mark.browser
 # As when the connection was lost and found again, and the server knows nothing of the visit any more.
 LOSE_THE_VISIT = """async () => {
   sessionStorage.setItem("genrescope.visit", JSON.stringify({ id: "gone", holds: 1 }));
-  const sign = document.createElement("i");
-  sign.dataset.testid = "stConnectionStatus";
-  document.body.append(sign);
-  await new Promise((done) => setTimeout(done, 1200));
-  sign.remove();
+  const app = document.querySelector("[data-testid=stApp]");
+  app.dataset.testConnectionState = "PINGING_SERVER";
+  await new Promise((done) => setTimeout(done, 200));
+  app.dataset.testConnectionState = "CONNECTED";
 }"""
 
 
