@@ -117,7 +117,8 @@ def test_nothing_serious_is_found_while_listen_listens(page) -> None:
     page.locator(".picture canvas").first.wait_for(timeout=60_000)
 
 
-def test_nothing_serious_is_found_on_a_part_an_error_and_many_files(page) -> None:
+def test_nothing_serious_is_found_on_a_part_an_error_and_many_files(open_page) -> None:
+    page = open_page()
     page.get_by_role("tab", name="Upload").click()
     give(page, {"song.wav": SONG})
     picture = page.locator(".picture canvas").first
@@ -131,12 +132,14 @@ def test_nothing_serious_is_found_on_a_part_an_error_and_many_files(page) -> Non
     page.mouse.up()
     page.get_by_role("button", name="Why this part?").wait_for()
     check(page, "a part")
-    page.reload()
+    # Not loaded anew: what was given would come back.
+    page = open_page()
     page.get_by_role("tab", name="Upload").click()
     give(page, {"rubbish.wav": b"rubbish"})
     page.get_by_test_id("stAlert").first.wait_for(timeout=60_000)
     check(page, "an error")
-    page.reload()
+    # Not loaded anew: what was given would come back.
+    page = open_page()
     page.get_by_role("tab", name="Upload").click()
     give(page, {"one.wav": SONG, "two.wav": SONG[: len(SONG) // 2], "three.wav": b"rubbish"})
     page.get_by_test_id("stDataFrame").first.wait_for(timeout=60_000)
