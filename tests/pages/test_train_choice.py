@@ -137,3 +137,21 @@ def test_a_damaged_zip_can_be_taken_away(home: Path) -> None:
     assert not app.exception
     assert user_clips.uploads(MACHINE) == []
     assert "damaged" not in read(app)
+
+
+def test_an_uploader_of_clips_that_is_new_stays(home: Path) -> None:
+    # Streamlit takes the first value of a widget for a change where its first run was cut short by the next; another
+    # uploader in its place would let go of what is on its way.
+    def script() -> None:
+        import streamlit as st
+
+        from ui.train import clips
+
+        st.session_state[clips.GENRE] = "choro"
+        st.file_uploader("Clips of it", accept_multiple_files=True, key=f"train.clips.{clips._given()}")
+        clips._take_clips()
+        st.markdown(str(clips._given()))
+
+    app = AppTest.from_function(script).run()
+    assert not app.exception
+    assert app.markdown[0].value == "0"

@@ -24,6 +24,8 @@ _RECORDING = "listen.recording"
 _UPLOADS = "listen.uploads"
 _EXAMPLE = "listen.example"
 _SURPLUS = "listen.surplus"
+# Of the uploader that gave what it shows.
+_GAVE = "listen.uploads.gave"
 _NUMBERS = itertools.count()
 _TABS: dict[Origin, str] = {"recording": "Record", "upload": "Upload", "example": "Example"}
 
@@ -164,7 +166,9 @@ def _take_uploads() -> None:
     if taken:
         give(tuple(Sound(upload.name, upload.getvalue(), "upload") for upload in taken))
         st.session_state[_EXAMPLE] = None
-    else:
+        st.session_state[_GAVE] = _uploads_key()
+    # Streamlit also calls for a new uploader whose first run was cut short: nobody took away what was brought back.
+    elif st.session_state.get(_GAVE) == _uploads_key():
         _forget("upload")
 
 

@@ -13,7 +13,7 @@ from crnn.limits import BY_MODE
 from crnn.text import number_of
 from crnn.untrusted import VisibleFormatter
 from ui.components.drawer import closing_drawer
-from ui.shared import account, doorman, limits, promises, sent, state, visitor, visits
+from ui.shared import account, doorman, limits, promises, replies, sent, state, visitor, visits
 from ui.shared.words import plain
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
@@ -74,6 +74,7 @@ def page_setup(title: str) -> None:
     st.html(_SPACING)
     _start_logging()
     _keep_uploads_in_memory()
+    replies.keep_replies()
     sent.look_first()
     try:
         mode = visitor.mode()

@@ -89,6 +89,10 @@ def _take_waiting() -> None:
 def _take_clips() -> None:
     # A page that was just left may still have Streamlit call for a widget that is gone.
     uploads = st.session_state.get(f"train.clips.{_given()}") or []
+    # It also calls for a new uploader whose first run was cut short: that nothing is in it is no change. Another in its
+    # place would let go of what is on its way.
+    if not uploads:
+        return
     taken, surplus = limits.as_many_as_fit(uploads)
     if _keep([(upload.name, upload.getvalue()) for upload in taken], surplus):
         limits.release(uploads)
