@@ -60,7 +60,7 @@ def models(options: argparse.Namespace) -> int:
 
 def export(options: argparse.Namespace) -> int:
     """Write the network as a file, and what belongs to it beside it; all of it is whole, or nothing is written."""
-    from crnn.networks.export_card import write_card
+    from crnn.networks.export_card import companion_path, write_cards
 
     bundle = find_bundle(options.model)
     try:
@@ -70,17 +70,20 @@ def export(options: argparse.Namespace) -> int:
                 _export_onnx(bundle, draft, options.compare_on)
             else:
                 _export_framework(bundle, draft, options)
-                write_card(bundle, draft)
+                write_cards(bundle, draft)
             for path in sorted(folder.iterdir()):
                 path.replace(options.out.with_name(path.name))
     except OSError as err:
         raise CrnnError(f"{options.out} cannot be written: {err.strerror or err}.") from err
+    if bundle.companion is not None:
+        second = companion_path(options.out).name
+        print(f"This model answers by two networks; the second one is {second}, beside it.", file=sys.stderr)
     print(options.out)
     return 0
 
 
 def _export_onnx(bundle: Bundle, path: Path, recordings: Sequence[Path]) -> None:
-    from crnn.networks.export_card import companion_card, export_card, onnx_with_card
+    from crnn.networks.export_card import companion_card, companion_path, export_card, onnx_with_card
 
     if bundle.is_trainable:
         from crnn.networks.parity import check_keras
@@ -90,9 +93,8 @@ def _export_onnx(bundle: Bundle, path: Path, recordings: Sequence[Path]) -> None
         print("Not compared with Keras: this model came without its Keras file.", file=sys.stderr)
     path.write_bytes(onnx_with_card(bundle.file(ONNX_NAME).read_bytes(), export_card(bundle)))
     if bundle.companion is not None:
-        second = path.with_name(f"{path.stem}.companion{path.suffix}")
-        second.write_bytes(onnx_with_card(bundle.file(COMPANION_NAME).read_bytes(), companion_card(bundle)))
-        print(f"This model answers by two networks; the second one is {second.name}, beside it.", file=sys.stderr)
+        second = bundle.file(COMPANION_NAME).read_bytes()
+        companion_path(path).write_bytes(onnx_with_card(second, companion_card(bundle)))
 
 
 def _export_framework(bundle: Bundle, path: Path, options: argparse.Namespace) -> None:
@@ -104,9 +106,6 @@ def _export_framework(bundle: Bundle, path: Path, options: argparse.Namespace) -
         from crnn.networks.plain_keras import write_keras
 
         _say_parity(*write_keras(bundle, path, options.compare_on))
-    if bundle.companion is not None:
-        said = "This is the first of its two networks, and the app's answers are of both: export ONNX to have both."
-        print(said, file=sys.stderr)
 
 
 def _say_parity(difference: float, n_segments: int) -> None:

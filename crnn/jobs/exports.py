@@ -63,7 +63,7 @@ def _scripts(kind: str) -> list[Path]:
     folder = _REPOSITORY / "docs" / "elsewhere"
     return [
         path
-        for name in (f"genre_{kind}.py", f"genre_{kind}.html", "sound_to_input.py")
+        for name in (f"genre_{kind}.py", f"genre_{kind}.html", "sound_to_input.py", "logits_to_genres.py")
         if (path := folder / name).is_file()
     ]
 

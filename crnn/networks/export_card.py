@@ -70,15 +70,24 @@ def onnx_with_card(content: bytes, card: dict[str, Any]) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def write_card(bundle: Bundle, path: Path) -> None:
-    """Write the card beside an exported file, under its name and `.json`.
+def companion_path(path: Path) -> Path:
+    """Where a bundle's second network lies, beside the first at `path`."""
+    return path.with_name(f"{path.stem}.companion{path.suffix}")
+
+
+def write_cards(bundle: Bundle, path: Path) -> None:
+    """Write the card of each network beside its exported file, under its name and `.json`.
 
     Args:
         bundle: The model.
-        path: The exported file.
+        path: The exported file of its first network.
 
     Raises:
         OSError: The disk refuses.
     """
-    text = json.dumps(export_card(bundle), ensure_ascii=False)
-    path.with_name(f"{path.name}.json").write_text(text + "\n", encoding="utf-8")
+    cards = {path: export_card(bundle)}
+    if bundle.companion is not None:
+        cards[companion_path(path)] = companion_card(bundle)
+    for each, card in cards.items():
+        text = json.dumps(card, ensure_ascii=False)
+        each.with_name(f"{each.name}.json").write_text(text + "\n", encoding="utf-8")

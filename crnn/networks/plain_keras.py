@@ -11,8 +11,10 @@ import keras
 
 from crnn.bundles.bundle import Bundle
 from crnn.networks.crnn import PooledFilters
+from crnn.networks.export_card import companion_path
+from crnn.networks.from_onnx import companion_model
 from crnn.networks.keras_file import open_keras
-from crnn.networks.parity import check_keras
+from crnn.networks.parity import check_companion, check_keras
 
 
 def plain(model: keras.Model) -> keras.Model:
@@ -54,7 +56,7 @@ def _convolution(layer: PooledFilters) -> keras.Sequential:
 
 
 def write_keras(bundle: Bundle, path: Path, recordings: Sequence[Path] = ()) -> tuple[float, int]:
-    """Write the network as a `.keras` file that plain Keras opens, in its safe mode.
+    """Write the network as a `.keras` file that plain Keras opens, in its safe mode; a second one beside it.
 
     Args:
         bundle: A bundle with its Keras model.
@@ -62,18 +64,27 @@ def write_keras(bundle: Bundle, path: Path, recordings: Sequence[Path] = ()) -> 
         recordings: Sound files to compare on, beside the examples.
 
     Returns:
-        The greatest difference between its posteriors and those of ONNX, and the number of segments compared.
+        The greatest difference between posteriors and those of ONNX, and the number of segments compared.
 
     Raises:
         AudioError: A recording cannot be used.
-        BundleError: The bundle has no Keras model, or the answers differ.
+        BundleError: The bundle has no Keras model, its second network is of no known build, or the answers differ.
         OSError: The disk refuses.
     """
     model = plain(open_keras(bundle))
-    found = check_keras(bundle, recordings, model)
+    difference, n_segments = check_keras(bundle, recordings, model)
+    _save(model, path)
+    if bundle.companion is not None:
+        second = plain(companion_model(bundle))
+        found = check_companion(bundle, recordings, second)
+        difference, n_segments = max(difference, found[0]), n_segments + found[1]
+        _save(second, companion_path(path))
+    return difference, n_segments
+
+
+def _save(model: keras.Model, path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         # Keras wants its own ending.
         draft = Path(folder) / "model.keras"
         model.save(draft)
         shutil.copyfile(draft, path)
-    return found

@@ -14,8 +14,11 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from crnn.bundles.bundle import Bundle
+from crnn.bundles.bundle import ONNX_NAME, Bundle
+from crnn.bundles.companion import COMPANION_NAME
 from crnn.networks.crnn import genre_model
+from crnn.networks.export_card import companion_path
+from crnn.networks.from_onnx import companion_model
 from crnn.networks.keras_file import open_keras
 from crnn.networks.parity import check_answers, music_segments
 
@@ -48,7 +51,7 @@ def unrolled(model: keras.Model, n_frames: int) -> keras.Model:
 
 
 def write_tflite(bundle: Bundle, path: Path, recordings: Sequence[Path] = ()) -> tuple[float, int]:
-    """Write the network as TensorFlow Lite: `(1, n_frames, n_mels)` in dB → logits.
+    """Write the network as TensorFlow Lite: `(1, n_frames, n_mels)` → logits; a second one beside it.
 
     Args:
         bundle: A bundle with its Keras model.
@@ -56,21 +59,30 @@ def write_tflite(bundle: Bundle, path: Path, recordings: Sequence[Path] = ()) ->
         recordings: Sound files to compare on, beside the examples.
 
     Returns:
-        The greatest difference between its posteriors and those of ONNX, and the number of segments compared.
+        The greatest difference between posteriors and those of ONNX, and the number of segments compared.
 
     Raises:
         AudioError: A recording cannot be used.
-        BundleError: The bundle has no Keras model, or the answers differ.
+        BundleError: The bundle has no Keras model, its second network is of no known build, or the answers differ.
     """
+    networks = [(ONNX_NAME, path, bundle.feature_config, genre_model(open_keras(bundle)))]
+    if bundle.companion is not None:
+        second = companion_model(bundle)
+        networks.append((COMPANION_NAME, companion_path(path), bundle.companion.feature_config, second))
+    difference, n_segments = 0.0, 0
+    for file_name, target, config, model in networks:
+        segments = music_segments(config, recordings)
+        content = _converted(unrolled(model, config.n_frames))
+        found = check_answers(bundle, segments, _answers(content, segments), "TensorFlow Lite", file_name)
+        target.write_bytes(content)
+        difference, n_segments = max(difference, found), n_segments + len(segments)
+    return difference, n_segments
+
+
+def _converted(model: keras.Model) -> bytes:
     import tensorflow as tf
 
-    config = bundle.feature_config
-    model = open_keras(bundle)
-    segments = music_segments(config, recordings)
-    content = tf.lite.TFLiteConverter.from_keras_model(unrolled(genre_model(model), config.n_frames)).convert()
-    difference = check_answers(bundle, segments, _answers(content, segments), "TensorFlow Lite")
-    path.write_bytes(content)
-    return difference, len(segments)
+    return bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
 
 
 def _answers(content: bytes, segments: FloatArray) -> FloatArray:

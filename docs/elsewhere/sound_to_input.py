@@ -1,4 +1,4 @@
-"""What an exported network reads of a sound, and the genre from its logits: needs librosa and the card beside it."""
+"""What an exported network reads of a sound: needs librosa and the card beside the network."""
 
 import librosa
 import numpy as np
@@ -31,9 +31,3 @@ def segments(sound_path, f):
         loudness = cut.sum(axis=2).mean(axis=1)[:, None, None]
         inputs = (np.log(cut * f["level"] / np.maximum(loudness, 1e-30) + 1e-5) + 4.5) / 5
     return inputs.astype(np.float32), np.array(begins) / f["frame_rate_hz"], ends / f["frame_rate_hz"]
-
-
-def genres(card, logits):
-    """Posterior of each genre for the whole sound: the softmax of the mean logits, which is the geometric mean."""
-    odds = np.exp((logits.mean(axis=0) - logits.mean(axis=0).max()) / card["calibration"]["temperature"])
-    return dict(zip(card["genres"], (odds / odds.sum()).tolist(), strict=True))

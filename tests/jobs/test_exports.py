@@ -41,4 +41,5 @@ def test_strangers_get_none(tmp_path: Path) -> None:
 def test_a_download_holds_network_card_and_scripts(tmp_path: Path) -> None:
     content = exported(tiny_bundle(tmp_path / "tiny"), "onnx", owner=MACHINE)
     with zipfile.ZipFile(io.BytesIO(content)) as packed:
-        assert packed.namelist() == ["tiny.onnx", "genre_onnx.py", "genre_onnx.html", "sound_to_input.py"]
+        scripts = ["genre_onnx.py", "genre_onnx.html", "sound_to_input.py", "logits_to_genres.py"]
+        assert packed.namelist() == ["tiny.onnx", *scripts]

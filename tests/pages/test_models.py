@@ -184,11 +184,11 @@ def test_every_kind_of_export_is_checked_and_offered(models: Path) -> None:
         assert f"Save small-{kind}.zip" in [button.proto.label for button in app.get("download_button")]
 
 
-def test_beside_the_exports_stands_what_they_lack_of_a_model_of_two_networks(
+def test_beside_the_exports_stands_what_they_hold_of_a_model_of_two_networks(
     models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Bundle, "is_trainable", True)
-    said = "Keras and TensorFlow Lite get the first alone"
+    said = "each of the last three holds two files"
     tiny_bundle(models / "two", companion=Companion(FeatureConfig(), 0.5))
     assert said in read(open_page())
     shutil.rmtree(models / "two")

@@ -263,8 +263,8 @@ def _draw_exports(model: Model) -> None:
     )
     if bundle.companion is not None:
         st.caption(
-            "It answers by two networks. ONNX gets both; Keras and TensorFlow Lite get the first alone, so their answers "
-            "are not those given here."
+            "It answers by two networks: each of the last three holds two files, and its script says what both say together. "
+            "TensorFlow Lite reads 10 s at once, so there a sound must be as long."
         )
 
 
