@@ -15,9 +15,10 @@ from ui.train.kept import draw_kept
 
 chrome.page_setup("Train")
 st.title("Train", anchor=False)
+models, _ = state.find_models()
 if not visitor.owner().may("train"):
     if teach.choose_way() == teach.HEARS:
-        augmentation.draw_variations()
+        augmentation.draw_variations(options.features_of_choice(models), options.start_of_choice(models))
     else:
         visit.draw_lesson()
     st.stop()
@@ -39,7 +40,7 @@ if run is not None:
 
 way = teach.choose_way()
 if way == teach.HEARS:
-    augmentation.draw_variations()
+    augmentation.draw_variations(options.features_of_choice(models), options.start_of_choice(models))
     st.stop()
 if way == teach.CLIPS:
     teach.draw_lesson()
@@ -60,7 +61,6 @@ except CrnnError as err:
     st.error(plain(str(err)))
     draw_kept(sources)
     st.stop()
-models, _ = state.find_models()
 found = check.draw_check(found, options.features_of_choice(models))
 options.draw_options(found, sources, models)
 training_run.draw_earlier()

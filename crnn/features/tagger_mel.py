@@ -69,6 +69,11 @@ def _bin_weights(config: FeatureConfig) -> Floats:
     return np.asarray(emphasis * density * bin_width)
 
 
+def weight_of_bands(config: FeatureConfig) -> Floats:
+    """What each band makes of power of 1 in every bin, `(n_mels,)`; 0 where no bin lies."""
+    return np.asarray((_triangles(config) * _bin_weights(config)[:, None]).sum(axis=0))
+
+
 def mel_filters(config: FeatureConfig) -> FloatArray:
     """Triangles that hold the pre-emphasis and the ratio to the tagger's power, `(n_fft // 2 + 1, n_mels)`."""
     return np.asarray(_triangles(config) * _bin_weights(config)[:, None], dtype=np.float32)
@@ -205,6 +210,11 @@ def power_of_input(values: FloatArray) -> FloatArray:
     return np.maximum(np.exp(_SCALE * values - _SHIFT) - np.float32(_LOG_OFFSET), 0.0, dtype=np.float32)
 
 
+def input_in_db(values: FloatArray) -> FloatArray:
+    """What a network would read, in dB: the same logarithm in other units, its offset in it."""
+    return np.asarray((_SCALE * values - _SHIFT) * (10.0 / np.log(10.0)), dtype=np.float32)
+
+
 def to_db(power: FloatArray) -> FloatArray:
     """Power in dB, floored where the tagger hears nothing at its level."""
     return np.asarray(10.0 * np.log10(np.maximum(power, np.float32(_MIN_POWER))), dtype=np.float32)
@@ -235,9 +245,8 @@ def audible_db(power: FloatArray, config: FeatureConfig) -> FloatArray:
 @lru_cache(maxsize=8)
 def _band_gains(config: FeatureConfig) -> FloatArray:
     """What undoes the weights of the bins in each band, on average, `(n_mels,)`; 0 where no bin lies."""
-    triangles = _triangles(config)
-    weights = (triangles * _bin_weights(config)[:, None]).sum(axis=0)
-    gains = triangles.sum(axis=0) / np.maximum(weights, 1e-12)
+    weights = weight_of_bands(config)
+    gains = _triangles(config).sum(axis=0) / np.maximum(weights, 1e-12)
     return np.asarray(np.where(weights > 0, gains, 0.0), dtype=np.float32)
 
 

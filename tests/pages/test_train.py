@@ -15,16 +15,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from explore_page import players
 from sounds import RATE, sine, wav_bytes
 from streamlit.testing.v1 import AppTest
+from tiny_bundle import tiny_bundle
 from train_page import open_page, read
 from training_runs import small_data_set
 
 from crnn import limits
+from crnn.bundles.bundle import Bundle
+from crnn.config import FeatureConfig, tagger_features
 from crnn.data import user_clips
 from crnn.data.demo import STYLES, synthesize
 from crnn.data.scan import scan
 from crnn.errors import CrnnError, DatasetError
+from crnn.features import log_mel
 from crnn.jobs import runs
 from crnn.jobs.order import TrainingOrder, preset
 from crnn.jobs.runs import Run
@@ -147,6 +152,25 @@ def test_variation_is_seen_and_heard_before_training(page: AppTest) -> None:
     page.select_slider(key="train.augment").set_value("usual").run()
     page.button(key="train.roll").click().run()
     assert pictures()[1] not in {before, usual}
+
+
+def test_variation_is_seen_as_what_training_starts_from_reads_it(
+    models: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tagger's mel has 100 frames a second, log-mels 24: what is drawn is what is learnt from."""
+    monkeypatch.setattr(Bundle, "is_trainable", True)
+    tiny_bundle(models / "ten-genres", config=tagger_features(level=100.0))
+    page = open_page()
+    page.segmented_control(key="train.preset").set_value("quick").run()
+    page.toggle(key="train.variation").set_value(True).run()
+    for start, config in (("ten-genres", tagger_features()), ("scratch", FeatureConfig())):
+        page.radio(key="train.init").set_value(start).run()
+        assert not page.exception
+        (player,) = players(page)
+        before, after = player["pictures"]
+        assert before["cells"] != after["cells"]
+        expected = log_mel.mel_frequencies(config)[: log_mel.n_heard_bands(config)]
+        assert before["rowHz"] == after["rowHz"] == pytest.approx(expected.tolist(), abs=0.01)
 
 
 def test_folder_is_checked_with_every_fault_at_once(page: AppTest, tmp_path: Path) -> None:

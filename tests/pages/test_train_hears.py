@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from explore_page import SONG, cells_of, choose, players
 from sounds import sine, wav_bytes
 from streamlit.testing.v1 import AppTest
+from tiny_bundle import tiny_bundle
 
+from crnn.config import FeatureConfig, tagger_features
+from crnn.features import log_mel
 from crnn.synthesis.examples import example_names
 
 TRAIN = "pages/2_Train.py"
@@ -83,6 +87,21 @@ def test_without_a_sound_an_example_is_varied(app: AppTest) -> None:
     assert app.selectbox(key="train.hears.sound").value == example_names()[0]
     assert not app.exception
     assert len(players(app)) == 1
+
+
+def test_pictures_are_what_the_model_reads_that_training_starts_from(app: AppTest, models: Path) -> None:
+    """The tagger's mel where a bundled model hears by it; log-mels from scratch, and of a model that hears so."""
+    for name, config in (("tiny", FeatureConfig()), ("ten-genres", tagger_features(level=100.0))):
+        if name != "tiny":
+            tiny_bundle(models / name, config=config)
+        hears(app)
+        for kind in ("through a phone", "all of it, by chance", "mixed with another"):
+            choose(app, "train.hears.kind", kind)
+            assert not app.exception
+            heard = log_mel.mel_frequencies(config)[: log_mel.n_heard_bands(config)]
+            (player,) = players(app)
+            assert player["pictures"][1]["rowHz"] == pytest.approx(heard.tolist(), abs=0.01)
+        assert any(f"The pictures are what the model {name} reads" in c.value for c in app.main.caption)
 
 
 def test_sound_that_cannot_be_read_is_told(explore: AppTest) -> None:

@@ -1,4 +1,7 @@
-"""What training hears: the beginning of a sound varied by the training code itself, seen and heard."""
+"""What training hears: the beginning of a sound varied by the training code itself, seen and heard.
+
+Segments are varied in the decibels that training keeps of them, and seen as the network that it starts from reads them.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ from crnn.audio.clip import Clip, load_part
 from crnn.config import AugmentConfig, FeatureConfig
 from crnn.errors import CrnnError
 from crnn.features import augment, log_mel
+from crnn.features.archive import cells_of, to_db
+from crnn.features.inverse import density_db, read_in_db
 from crnn.synthesis.examples import example, example_names
 from ui.components.player import Version, listening_view
 from ui.components.player.panels import Panel, panel
@@ -23,11 +28,13 @@ from ui.explore.reasons import kept
 from ui.shared.media import serve, wav_bytes
 from ui.shared.state import Sound, heard
 from ui.shared.words import plain
+from ui.train.start import SCRATCH
 
 FloatArray = npt.NDArray[np.float32]
 Vary = Callable[[FloatArray, FeatureConfig, np.random.Generator], FloatArray]
 
 MIXED = "mixed with another"
+EVERYTHING = "all of it, by chance"
 
 _SEED = "train.hears.seed"
 _AMOUNTS = AugmentConfig()
@@ -59,10 +66,6 @@ def _equalise(segment: FloatArray, config: FeatureConfig, rng: np.random.Generat
     return segment + augment.random_equaliser(_AMOUNTS.equaliser_db, config, rng)
 
 
-def _everything(segment: FloatArray, config: FeatureConfig, rng: np.random.Generator) -> FloatArray:
-    return augment.random_crop(segment, config, _AMOUNTS, rng)
-
-
 # What only changes levels is heard through gains on the sound itself; the others have to be reconstructed.
 VARIATIONS: dict[str, tuple[Vary, bool]] = {
     "higher or lower": (_pitch, False),
@@ -71,7 +74,6 @@ VARIATIONS: dict[str, tuple[Vary, bool]] = {
     "through a phone": (augment.limit_band, True),
     "in noise": (lambda segment, _, rng: augment.add_noise(segment, rng), False),
     "parts masked": (lambda segment, _, rng: augment.mask(segment, _AMOUNTS, rng), True),
-    "all of it, by chance": (_everything, False),
 }
 
 
@@ -88,7 +90,7 @@ def _mix(segments: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, fl
 
 @dataclass(frozen=True)
 class _Variation:
-    """Log-mels before and after, what is heard, and what is said of it."""
+    """What the network reads before and after, in dB; what is heard, and what is said of it."""
 
     before: FloatArray
     after: FloatArray
@@ -96,15 +98,20 @@ class _Variation:
     words: str
 
 
-def draw_variations() -> None:
-    """The first segment of a sound of this visit, or of an example, as training would vary it, under what it is."""
+def draw_variations(config: FeatureConfig, start: str) -> None:
+    """The first segment of a sound of this visit, or of an example, as training would vary it, under what it is.
+
+    Args:
+        config: The features of what training starts from.
+        start: What that is, in words.
+    """
     # By content: two files may bear one name.
     given = {each.sound.digest: each.sound for each in heard()}
     called = [*(sound.name or "recording" for sound in given.values()), *example_names()]
     names = dict(zip([*given, *example_names()], text.distinct(called), strict=True))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         first = st.selectbox("Sound", list(names), format_func=names.__getitem__, key="train.hears.sound", width=260)
-        kind = st.selectbox("Variation", [*VARIATIONS, MIXED], key="train.hears.kind", width=260)
+        kind = st.selectbox("Variation", [*VARIATIONS, EVERYTHING, MIXED], key="train.hears.kind", width=260)
         other = ""
         if kind == MIXED:
             others = [key for key in names if key != first]
@@ -112,13 +119,18 @@ def draw_variations() -> None:
         if st.button("Roll the dice again", key="train.hears.roll"):
             st.session_state[_SEED] = st.session_state.get(_SEED, 0) + 1
     try:
-        _draw_one(given, names, first, kind, other)
+        _draw_one(given, names, (first, kind, other), config)
     except CrnnError as err:
         st.error(plain(str(err)))
+        return
+    reader = "a network that begins from scratch" if start == SCRATCH else f"the model {start}"
+    st.caption(plain(f"The pictures are what {reader} reads: what training starts from, as it was chosen last."))
 
 
-def _draw_one(given: dict[str, Sound], names: dict[str, str], first: str, kind: str, other: str) -> None:
-    config = FeatureConfig()
+def _draw_one(
+    given: dict[str, Sound], names: dict[str, str], chosen: tuple[str, str, str], config: FeatureConfig
+) -> None:
+    first, kind, other = chosen
     seed = st.session_state.get(_SEED, 0)
     samples = _beginning(given.get(first), first, config)
 
@@ -128,7 +140,7 @@ def _draw_one(given: dict[str, Sound], names: dict[str, str], first: str, kind: 
         return _mixed(samples, _beginning(given.get(other), other, config), config, names[other], seed)
 
     with st.spinner("Making it heard"):
-        found: _Variation = kept(("vary", first, kind, other, seed), work)
+        found: _Variation = kept(("vary", chosen, seed, config), work)
     words = (kind.capitalize(), f"{_amount(kind, seed)}as training would show it.")
     _show(found, samples, config, title=names[first], names=words, key=f"train.hears.{first}")
 
@@ -143,7 +155,7 @@ def _beginning(sound: Sound | None, example_name: str, config: FeatureConfig) ->
             ]
         return load_part(sound.data, config.sample_rate, (0.0, config.segment_seconds), name=sound.name).samples
 
-    found: FloatArray = kept(("beginning", sound.digest if sound else example_name), work)
+    found: FloatArray = kept(("beginning", sound.digest if sound else example_name, config), work)
     return found
 
 
@@ -182,26 +194,42 @@ def draw_varied(
         key: Of the listening view.
     """
     with st.spinner("Making it heard"):
-        before = log_mel.log_mel(samples, config)[: config.n_frames]
-        after = augment.random_crop(before, config, amounts, np.random.default_rng(seed))
-        found = _reconstructed(before, after, samples, config, _GUESSED)
+        decibels = _kept_of(samples, config)[: config.n_frames]
+        after = augment.random_crop(decibels, config, amounts, np.random.default_rng(seed))
+        found = _reconstructed(log_mel.input_from_db(decibels, config), after, samples, config, _GUESSED)
     _show(found, samples, config, title=title, names=("Varied", "as training would show it."), key=key)
 
 
 def _vary(samples: FloatArray, config: FeatureConfig, name: str, seed: int) -> _Variation:
+    decibels, rng = _kept_of(samples, config), np.random.default_rng(seed)
+    before = log_mel.input_from_db(decibels, config)
+    if name == EVERYTHING:
+        after = augment.random_crop(decibels, config, _AMOUNTS, rng)
+        return _reconstructed(before, after, samples, config, _GUESSED)
     vary, is_gain = VARIATIONS[name]
-    before = log_mel.log_mel(samples, config)
-    after = np.maximum(vary(before, config, np.random.default_rng(seed)), config.db_floor).astype(np.float32)
+    varied = vary(decibels, config, rng).astype(np.float32)
+    after = log_mel.input_from_db(varied, config)
     if not is_gain:
         return _reconstructed(before, after, samples, config, _GUESSED)
-    heard = masking.masked(samples, masking.mel_gains(after - before, len(samples), config))
+    heard = masking.masked(samples, masking.mel_gains(varied - decibels, len(samples), config))
     words = "You hear the sound itself, louder and softer where the picture is."
-    return _Variation(before, after, masking.level_matched(heard, samples), words)
+    return _Variation(*_in_db(before, after, config), masking.level_matched(heard, samples), words)
+
+
+def _kept_of(samples: FloatArray, config: FeatureConfig) -> FloatArray:
+    """What training keeps of a sound, in dB re its loudest cell."""
+    decibels = to_db(cells_of(log_mel.mel_power(samples, config), config), config)
+    return decibels - decibels.max()
+
+
+def _in_db(before: FloatArray, after: FloatArray, config: FeatureConfig) -> tuple[FloatArray, FloatArray]:
+    return read_in_db(before, config), read_in_db(after, config)
 
 
 def _mixed(samples: FloatArray, others: FloatArray, config: FeatureConfig, other: str, seed: int) -> _Variation:
     # A shorter sound goes round, as it does in training.
-    pair = np.stack([log_mel.log_mel(s, config) for s in (samples, np.resize(others, len(samples)))])
+    sounds = (samples, np.resize(others, len(samples)))
+    pair = np.stack([log_mel.input_from_db(_kept_of(sound, config), config) for sound in sounds])
     mixed, share = _mix(pair, np.random.default_rng(seed))
     words = (
         f"{100 * share:.0f} % this sound, {100 * (1 - share):.0f} % {other}, and so is the answer "
@@ -214,13 +242,12 @@ def _mixed(samples: FloatArray, others: FloatArray, config: FeatureConfig, other
 def _reconstructed(
     before: FloatArray, after: FloatArray, samples: FloatArray, config: FeatureConfig, words: str
 ) -> _Variation:
-    heard = masking.reconstructed(after, len(samples), config)
-    return _Variation(before, after, masking.level_matched(heard, samples), words)
+    heard = masking.reconstructed(density_db(after, config), len(samples), config)
+    return _Variation(*_in_db(before, after, config), masking.level_matched(heard, samples), words)
 
 
 def _panel(decibels: FloatArray, config: FeatureConfig, title: str, about: str) -> Panel:
-    rows = log_mel.mel_frequencies(config)
-    # An equaliser may lift cells above what was the loudest.
-    top = max(0.0, float(decibels.max()))
-    grid = Grid(decibels, rows, "Hz", "dB", config.db_floor + top, top, 1 / config.frame_rate_hz)
+    n_rows = log_mel.n_heard_bands(config)
+    rows, cells = log_mel.mel_frequencies(config)[:n_rows], decibels[:, :n_rows]
+    grid = Grid(cells, rows, "Hz", "dB", config.db_floor, 0.0, 1 / config.frame_rate_hz)
     return panel(grid, title=title, about=about)

@@ -23,11 +23,12 @@ from ui.shared import visitor
 from ui.shared.state import Model
 from ui.shared.words import duration, plain
 from ui.train import run
-from ui.train.start import DEFAULT_MODEL, choose_start_of_head, choose_start_of_network
+from ui.train.start import DEFAULT_MODEL, SCRATCH, choose_start_of_head, choose_start_of_network
 from ui.train.variation import draw_variation
 
 # Which preset is offered first, where the way here says it.
 WISH = "train.wish"
+_START = "train.start.last"
 # Of fewer in a genre a head knows as much as a trained network.
 _FEW_TRACKS = 100
 _SPLIT_WORDS = {
@@ -44,15 +45,31 @@ _MOST_FIELDS = 40
 _FIELDS_IN_A_ROW = 3
 
 
+def start_of_choice(models: list[Model]) -> str:
+    """The name of what training starts from, as it was chosen last, or `SCRATCH`; the first choice before.
+
+    Args:
+        models: What training may start from.
+    """
+    chosen = st.session_state.get("train.preset")
+    # The widgets forget when they are not drawn.
+    key = _START if chosen is None else "train.head.init" if chosen == INSTANT else "train.init"
+    named = str(st.session_state.get(key) or DEFAULT_MODEL)
+    names = [model.bundle.name for model in models]
+    return named if named in {SCRATCH, *names} else [*names, SCRATCH][0]
+
+
 def features_of_choice(models: list[Model]) -> FeatureConfig:
     """The features of what training starts from, as it was chosen last; those of the first choice before.
 
     Args:
         models: What training may start from.
     """
-    key = "train.head.init" if st.session_state.get("train.preset") in {None, INSTANT} else "train.init"
-    named = st.session_state.get(key) or DEFAULT_MODEL
-    found = next((model.bundle for model in models if model.bundle.name == named), None)
+    return _features_of(start_of_choice(models), models)
+
+
+def _features_of(start: str, models: list[Model]) -> FeatureConfig:
+    found = next((model.bundle for model in models if model.bundle.name == start), None)
     return FeatureConfig() if found is None else found.feature_config
 
 
@@ -69,6 +86,7 @@ def draw_options(found: Check, sources: tuple[str, ...], models: list[Model]) ->
     name = _choose_preset(found, models)
     with st.container(border=True):
         chosen = _choose_head(models, found) if name == INSTANT else _choose_network(name, bodies, found)
+        st.session_state[_START] = chosen.init or SCRATCH
         # A genre that is left out or merged is in nobody's way.
         renamed, sentences, obstacle = _as_renamed(found.collection, chosen)
         if obstacle:
@@ -125,7 +143,7 @@ def _choose_network(name: str, bodies: list[Model], found: Check) -> TrainingOrd
     with st.expander("More options", key="train.more"):
         split, n_folds = _choose_split(found)
         settings = _more_options(base, name, int(epochs), is_scratch=init is None, is_watched=not n_folds)
-        draw_variation(found.collection, settings.augment)
+        draw_variation(found.collection, settings.augment, _features_of(init or SCRATCH, bodies))
         genres = _choose_genres(found)
     if init is None:
         size = next(size for size, known in _SIZES.items() if preset(known).model == settings.model)

@@ -18,12 +18,13 @@ from ui.train.augmentation import draw_varied
 _SEED = "train.variation.seed"
 
 
-def draw_variation(collection: Collection, augment: AugmentConfig) -> None:
+def draw_variation(collection: Collection, augment: AugmentConfig, config: FeatureConfig) -> None:
     """A switch, and below it a track as it is and as training would show it.
 
     Args:
         collection: The data; its first track is shown.
         augment: How much is varied.
+        config: The features of what training starts from.
     """
     with st.container(horizontal=True, vertical_alignment="center"):
         is_on = st.toggle("See and hear the variation", key="train.variation")
@@ -31,7 +32,7 @@ def draw_variation(collection: Collection, augment: AugmentConfig) -> None:
             st.session_state[_SEED] = st.session_state.get(_SEED, 0) + 1
     if not is_on or not collection.tracks:
         return
-    track, config = collection.tracks[0], FeatureConfig()
+    track = collection.tracks[0]
     try:
         samples = _samples(collection, track, config)
     except CrnnError as err:

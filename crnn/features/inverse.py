@@ -1,0 +1,47 @@
+"""What a network reads, turned back: into decibels for pictures, and into how power lies over frequency for the ear."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from crnn.config import TAGGER_MEL, FeatureConfig
+from crnn.features import tagger_mel
+
+FloatArray = npt.NDArray[np.float32]
+
+# Where the tagger's logarithm holds nothing above its offset: far below what is heard.
+_NOTHING = 1e-12
+
+
+def read_in_db(values: FloatArray, config: FeatureConfig) -> FloatArray:
+    """A network's input in dB re its loudest cell; what the tagger's offset drowns is level ground.
+
+    Args:
+        values: Of one segment, `(n_frames, n_mels)`, as the network reads it.
+        config: What it was computed with.
+    """
+    if config.front_end != TAGGER_MEL:
+        return values
+    decibels = tagger_mel.input_in_db(values)
+    return np.maximum(decibels - decibels.max(), np.float32(config.db_floor))
+
+
+def density_db(values: FloatArray, config: FeatureConfig) -> FloatArray:
+    """Power per Hz in each band of a network's input, in dB re the greatest, `(n_frames, n_mels)`.
+
+    Log-mels are that but for a constant, by their norm. The tagger's bands add up what lies in them, times its
+    pre-emphasis: that is divided out, and a band too narrow to hold a bin gets what its neighbours have.
+
+    Args:
+        values: Of one segment, `(n_frames, n_mels)`, as the network reads it.
+        config: What it was computed with.
+    """
+    if config.front_end != TAGGER_MEL:
+        return values
+    weights = tagger_mel.weight_of_bands(config)
+    held = np.flatnonzero(weights)
+    power = np.maximum(tagger_mel.power_of_input(values)[:, held], _NOTHING) / weights[held]
+    decibels = 10.0 * np.log10(power)
+    bands = np.arange(config.n_mels)
+    return np.stack([np.interp(bands, held, row - decibels.max()) for row in decibels]).astype(np.float32)
