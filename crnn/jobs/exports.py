@@ -8,8 +8,9 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from crnn import paths
@@ -20,17 +21,19 @@ from crnn.owner import Owner
 
 # Converting takes TensorFlow's start and an unrolled network: half a minute on two cores.
 _EXPORT_SECONDS = 600.0
+_WAIT_SECONDS = 0.3
 _NICENESS = 10
 _REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def exported(bundle: Bundle, kind: str, *, owner: Owner) -> bytes:
+def exported(bundle: Bundle, kind: str, *, owner: Owner, on_wait: Callable[[], None] = lambda: None) -> bytes:
     """A zip of the network as a file that answers alike, its card and scripts: pages never load TensorFlow.
 
     Args:
         bundle: A trainable one, or any for `onnx`.
         kind: `onnx`, `keras` or `tflite`.
         owner: Who asks.
+        on_wait: Called a few times a second; what it raises ends the export, and nothing of it is left.
 
     Raises:
         NotAllowedError: Models are not exported here.
@@ -38,24 +41,44 @@ def exported(bundle: Bundle, kind: str, *, owner: Owner) -> bytes:
     """
     owner.require("export")
     with place(owner), tempfile.TemporaryDirectory() as temporary:
-        out = Path(temporary) / f"{bundle.name}.{kind}"
+        folder, drafts = Path(temporary) / "export", Path(temporary) / "drafts"
+        folder.mkdir()
+        drafts.mkdir()
+        out = folder / f"{bundle.name}.{kind}"
         command = [*_politely(owner), sys.executable, "-m", "crnn", "export", "--model", str(bundle.path)]
         command += ["--to", kind, "--out", str(out)]
         process = subprocess.Popen(
-            command, cwd=_REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
+            command,
+            cwd=_REPOSITORY,
+            # What a converter leaves half-way goes with the rest.
+            env=os.environ | {"TMPDIR": str(drafts)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
         )
         try:
-            _, said = process.communicate(timeout=_EXPORT_SECONDS)
-        except subprocess.TimeoutExpired as err:
-            raise CrnnError(f"The export was ended: it took more than {_EXPORT_SECONDS / 60:.0f} minutes.") from err
+            said = _what_it_says(process, on_wait)
         finally:
-            # Streamlit's own Stop ends this function here.
             if process.poll() is None:
                 process.kill()
+                # Until it is gone it may write yet.
+                process.communicate()
         if process.returncode != 0 or not out.is_file():
             reason = next((line for line in said.splitlines() if line.startswith("error:")), "error: it ended early")
             raise CrnnError(f"The export failed: {reason.removeprefix('error: ')}")
-        return _zipped([*sorted(Path(temporary).iterdir()), *_scripts(kind)])
+        return _zipped([*sorted(folder.iterdir()), *_scripts(kind)])
+
+
+def _what_it_says(process: subprocess.Popen[str], on_wait: Callable[[], None]) -> str:
+    """What it has written to stderr when it ends."""
+    deadline = time.monotonic() + _EXPORT_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            return process.communicate(timeout=_WAIT_SECONDS)[1]
+        except subprocess.TimeoutExpired:
+            on_wait()
+    raise CrnnError(f"The export was ended: it took more than {_EXPORT_SECONDS / 60:.0f} minutes.")
 
 
 def _scripts(kind: str) -> list[Path]:

@@ -12,6 +12,8 @@ from tiny_bundle import tiny_bundle
 from train_page import open_page, read
 from training_runs import order_for
 
+from crnn.bundles.bundle import Bundle
+from crnn.config import tagger_features
 from crnn.data.collection import gather
 from crnn.data.overview import check
 from crnn.training.pipeline import _parts_of
@@ -114,6 +116,31 @@ def test_what_was_heard_stands_open(home: Path, models: Path, tmp_path: Path) ->
     app.button(key="train.listen").click().run()
     assert [box.proto.expanded for box in app.expander if "to know" in box.label] == [True]
     assert "None of them stops the training." in read(app)
+
+
+def test_what_was_listened_to_for_one_start_is_not_for_another(
+    home: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one front end computed is not there for the other; it is still there when the first is chosen again."""
+    monkeypatch.setattr(Bundle, "is_trainable", True)
+    tiny_bundle(models / "ten-genres", config=tagger_features(level=100.0))
+    for genre, hz in (("a", 200.0), ("b", 900.0)):
+        for n in range(2):
+            write_sound(tmp_path / "music" / genre / f"{genre}{n}.wav", hz + 31 * n, 3.0)
+    app = open_page()
+    app.text_input(key="train.folder").set_value(str(tmp_path / "music")).run()
+    next(group for group in app.button_group if group.key == "train.preset").set_value("quick").run()
+
+    def offers() -> bool:
+        assert not app.exception
+        return any(button.key == "train.listen" for button in app.button)
+
+    app.button(key="train.listen").click().run()
+    found = {"ten-genres": offers()}
+    for start in ("scratch", "ten-genres"):
+        app.radio(key="train.init").set_value(start).run()
+        found[f"{start}, then"] = offers()
+    assert found == {"ten-genres": False, "scratch, then": True, "ten-genres, then": False}
 
 
 def test_with_folds_only_splits_that_can_be_dealt_are_offered(home: Path, models: Path, by_artists: Path) -> None:

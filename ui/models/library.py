@@ -16,8 +16,8 @@ from crnn.bundles import library, shelves
 from crnn.bundles.bundle import ONNX_NAME, Bundle
 from crnn.bundles.model_card import model_card
 from crnn.errors import CrnnError
-from crnn.jobs import exports
 from crnn.owner import Owner
+from ui.models.export import draw_exports
 from ui.shared import limits, state, visitor
 from ui.shared.model_choice import content_of
 from ui.shared.state import Model
@@ -27,7 +27,6 @@ _ROW_PIXELS = 33
 _GENRES_PIXELS = 230
 _FAULT = "models.fault"
 _NEWS = "models.news"
-_EXPORTS = "models.exports"
 _IMPORTS, _IMPORTED = "models.imports", "models.imported"
 _IS_OPEN = "models.deleted.is_open"
 _WHOSE: dict[shelves.Shelf, str] = {
@@ -157,7 +156,7 @@ def draw_model(model: Model) -> None:
             st.switch_page("app.py")
         if owner.may("export"):
             with st.popover("Export", icon=":material/download:", key=f"models.exporting.{key}"):
-                _draw_exports(model)
+                draw_exports(model)
         if library.is_own(bundle, owner):
             _draw_changes(model, owner, key)
     st.caption(f"SHA-256 of its network: {model.digest}… {_WHOSE[model.shelf] if owner.mode != 'local' else ''}")
@@ -240,53 +239,6 @@ def _tamed(value: Any) -> Any:
         # The card looks scores up by keys like macro_f1: plain words stay as they are.
         return {key if re.fullmatch(r"\w+", key) else plain(key): _tamed(item) for key, item in value.items()}
     return [_tamed(item) for item in value] if isinstance(value, list) else value
-
-
-def _draw_exports(model: Model) -> None:
-    bundle = model.bundle
-    _offer("To import elsewhere", f"{bundle.name}.zip", lambda: library.pack(bundle), model)
-    if bundle.is_trainable:
-        _offer(
-            "With Keras, to train from elsewhere", f"{bundle.name}-whole.zip", lambda: library.pack(bundle, whole=True), model
-        )
-    kinds = {"ONNX": "onnx", "Keras": "keras", "TensorFlow Lite": "tflite"} if bundle.is_trainable else {"ONNX": "onnx"}
-    for label, kind in kinds.items():
-        make = partial(exports.exported, bundle, kind, owner=visitor.owner())
-        _offer(label, f"{bundle.name}-{kind}.zip", make, model)
-    if not bundle.is_trainable:
-        st.caption("It came without Keras, so there is nothing to compare its network with.")
-        return
-    st.caption(
-        "The first is what Import takes. The second holds the Keras file, too: unpack it into the folder of models of "
-        "a machine of yours. The others are for programs of your own, each with a script; that their answers agree is "
-        "checked first, which may take a minute."
-    )
-    if bundle.companion is not None:
-        st.caption(
-            "It answers by two networks: each of the last three holds two files, and its script says what both say together. "
-            "TensorFlow Lite reads 10 s at once, so there a sound must be as long."
-        )
-
-
-def _offer(label: str, file_name: str, make: Callable[[], bytes], model: Model) -> None:
-    """A button that makes a file, then the file: nothing is made that nobody wants."""
-    made = st.session_state.setdefault(_EXPORTS, {})
-    key = f"{model.fingerprint}.{label}"
-    # What comes takes the button's place: nothing below it moves.
-    place = st.empty()
-    if key not in made:
-        if not place.button(label, key=f"models.export.{key}", width="stretch"):
-            return
-        try:
-            visitor.owner().require("export")
-            with place, st.spinner(f"{label}: preparing the file"):
-                made[key] = make()
-        except (CrnnError, OSError) as err:
-            place.error(plain(str(err)))
-            return
-    place.download_button(
-        f"Save {file_name}", made[key], file_name, on_click="ignore", key=f"models.save.{key}", width="stretch"
-    )
 
 
 def draw_import() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ from crnn.data.feature_cache import CACHE_FOLDER
 from crnn.data.overview import Check
 from crnn.errors import CrnnError
 from crnn.features.archive import to_db
+from crnn.features.front_ends import transform_of
 from crnn.text import clock
 from ui.shared import visitor
 from ui.shared.media import play_track
@@ -24,6 +26,8 @@ from ui.shared.words import duration, plain
 from ui.train.charts import draw_log_mel
 
 _HEARD = "train.heard"
+# Starts are tried in turn: what was heard for one is there when it is chosen again.
+_MOST_KEPT = 4
 _MAX_PREVIEWS = 6
 _REDRAW_SECONDS = 0.2
 
@@ -35,9 +39,8 @@ def draw_listening(found: Check, config: FeatureConfig) -> Check:
         found: What names and headers tell.
         config: The features that will be trained on, so that training finds what is computed here.
     """
-    key = found.collection.fingerprint
-    kept: tuple[str, Heard] | None = st.session_state.get(_HEARD)
-    if kept is None or kept[0] != key:
+    heard = _heard_before(found.collection, config)
+    if heard is None:
         st.caption(
             "What is damaged, silent, clipped, or a copy in another codec shows only when every track is listened to. "
             "Training does so, too."
@@ -48,13 +51,25 @@ def draw_listening(found: Check, config: FeatureConfig) -> Check:
         heard = _listen(found.collection, config, place) if is_pressed else None
         if heard is None:
             return found
-        st.session_state[_HEARD] = (key, heard)
+        kept = st.session_state.setdefault(_HEARD, {})
+        kept[_key(found.collection, config)] = heard
+        while len(kept) > _MOST_KEPT:
+            del kept[next(iter(kept))]
         st.rerun()
-    heard = kept[1]
     if not heard.faults:
         st.caption("Every track was listened to: none is damaged, silent, clipped or a copy of another.")
     faults = (*found.collection.faults, *heard.faults)
     return dataclasses.replace(found, collection=dataclasses.replace(heard.collection, faults=faults))
+
+
+def _key(collection: Collection, config: FeatureConfig) -> str:
+    """By the data and how it was heard: what one front end computes is not there for another."""
+    return f"{collection.fingerprint}.{json.dumps(transform_of(config), sort_keys=True)}"
+
+
+def _heard_before(collection: Collection, config: FeatureConfig) -> Heard | None:
+    kept: dict[str, Heard] = st.session_state.get(_HEARD, {})
+    return kept.get(_key(collection, config))
 
 
 def _listen(collection: Collection, config: FeatureConfig, place: st.delta_generator.DeltaGenerator) -> Heard | None:
@@ -90,7 +105,7 @@ def draw_copies(collection: Collection, config: FeatureConfig) -> None:
         collection: The data.
         config: The features that will be trained on.
     """
-    pairs = _copies(collection)
+    pairs = _copies(collection, config)
     if not pairs:
         return
     with st.expander(f"Compare copies ({len(pairs)})", icon=":material/content_copy:", key="train.copies.box"):
@@ -111,16 +126,15 @@ def draw_copies(collection: Collection, config: FeatureConfig) -> None:
         st.caption("Both stay on one side of the split, so that the score does not gain by them.")
 
 
-def _copies(collection: Collection) -> list[CopyPair]:
+def _copies(collection: Collection, config: FeatureConfig) -> list[CopyPair]:
     """Pairs with the same bytes, then those that were heard to be one recording."""
     pairs, first_with = [], dict[str, str]()
     for track in collection.tracks:
         first = first_with.setdefault(track.digest or track.track_id, track.track_id)
         if first != track.track_id:
             pairs.append(CopyPair(first, track.track_id, 0.0, 0.0))
-    kept: tuple[str, Heard] | None = st.session_state.get(_HEARD)
-    near = kept[1].copies if kept is not None and kept[0] == collection.fingerprint else ()
-    return [*pairs, *near]
+    heard = _heard_before(collection, config)
+    return [*pairs, *(heard.copies if heard is not None else ())]
 
 
 def draw_preview(collection: Collection, config: FeatureConfig) -> None:

@@ -74,14 +74,18 @@ def _features_of(start: str, models: list[Model]) -> FeatureConfig:
 
 
 @st.fragment
-def draw_options(found: Check, sources: tuple[str, ...], models: list[Model]) -> None:
+def draw_options(found: Check, sources: tuple[str, ...], models: list[Model], config: FeatureConfig) -> None:
     """Draw the options and what they will come to, and start the training; a fragment, as each change tells anew.
 
     Args:
         found: What is to be learnt from.
         sources: The data sets, as orders name them.
         models: What training may start from.
+        config: The features that the page above this was drawn for.
     """
+    if features_of_choice(models) != config:
+        # Another start was chosen here: what was listened to, and what is drawn of tracks, is for the one before.
+        st.rerun()
     bodies = [model for model in models if model.bundle.is_trainable]
     name = _choose_preset(found, models)
     with st.container(border=True):
