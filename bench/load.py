@@ -136,13 +136,13 @@ def memory_mb(pid: int) -> float:
 
 
 @contextlib.contextmanager
-def browser() -> Iterator[Any]:
+def browser(*arguments: str) -> Iterator[Any]:
     """A Chromium without a window."""
     from playwright.sync_api import sync_playwright
 
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=program, headless=True, args=ARGUMENTS)
+        opened = playwright.chromium.launch(executable_path=program, headless=True, args=[*ARGUMENTS, *arguments])
         yield opened
         opened.close()
 
