@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from explore_page import PAGE, SONG
+from streamlit import config
 from streamlit.testing.v1 import AppTest
 from tiny_bundle import tiny_bundle
 
+from ui.shared import doorman
+
 APP = Path(__file__).resolve().parents[2] / "app.py"
+
+
+@pytest.fixture(autouse=True)
+def _own_settings() -> Iterator[None]:
+    """A server sets these once, for as long as it lives; these tests are several servers in one process."""
+    kept = {name: st.get_option(name) for name in ("server.maxUploadSize", "client.showErrorDetails")}
+    yield
+    if kept != {name: st.get_option(name) for name in kept}:
+        for name, value in kept.items():
+            config.set_option(name, value)
+        doorman._standing.clear()
 
 
 @pytest.fixture

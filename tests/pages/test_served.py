@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from sounds import sine, wav_bytes
-from streamlit import config
 from streamlit.testing.v1 import AppTest
 from tiny_bundle import tiny_bundle
 
 from crnn import limits
-from ui.shared import doorman
 
 APP = str(Path(__file__).resolve().parents[2] / "app.py")
 PROMISES_OF_HOME = ("stays on this machine", "never sent anywhere")
 
 
 @pytest.fixture(autouse=True)
-def public(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def public(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENRESCOPE_MODE", "public")
     monkeypatch.setenv("GENRESCOPE_HOME", str(tmp_path / "home"))
     tiny_bundle(models / "aaa")
     tiny_bundle(models / "ten-genres")
-    # A server sets these once, for as long as it lives; these tests are several servers in one process.
-    kept = {name: st.get_option(name) for name in ("server.maxUploadSize", "client.showErrorDetails")}
-    yield
-    for name, value in kept.items():
-        config.set_option(name, value)
-    doorman._standing.clear()
 
 
 def read(app: AppTest) -> str:

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from sounds import RATE, sine, wav_bytes
-from streamlit import config
 from streamlit.testing.v1 import AppTest
 from tiny_bundle import tiny_bundle
 
-from ui.shared import doorman, state
+from ui.shared import state
 
 APP = str(Path(__file__).resolve().parents[2] / "app.py")
 LABEL = "my-genres (of this visit)"
 
 
 @pytest.fixture
-def home(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of all that a public server writes."""
     monkeypatch.setenv("GENRESCOPE_MODE", "public")
     monkeypatch.setenv("GENRESCOPE_HOME", str(tmp_path / "home"))
     tiny_bundle(models / "ten-genres")
-    kept = {name: st.get_option(name) for name in ("server.maxUploadSize", "client.showErrorDetails")}
-    yield tmp_path / "home"
-    for name, value in kept.items():
-        config.set_option(name, value)
-    doorman._standing.clear()
+    return tmp_path / "home"
 
 
 def train() -> AppTest:
