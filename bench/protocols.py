@@ -24,9 +24,9 @@ import numpy.typing as npt
 from crnn import paths
 from crnn.bundles.library import DEFAULT_MODEL, find_bundle
 from crnn.data.labelled import plain_segments
-from crnn.evaluation.metrics import wilson_interval
 from crnn.features.archive import read_archive
 from crnn.inference.classifier import Classifier
+from crnn.intervals import wilson_interval
 
 N_FOLDS = 5
 Floats = npt.NDArray[np.float64]

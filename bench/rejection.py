@@ -30,8 +30,8 @@ from crnn.audio.clip import Clip, from_samples, load_clip
 from crnn.audio.folders import contents
 from crnn.bundles.library import DEFAULT_MODEL, find_bundle
 from crnn.errors import AudioError
-from crnn.evaluation.metrics import wilson_interval
 from crnn.inference.classifier import Classifier
+from crnn.intervals import wilson_interval
 
 RATE = 22_050
 SECONDS = 12

@@ -46,6 +46,7 @@ from crnn.evaluation import metrics, paired
 from crnn.evaluation.cross_fitting import pooled
 from crnn.features.archive import to_db
 from crnn.inference.classifier import Classifier
+from crnn.intervals import wilson_interval
 from crnn.jobs.order import TrainingSettings, preset, settings_from, with_frozen_body
 from crnn.training import instant
 from crnn.training.inheritance import inherited_rejection, inherited_tagging
@@ -289,7 +290,7 @@ def tell(found: dict[str, list[Right]], tested: list[list[str]], verdicts: Count
             print(f"head minus {way:<8} {100 * mean:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f}); {alone}")
     n = sum(verdicts[name] for name in ("genre", "unsure", "other", "not_music", "silence"))
     named, sure = verdicts["genre"], verdicts["sure"]
-    low, high = metrics.wilson_interval(named, n)
+    low, high = wilson_interval(named, n)
     others = ", ".join(f"{name} {verdicts[name]}" for name in ("unsure", "other", "not_music"))
     print(f"untaught genres: {named} of {n} named as a taught one ({low:.3f} to {high:.3f}), {sure} surely; {others}")
 

@@ -81,6 +81,20 @@ def in_words(number: int) -> str:
     return _NUMBERS[number] if 0 <= number < len(_NUMBERS) else str(number)
 
 
+def with_interval(value: float, interval: tuple[float, float] | None, digits: int = 2) -> str:
+    """A score with its 95 % interval, “0.75 (0.30 to 0.95)”; a dash where nothing was counted.
+
+    Args:
+        value: The score.
+        interval: From where to where; None of nothing.
+        digits: Behind the point.
+    """
+    if interval is None:
+        return "–"
+    low, high = interval
+    return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
 def right_of(confusion: Sequence[Sequence[int]]) -> str:
     """How many answers were right, and of how many: “9 of 12”, as a share of few says less than it seems to.
 

@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from crnn.evaluation.metrics import score, wilson_interval
+from crnn.evaluation.metrics import score
+from crnn.intervals import wilson_interval
 from recipes import ear_genre, ear_rules
 from recipes.ear_outputs import (
     ARCHIVE,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from crnn import intervals
 from crnn.bundles.bundle import Bundle
 from crnn.bundles.tagging import Tag
 from crnn.config import FeatureConfig
+from crnn.text import with_interval
 
 
 def model_card(bundle: Bundle) -> str:
@@ -69,26 +71,30 @@ def _tags(tags: tuple[Tag, ...]) -> str:
 
 
 def _scores(scores: dict[str, Any]) -> str:
-    low, high = scores["accuracy_interval"]
+    genres, n = scores["genres"], scores["n_tracks"]
+    counts = [scores["per_genre"][genre]["n_tracks"] for genre in genres]
+    means = intervals.of_means(scores["confusion"], counts)
+    among_three = intervals.wilson_interval(scores["top3_accuracy"] * n, n)
+    by_chance = intervals.error_by_chance(scores.get("reliability") or ())
+    chance = "" if by_chance is None else f" (up to {by_chance:.3f} is chance on so many tracks)"
     lines = [
-        f"{scores['n_tracks']} tracks, one answer a track.",
+        f"{n} tracks, one answer a track. In brackets 95 % intervals.",
         "",
         "| score | value |",
         "|---|---|",
-        f"| accuracy | {scores['accuracy']:.3f} (95 % interval {low:.3f} to {high:.3f}) |",
-        f"| macro-F1 | {scores['macro_f1']:.3f} |",
-        f"| macro recall | {scores['macro_recall']:.3f} |",
-        f"| right genre among the first three | {scores['top3_accuracy']:.3f} |",
-        f"| expected calibration error, 10 bins | {scores['expected_calibration_error']:.3f} |",
+        f"| accuracy | {with_interval(scores['accuracy'], scores['accuracy_interval'], 3)} |",
+        f"| macro-F1 | {_mean(scores['macro_f1'], means.macro_f1)} |",
+        f"| macro recall | {_mean(scores['macro_recall'], means.macro_recall)} |",
+        f"| right genre among the first three | {with_interval(scores['top3_accuracy'], among_three, 3)} |",
+        f"| expected calibration error, 10 bins | {scores['expected_calibration_error']:.3f}{chance} |",
         "",
         "| genre | tracks | precision | recall | F1 |",
         "|---|---|---|---|---|",
     ]
-    for genre, row in scores["per_genre"].items():
-        lines.append(
-            f"| {genre} | {row['n_tracks']:.0f} | {row['precision']:.2f} | {row['recall']:.2f} | {row['f1']:.2f} |"
-        )
-    genres = scores["genres"]
+    for genre, of_genre in zip(genres, intervals.of_genres(scores["confusion"], counts), strict=True):
+        row = scores["per_genre"][genre]
+        said = [with_interval(row[name], getattr(of_genre, name)) for name in ("precision", "recall", "f1")]
+        lines.append(f"| {genre} | {row['n_tracks']:.0f} | {' | '.join(said)} |")
     lines += ["", "Rows are the true genre, columns the answer:", "", "| | " + " | ".join(genres) + " |"]
     lines.append("|---" * (len(genres) + 1) + "|")
     for genre, row in zip(genres, scores["confusion"], strict=True):
@@ -97,6 +103,11 @@ def _scores(scores: dict[str, Any]) -> str:
         lines += ["", "| mean confidence | share right | tracks |", "|---|---|---|"]
         lines += [f"| {c:.2f} | {a:.2f} | {n} |" for c, a, n in scores["reliability"]]
     return "\n".join(lines)
+
+
+def _mean(value: float, interval: intervals.Interval | None) -> str:
+    # Of very many genres none is worked out.
+    return f"{value:.3f}" if interval is None else with_interval(value, interval, 3)
 
 
 def _calibration(bundle: Bundle) -> str:

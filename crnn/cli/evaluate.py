@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from crnn.bundles.library import find_bundle
 from crnn.cli.common import add_command, add_model_option, file_path, progress, say
 from crnn.errors import CrnnError, TooFewTracksError
-from crnn.text import number_of
+from crnn.text import number_of, with_interval
 from crnn.untrusted import json_line
 
 if TYPE_CHECKING:
@@ -173,21 +173,29 @@ def _write_rows(path: Path, answers: list[Answered]) -> None:
 
 
 def _print_scores(scores: Scores, notes: list[str]) -> None:
-    from crnn.evaluation.metrics import wilson_interval
+    from crnn import intervals
 
+    counts = [scores.per_genre[genre]["n_tracks"] for genre in scores.genres]
+    confusion = scores.confusion.tolist()
+    means, n = intervals.of_means(confusion, counts), scores.n_tracks
+    among_three = intervals.wilson_interval(scores.top3_accuracy * n, n)
     low, high = scores.accuracy_interval
-    print(f"accuracy          {scores.accuracy:.3f}  ({low:.3f} to {high:.3f}, {scores.n_tracks} tracks)")
-    print(f"macro-F1          {scores.macro_f1:.3f}")
-    print(f"macro recall      {scores.macro_recall:.3f}")
-    print(f"among first three {scores.top3_accuracy:.3f}")
-    print(f"calibration error {scores.expected_calibration_error:.3f}")
-    for genre, row in scores.per_genre.items():
-        n = round(row["n_tracks"])
-        low, high = wilson_interval(round(row["recall"] * n), n)
-        recall = f"recall {row['recall']:.2f} ({low:.2f} to {high:.2f})"
-        say(f"  {genre:<14} {n:>5}  precision {row['precision']:.2f}  {recall}")
+    print(f"accuracy          {scores.accuracy:.3f}  ({low:.3f} to {high:.3f}, {n} tracks)")
+    print(f"macro-F1          {scores.macro_f1:.3f}{_in_brackets(means.macro_f1)}")
+    print(f"macro recall      {scores.macro_recall:.3f}{_in_brackets(means.macro_recall)}")
+    print(f"among first three {scores.top3_accuracy:.3f}{_in_brackets(among_three)}")
+    by_chance = intervals.error_by_chance(scores.reliability)
+    print(f"calibration error {scores.expected_calibration_error:.3f}  (up to {by_chance or 0:.3f} is chance)")
+    for genre, of_genre in zip(scores.genres, intervals.of_genres(confusion, counts), strict=True):
+        row = scores.per_genre[genre]
+        precision, recall = (with_interval(row[name], getattr(of_genre, name)) for name in ("precision", "recall"))
+        say(f"  {genre:<14} {row['n_tracks']:>5.0f}  precision {precision}  recall {recall}")
     for note in notes:
         say(note)
+
+
+def _in_brackets(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f"  ({interval[0]:.3f} to {interval[1]:.3f})"
 
 
 def _print_summary(summary: dict[str, Any]) -> None:

@@ -22,14 +22,17 @@ TARGET_ACCURACY = 0.91
 LEAST_TO_CALIBRATE = 20
 
 
-def calibrate(logits: Sequence[npt.NDArray[np.floating]], labels: npt.NDArray[np.int64]) -> Calibration:
-    """Temperature and thresholds that fit these tracks; of fewer than `LEAST_TO_CALIBRATE` none is fitted.
+def calibrate(
+    logits: Sequence[npt.NDArray[np.floating]], labels: npt.NDArray[np.int64], *, least: int = LEAST_TO_CALIBRATE
+) -> Calibration:
+    """Temperature and thresholds that fit these tracks; of too few none is fitted.
 
     Args:
         logits: Per track `(n_segments, n_genres)`, by a model that did not learn the track.
         labels: Genres of the tracks.
+        least: So many are enough.
     """
-    if len(logits) < LEAST_TO_CALIBRATE:
+    if len(logits) < least:
         return UNFITTED
     temperature = fit_temperature(logits, labels)
     posteriors = track_posteriors(list(logits), temperature)

@@ -20,11 +20,13 @@ FloatArray = npt.NDArray[np.float32]
 class CrossFitted:
     """Pooled over folds: scores, how often the prediction set holds the truth, and what "unsure" costs.
 
+    posteriors: what the scores are of, `(n_tracks, n_genres)`: each fold by the calibration of the others.
     set_coverage, set_size: share of tracks whose set holds the true genre; mean genres in it.
     answered, answered_accuracy: share of tracks that get an answer, and share of those right.
     """
 
     scores: metrics.Scores
+    posteriors: npt.NDArray[np.float64]
     set_coverage: float
     set_size: float
     answered: float
@@ -48,7 +50,7 @@ class CrossFitted:
 class Judged:
     """What the folds found.
 
-    posteriors: of each track, by a network that did not learn it, `(n_tracks, n_genres)`.
+    posteriors: of each track, by a network that did not learn it, `(n_tracks, n_genres)`; what the scores are of.
     scores: pooled over the folds, JSON-ready.
     calibration: fitted on all of them, for the model that is kept.
     """
@@ -74,7 +76,8 @@ def cross_fit(
     answered = np.zeros(len(labels), dtype=bool)
     for fold in np.unique(folds):
         inside, outside = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
-        fitted = calibrate([logits[i] for i in outside], labels[outside])
+        # However few the others are: all together were enough, and without a temperature another model is judged.
+        fitted = calibrate([logits[i] for i in outside], labels[outside], least=1)
         judged = metrics.track_posteriors([logits[i] for i in inside], fitted.temperature)
         posteriors[inside] = judged
         in_set[inside] = in_prediction_set(judged, fitted)
@@ -84,6 +87,7 @@ def cross_fit(
     kept = [curve[round(share * len(curve)) - 1] for share in (0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)]
     return CrossFitted(
         scores=metrics.score(labels, posteriors, genres),
+        posteriors=posteriors,
         set_coverage=float(in_set[np.arange(len(labels)), labels].mean()),
         set_size=float(in_set.sum(axis=1).mean()),
         answered=float(answered.mean()),
@@ -104,9 +108,9 @@ def pooled(
         genres: Names in logit order.
     """
     fitted = calibrate(logits, labels)
-    posteriors = metrics.track_posteriors(list(logits), fitted.temperature)
     if not fitted.is_fitted:
-        level = {"level": "track", "part": "folds"}
+        posteriors, level = metrics.track_posteriors(list(logits)), {"level": "track", "part": "folds"}
         return Judged(posteriors, metrics.score(labels, posteriors, genres).to_dict() | level, fitted)
     # Each fold's confidence is calibrated on the others, for the scores' sake.
-    return Judged(posteriors, cross_fit(logits, labels, folds, genres).to_dict(), fitted)
+    found = cross_fit(logits, labels, folds, genres)
+    return Judged(found.posteriors, found.to_dict(), fitted)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn.inference.decision import track_posterior
+from crnn.intervals import wilson_interval
 
 N_CALIBRATION_BINS = 10
 
@@ -103,22 +103,6 @@ def _per_genre(
         f1 = 2 * precision * recall / (precision + recall) if hits else 0.0
         rows[genre] = {"n_tracks": n_true, "precision": precision, "recall": recall, "f1": f1}
     return rows
-
-
-def wilson_interval(n_right: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Interval of a share (Wilson 1927), 95 % for the default `z`.
-
-    Args:
-        n_right: How many were right.
-        n: Of how many; of none nothing is known, and the interval is from 0 to 1.
-        z: Standard deviations to either side: 1.96 for 95 %.
-    """
-    if n == 0:
-        return 0.0, 1.0
-    share = n_right / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def reliability_bins(right: npt.ArrayLike, confidence: npt.ArrayLike) -> tuple[tuple[float, float, int], ...]:

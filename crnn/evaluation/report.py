@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from crnn import intervals
 from crnn.bundles.bundle import Bundle
 from crnn.data.collection import Collection
 from crnn.data.scan import Track
-from crnn.evaluation.metrics import wilson_interval
-from crnn.text import confidence
+from crnn.text import confidence, number_of, right_of, with_interval
 from crnn.untrusted import visible
 
 Report = dict[str, Any]
@@ -152,10 +152,17 @@ def calibration_sentence(report: Report) -> str:
     if not report.get("is_calibrated", True):
         n = scores["n_tracks"]
         return f"Not calibrated: only {n} track{'s' * (n != 1)} to check with. The confidence is the network's own."
-    error = f"Expected calibration error {scores['expected_calibration_error']:.3f}"
+    error = f"Expected calibration error {scores['expected_calibration_error']:.3f}{_chance(scores)}"
     if scores.get("part") == "folds":
-        return f"{error}: each fold's confidence was calibrated on the others."
-    return f"{error}, on the same tracks that the confidence was calibrated on: expect a little more on others."
+        return f"{error}. Each fold's confidence was calibrated on the others."
+    return f"{error}. These are the tracks that the confidence was calibrated on: expect a little more on others."
+
+
+def _chance(scores: Report) -> str:
+    by_chance = intervals.error_by_chance(scores.get("reliability") or ())
+    if by_chance is None:
+        return ""
+    return f", where up to {by_chance:.3f} is chance on {number_of(scores['n_tracks'], 'track')}"
 
 
 def to_html(report: Report, name: str = "a new model") -> str:
@@ -210,17 +217,30 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def genre_rows(scores: Report) -> list[tuple[str, str, str, str, str]]:
-    """Genre, tracks, precision, recall with its 95 % interval, and F1, as text."""
-    return [
-        (genre, f"{row['n_tracks']:.0f}", f"{row['precision']:.2f}", _recall(row), f"{row['f1']:.2f}")
-        for genre, row in scores["per_genre"].items()
-    ]
+    """Genre, tracks, precision, recall and F1, each with its 95 % interval, as text."""
+    rows = []
+    for genre, of_genre in genre_intervals(scores).items():
+        row = scores["per_genre"][genre]
+        precision = with_interval(row["precision"], of_genre.precision)
+        recall, f1 = with_interval(row["recall"], of_genre.recall), with_interval(row["f1"], of_genre.f1)
+        rows.append((genre, f"{row['n_tracks']:.0f}", precision, recall, f1))
+    return rows
 
 
-def _recall(row: dict[str, float]) -> str:
-    n = round(row["n_tracks"])
-    low, high = wilson_interval(round(row["recall"] * n), n)
-    return f"{row['recall']:.2f} ({low:.2f} to {high:.2f})"
+def genre_intervals(scores: Report) -> dict[str, intervals.OfGenre]:
+    """Intervals of precision, recall and F1, by genre."""
+    found = intervals.of_genres(scores["confusion"], _counts(scores))
+    return dict(zip(scores["genres"], found, strict=True))
+
+
+def macro_f1(scores: Report) -> str:
+    """The mean F1 of the genres with its 95 % interval, as text."""
+    means = intervals.of_means(scores["confusion"], _counts(scores))
+    return with_interval(scores["macro_f1"], means.macro_f1)
+
+
+def _counts(scores: Report) -> list[float]:
+    return [scores["per_genre"][genre]["n_tracks"] for genre in scores["genres"]]
 
 
 def costliest(report: Report) -> list[tuple[str, str, int]]:
@@ -260,7 +280,11 @@ def _mistake_table(report: Report) -> str:
 
 def _history_table(report: Report) -> str:
     rows = [
-        (str(e["epoch"]), *(f"{e[key]:.3f}" if key in e else "" for key in ("loss", "valid_loss", "valid_accuracy")))
+        (
+            str(e["epoch"]),
+            *(f"{e[key]:.3f}" if key in e else "" for key in ("loss", "valid_loss")),
+            right_of(e["confusion"]) if "confusion" in e else "",
+        )
         for e in report["history"]
     ]
-    return _table(("epoch", "loss", "validation loss", "validation accuracy"), rows)
+    return _table(("epoch", "loss", "validation loss", "validation tracks right"), rows)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from crnn.evaluation.metrics import wilson_interval
 from crnn.inference.classifier import Prediction
+from crnn.intervals import wilson_interval
 
 # Said so surely, a wrong genre is believed.
 SURELY = 0.9

@@ -31,14 +31,6 @@ def test_genres_without_tracks_do_not_count_in_the_means():
     assert scores.macro_recall == 1.0
 
 
-def test_wilson_interval_agrees_with_published_value():
-    # Agresti & Coull (1998): no success in 10 trials gives (0, 0.278).
-    low, high = metrics.wilson_interval(0, 10)
-    assert low == 0.0
-    assert high == pytest.approx(0.2775, abs=5e-4)
-    assert metrics.wilson_interval(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
-
-
 @pytest.mark.parametrize(
     ("labels", "posteriors"), [([], np.zeros((0, 3))), ([0], np.zeros((1, 2))), ([0, 1], np.ones((1, 3)))]
 )

@@ -1,5 +1,6 @@
 """What luck would score, worked out by hand."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,17 @@ from tiny_bundle import tiny_bundle
 
 from crnn.data.collection import Collection
 from crnn.data.scan import Dataset, Track
-from crnn.evaluation.report import build_report, costliest, genre_rows, headline, mistakes, perspective
+from crnn.evaluation.report import (
+    build_report,
+    calibration_sentence,
+    costliest,
+    genre_rows,
+    headline,
+    macro_f1,
+    mistakes,
+    perspective,
+    to_html,
+)
 
 
 def test_the_lucky_guess_is_the_share_of_the_commonest_genre(tmp_path):
@@ -37,6 +48,39 @@ def test_confusions_come_by_what_they_cost():
 
 
 def test_a_share_of_few_tracks_has_its_interval():
-    """Wilson's for 3 of 4: 0.30 to 0.95."""
-    scores = {"per_genre": {"jazz": {"n_tracks": 4.0, "precision": 1.0, "recall": 0.75, "f1": 0.857}}}
-    assert genre_rows(scores) == [("jazz", "4", "1.00", "0.75 (0.30 to 0.95)", "0.86")]
+    """Wilson's for 3 of 4: 0.30 to 0.95, and for 3 of 3: 0.44 to 1; nobody was told that he is pop."""
+    scores = {
+        "genres": ["jazz", "pop"],
+        "confusion": [[3, 0], [0, 0]],
+        "macro_f1": 0.857,
+        "per_genre": {
+            "jazz": {"n_tracks": 4.0, "precision": 1.0, "recall": 0.75, "f1": 0.857},
+            "pop": {"n_tracks": 0, "precision": 0.0, "recall": 0.0, "f1": 0.0},
+        },
+    }
+    assert genre_rows(scores) == [
+        ("jazz", "4", "1.00 (0.44 to 1.00)", "0.75 (0.30 to 0.95)", "0.86 (0.46 to 0.98)"),
+        ("pop", "0", "–", "–", "–"),
+    ]
+    low, high = map(float, re.findall(r"[\d.]+", macro_f1(scores))[1:])
+    assert (low < 0.7, high >= 0.86) == (True, True)
+    error = {"expected_calibration_error": 0.2, "n_tracks": 10, "reliability": [[0.5, 0.3, 6], [0.9, 1.0, 4]]}
+    assert re.search(r"error 0.200, where up to 0.\d+ is chance on 10 tracks", calibration_sentence({"scores": error}))
+
+
+def test_an_epoch_is_told_in_tracks_and_not_in_a_share_of_few():
+    report = {
+        "scores": None,
+        "data": {},
+        "created": "",
+        "protection": [],
+        "notes": [],
+        "kept_epoch": 1,
+        "lucky_guess": None,
+    }
+    report["history"] = [
+        {"epoch": 1, "loss": 0.5, "valid_loss": 0.6, "valid_accuracy": 0.75, "confusion": [[2, 1], [0, 1]]}
+    ]
+    page = to_html(report)
+    assert "<td>3 of 4</td>" in page
+    assert "0.750" not in page

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crnn.evaluation.metrics import wilson_interval
 from crnn.evaluation.verdicts import Answered, summarize
 from crnn.inference.classifier import HeardTag, Prediction
+from crnn.intervals import wilson_interval
 
 GENRES = ("jazz", "rock")
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import html
+import json
 
+import pytest
 from streamlit.testing.v1 import AppTest
+
+from crnn.intervals import wilson_interval
 
 LINK = '<a href="http://evil.example">R&B</a>'
 
@@ -14,8 +18,9 @@ def test_names_of_genres_are_text() -> None:
         from ui.train import charts
 
         charts.draw_confusion(["jazz", link], [[1, 0], [1, 2]], "confusion", is_clickable=True)
-        scores = {"f1": 0.5, "precision": 0.5, "recall": 0.5, "n_tracks": 2.0}
-        charts.draw_genre_scores({"jazz": scores, link: scores}, "genres")
+        row = {"f1": 0.5, "precision": 0.5, "recall": 0.5, "n_tracks": 2.0}
+        scores = {"per_genre": {"jazz": row, link: row}, "genres": ["jazz", link], "confusion": [[1, 1], [1, 1]]}
+        charts.draw_genre_scores(scores, "genres")
 
     app = AppTest.from_function(script, args=(LINK,)).run()
     assert not app.exception
@@ -39,3 +44,26 @@ def test_the_reliability_diagram_counts_its_tracks() -> None:
     assert '"text":["4","37"]' in reliability.replace(" ", "")
     assert '"1 track"' in confusion
     assert '"2 tracks"' in confusion
+
+
+def test_scores_are_drawn_with_how_far_chance_moves_them() -> None:
+    """Wilson's: of 3 right of 4 from 0.30 to 0.95, an epoch, a bin of confidence, and the F1 of a genre."""
+
+    def script() -> None:
+        from ui.train import charts
+
+        epoch = {"epoch": 1, "loss": 1.0, "valid_loss": 1.0, "valid_accuracy": 0.75, "confusion": [[2, 1], [0, 1]]}
+        charts.draw_curves([epoch, epoch | {"epoch": 2}], "curves")
+        charts.draw_reliability([[0.8, 0.75, 4]], "reliability")
+        row = {"f1": 0.857, "precision": 1.0, "recall": 0.75, "n_tracks": 4.0}
+        charts.draw_genre_scores({"per_genre": {"a": row}, "genres": ["a"], "confusion": [[3]]}, "genres")
+
+    app = AppTest.from_function(script).run()
+    assert not app.exception
+    _, accuracy, reliability, genres = (json.loads(element.proto.spec)["data"] for element in app.get("plotly_chart"))
+    low, high = wilson_interval(3, 4)
+    band = next(trace for trace in accuracy if trace["name"] == "95 % interval")
+    assert band["y"] == pytest.approx([high, high, low, low])
+    bar = reliability[1]["error_y"]
+    assert (bar["array"], bar["arrayminus"]) == (pytest.approx([high - 0.75]), pytest.approx([0.75 - low]))
+    assert genres[0]["error_x"]["arrayminus"] == pytest.approx([0.857 - 2 * low / (1 + low)])

@@ -10,14 +10,16 @@ import streamlit as st
 
 from crnn.analysis.figures import VIRIDIS, genre_color
 from crnn.config import TAGGER_MEL, FeatureConfig
+from crnn.evaluation.report import genre_intervals
 from crnn.features.log_mel import mel_frequencies
+from crnn.intervals import wilson_interval
 from crnn.text import number_of
 from crnn.untrusted import as_label
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-_TRAIN_COLOR, _VALID_COLOR = "#4477AA", "#CC6677"
+_TRAIN_COLOR, _VALID_COLOR, _VALID_BAND = "#4477AA", "#CC6677", "rgba(204, 102, 119, 0.2)"
 _CONFIG = {"displaylogo": False, "displayModeBar": False}
 _HEIGHT = 260
 # Beyond this many genres numbers in the cells would be unreadable.
@@ -43,10 +45,10 @@ def draw_curves(history: list[dict[str, Any]], key: str) -> None:
     # Of few tracks each is a step of the curve.
     n_tracks = sum(map(sum, checked[-1].get("confusion", ()))) if checked else 0
     accuracy = _figure("epoch", f"share of {n_tracks or 'the'} validation tracks right")
+    _add_chance(accuracy, [e for e in checked if "confusion" in e])
     _add_line(accuracy, at, [e["valid_accuracy"] for e in checked], "validation", color=_VALID_COLOR, dash="dash")
     # A point at 1 is whole only with room above it.
     accuracy.update_yaxes(range=[0, 1.04])
-    accuracy.update_layout(showlegend=False)
     # The axis is as long as the training will be: it stays where it is as epochs come in.
     last = max([2, *at, *epochs, *(e.get("epochs", 0) for e in history)])
     for figure in (loss, accuracy):
@@ -55,6 +57,31 @@ def draw_curves(history: list[dict[str, Any]], key: str) -> None:
         _show(loss, f"{key}.loss")
     with right:
         _show(accuracy, f"{key}.accuracy")
+
+
+def _add_chance(figure: go.Figure, checked: list[dict[str, Any]]) -> None:
+    """The 95 % interval of each epoch's share of tracks right, as a band."""
+    import plotly.graph_objects as go
+
+    bounds = [wilson_interval(sum(row[i] for i, row in enumerate(c)), sum(map(sum, c))) for c in _confusions(checked)]
+    at = [e["epoch"] for e in checked]
+    figure.add_trace(
+        go.Scatter(
+            x=[*at, *reversed(at)],
+            y=[*(high for _, high in bounds), *(low for low, _ in reversed(bounds))],
+            fill="toself",
+            fillcolor=_VALID_BAND,
+            # One epoch is no area: its interval is a line.
+            line={"color": _VALID_BAND, "width": 6 if len(at) == 1 else 0},
+            mode="lines",
+            hoverinfo="skip",
+            name="95 % interval",
+        )
+    )
+
+
+def _confusions(checked: list[dict[str, Any]]) -> list[list[list[int]]]:
+    return [epoch["confusion"] for epoch in checked]
 
 
 def draw_confusion(
@@ -150,6 +177,7 @@ def draw_reliability(bins: list[list[float]], key: str) -> None:
             x=[confidence for confidence, _, _ in bins],
             y=[right for _, right, _ in bins],
             customdata=[n for _, _, n in bins],
+            error_y=_reach([right for _, right, _ in bins], [wilson_interval(right * n, n) for _, right, n in bins]),
             mode="lines+markers+text",
             name="this model, with its tracks counted",
             line={"color": _TRAIN_COLOR},
@@ -166,20 +194,36 @@ def draw_reliability(bins: list[list[float]], key: str) -> None:
     _show(figure, key)
 
 
-def draw_genre_scores(per_genre: dict[str, dict[str, float]], key: str) -> None:
-    """F1 of each genre, in the genres' own colours.
+def _reach(values: list[float], intervals: list[tuple[float, float]]) -> dict[str, Any]:
+    """Error bars from values to the ends of their intervals."""
+    pairs = list(zip(values, intervals, strict=True))
+    return {
+        "array": [max(0.0, high - value) for value, (_, high) in pairs],
+        "arrayminus": [max(0.0, value - low) for value, (low, _) in pairs],
+        "symmetric": False,
+        "thickness": 1.5,
+        "width": 3,
+        "color": "#888888",
+    }
+
+
+def draw_genre_scores(scores: dict[str, Any], key: str) -> None:
+    """F1 of each genre with its 95 % interval, in the genres' own colours.
 
     Args:
-        per_genre: Precision, recall and F1 by genre.
+        scores: Of a report.
         key: The widget's, one for each place of a page.
     """
     import plotly.graph_objects as go
 
+    per_genre, reach = scores["per_genre"], genre_intervals(scores)
     genres = sorted(per_genre, key=lambda genre: per_genre[genre]["f1"])
+    f1 = [per_genre[genre]["f1"] for genre in genres]
     figure = _figure("F1", "")
     figure.add_trace(
         go.Bar(
-            x=[per_genre[genre]["f1"] for genre in genres],
+            x=f1,
+            error_x=_reach(f1, [reach[genre].f1 or (0.0, 1.0) for genre in genres]),
             y=[as_label(genre) for genre in genres],
             orientation="h",
             marker_color=[genre_color(genre) for genre in genres],

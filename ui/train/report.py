@@ -46,8 +46,11 @@ def draw_report(run: Run, report: dict[str, Any]) -> None:
             clicked = draw_confusion(scores["genres"], scores["confusion"], "train.report.confusion", is_clickable=True)
             _draw_cell(report, clicked)
         with tabs["By genre"]:
-            st.caption(f"Macro F1 {scores['macro_f1']:.2f}: the mean over genres, whatever their number of tracks.")
-            draw_genre_scores(scores["per_genre"], "train.report.genres")
+            st.caption(
+                f"Macro F1 {reports.macro_f1(scores)}: the mean over genres, whatever their number of tracks. "
+                "In brackets, and as lines on the bars, 95 % intervals: how far chance alone moves it."
+            )
+            draw_genre_scores(scores, "train.report.genres")
             st.markdown(table(("genre", "tracks", "precision", "recall", "F1"), reports.genre_rows(scores)))
         with tabs["Reliability"]:
             draw_reliability(scores["reliability"], "train.report.reliability")

@@ -1,0 +1,143 @@
+"""How far chance alone moves a score: 95 % intervals of shares, of the scores of a genre, and of means over genres."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Interval = tuple[float, float]
+
+_DRAWS = 1000
+# Of more it would take seconds, and an imported bundle may say anything.
+_MOST_GENRES = 200
+
+
+def wilson_interval(n_right: float, n: float, z: float = 1.96) -> Interval:
+    """Interval of a share (Wilson 1927), 95 % for the default `z`.
+
+    Args:
+        n_right: How many were right.
+        n: Of how many; of none nothing is known, and the interval is from 0 to 1.
+        z: Standard deviations to either side: 1.96 for 95 %.
+    """
+    if n == 0:
+        return 0.0, 1.0
+    share = n_right / n
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+@dataclass(frozen=True)
+class OfGenre:
+    """Intervals of a genre's scores; None where nothing was counted."""
+
+    precision: Interval | None
+    recall: Interval | None
+    f1: Interval | None
+
+
+def of_genres(confusion: Sequence[Sequence[int]], n_tracks: Sequence[float]) -> list[OfGenre]:
+    """Intervals of each genre's precision, recall and F1, by Wilson's.
+
+    F1 is 2j / (1 + j), where j is the share of tracks that are of the genre and answered so among those of which
+    either is true: its interval is that of j, carried over.
+
+    Args:
+        confusion: Counts, a row for each true genre, a column for each answer.
+        n_tracks: Of each genre, those without an answer included.
+    """
+    found = []
+    for at, (row, n) in enumerate(zip(confusion, n_tracks, strict=True)):
+        n_both, n_true, n_answered = row[at], max(sum(row), round(n)), sum(other[at] for other in confusion)
+        n_either = n_true + n_answered - n_both
+        low, high = wilson_interval(n_both, n_either)
+        found.append(
+            OfGenre(
+                precision=wilson_interval(n_both, n_answered) if n_answered else None,
+                recall=wilson_interval(n_both, n_true) if n_true else None,
+                f1=(2 * low / (1 + low), 2 * high / (1 + high)) if n_either else None,
+            )
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class OfMeans:
+    """Intervals of the means over genres of F1 and of recall; None where none is worked out."""
+
+    macro_f1: Interval | None = None
+    macro_recall: Interval | None = None
+
+
+def of_means(confusion: Sequence[Sequence[int]], n_tracks: Sequence[float]) -> OfMeans:
+    """Intervals of the means over genres: what the answers would be on as many other tracks of each, drawn often.
+
+    The answers to a genre are drawn from a Dirichlet distribution about those that were given, with Jeffreys' half a
+    track for right and for wrong: drawing the tracks themselves anew would take ten right of ten for certain.
+
+    Args:
+        confusion: Counts, a row for each true genre, a column for each answer.
+        n_tracks: Of each genre, those without an answer included.
+
+    Returns:
+        Without any of no track, and where there are more genres than can be told soon.
+    """
+    if not len(confusion):
+        return OfMeans()
+    counts = np.asarray(confusion, dtype=np.float64)
+    unanswered = np.maximum(np.asarray(n_tracks, dtype=np.float64) - counts.sum(axis=1), 0)
+    # Whoever got no answer stands in a column of its own.
+    counts = np.column_stack([counts, unanswered])
+    there = np.flatnonzero(counts.sum(axis=1) > 0)
+    if not len(there) or len(counts) > _MOST_GENRES or (counts < 0).any():
+        return OfMeans()
+    rng = np.random.default_rng(0)
+    n_both, n_answered = np.zeros((_DRAWS, len(counts))), np.zeros((_DRAWS, len(counts) + 1))
+    n_true = np.zeros((_DRAWS, len(counts)))
+    # Another day's tracks are of other genres, too.
+    n_true[:, there] = rng.dirichlet(counts[there].sum(axis=1) + 0.5, size=_DRAWS) * counts.sum()
+    for genre in there:
+        prior = np.full(counts.shape[1], 0.5 / (counts.shape[1] - 1))
+        prior[genre] = 0.5
+        drawn = rng.dirichlet(counts[genre] + prior, size=_DRAWS) * n_true[:, [genre]]
+        n_both[:, genre] = drawn[:, genre]
+        n_answered += drawn
+    of_found = _means(np.diagonal(counts)[None], counts.sum(axis=0)[None], counts.sum(axis=1)[None], there)
+    of_drawn = _means(n_both, n_answered, n_true, there)
+    return OfMeans(*(_about(float(one[0]), many) for one, many in zip(of_found, of_drawn, strict=True)))
+
+
+def _means(
+    n_both: npt.NDArray[np.float64],
+    n_answered: npt.NDArray[np.float64],
+    n_true: npt.NDArray[np.float64],
+    there: npt.NDArray[np.intp],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Means of F1 and of recall over the genres that are there, of each draw."""
+    f1 = 2 * n_both[:, there] / (n_true[:, there] + n_answered[:, there])
+    return f1.mean(axis=1), (n_both[:, there] / n_true[:, there]).mean(axis=1)
+
+
+def _about(value: float, drawn: npt.NDArray[np.float64]) -> Interval:
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return min(float(low), value), max(float(high), value)
+
+
+def error_by_chance(reliability: Sequence[Sequence[float]]) -> float | None:
+    """The calibration error below which 95 in 100 sets of tracks lie, were every confidence as right as it says.
+
+    Args:
+        reliability: Mean confidence, share right and number of tracks of each bin; None of none.
+    """
+    confidence = np.clip([row[0] for row in reliability], 0, 1)
+    n = np.asarray([row[2] for row in reliability], dtype=np.int64)
+    if not len(n) or n.sum() <= 0:
+        return None
+    right = np.random.default_rng(0).binomial(n, confidence, size=(_DRAWS, len(n)))
+    errors = np.abs(right - n * confidence).sum(axis=1) / n.sum()
+    return float(np.quantile(errors, 0.95))

@@ -1,0 +1,82 @@
+"""Intervals against published values, and against the chance that they speak of."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from crnn import intervals
+from crnn.evaluation import metrics
+
+
+def test_wilson_interval_agrees_with_published_value() -> None:
+    # Agresti & Coull (1998): no success in 10 trials gives (0, 0.278).
+    low, high = intervals.wilson_interval(0, 10)
+    assert low == 0.0
+    assert high == pytest.approx(0.2775, abs=5e-4)
+    assert intervals.wilson_interval(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
+
+
+def scored(rng: np.random.Generator, n: int, skill: float) -> metrics.Scores:
+    """Of tracks of three genres, of which so many are answered by knowledge and the rest at random."""
+    labels = rng.choice(3, n, p=[0.5, 0.3, 0.2])
+    answers = np.where(rng.random(n) < skill, labels, rng.integers(0, 3, n))
+    return metrics.score(labels, np.eye(3)[answers] * 0.6 + 0.4 / 3, ("a", "b", "c"))
+
+
+def test_intervals_hold_the_true_scores_in_about_95_of_100_sets() -> None:
+    """Sixty tracks each; the truth is what so many that chance is nothing score."""
+    rng = np.random.default_rng(0)
+    truth = scored(rng, 200_000, 0.6)
+    held: dict[str, list[bool]] = {name: [] for name in ("precision", "recall", "f1", "macro_f1", "macro_recall")}
+    for _ in range(600):
+        found = scored(rng, 60, 0.6)
+        counts = [found.per_genre[genre]["n_tracks"] for genre in found.genres]
+        means = intervals.of_means(found.confusion.tolist(), counts)
+        for name in ("macro_f1", "macro_recall"):
+            low, high = getattr(means, name)
+            held[name].append(low <= getattr(truth, name) <= high)
+        for genre, of_genre in zip(found.genres, intervals.of_genres(found.confusion.tolist(), counts), strict=True):
+            for name in ("precision", "recall", "f1"):
+                low, high = getattr(of_genre, name)
+                assert low - 1e-9 <= found.per_genre[genre][name] <= high + 1e-9
+                held[name].append(low <= truth.per_genre[genre][name] <= high)
+    shares = {name: float(np.mean(values)) for name, values in held.items()}
+    assert all(0.9 < share < 0.99 for share in shares.values()), shares
+
+
+def test_what_nobody_answered_or_is_has_no_interval() -> None:
+    nobody, answered = intervals.of_genres([[0, 2], [0, 5]], [2, 5])
+    assert nobody.precision is None
+    assert nobody.recall == intervals.wilson_interval(0, 2)
+    assert answered.precision == intervals.wilson_interval(5, 7)
+    assert intervals.of_means([[0, 0], [0, 0]], [0, 0]) == intervals.OfMeans()
+    assert intervals.error_by_chance([]) is None
+
+
+def test_a_track_without_an_answer_counts_as_wrong() -> None:
+    (genre, _) = intervals.of_genres([[3, 0], [0, 4]], [6, 4])
+    assert genre.recall == intervals.wilson_interval(3, 6)
+    means = intervals.of_means([[3, 0], [0, 4]], [6, 4])
+    assert means.macro_recall[0] < 0.75 < means.macro_recall[1]
+
+
+def test_a_calibrated_model_lies_below_the_error_of_chance_in_95_of_100_sets() -> None:
+    """197 tracks: the mean error of a perfect one is about 0.05 there."""
+    rng, below, errors = np.random.default_rng(1), [], []
+    for _ in range(300):
+        confidence = rng.uniform(0.3, 1.0, 197)
+        bins = metrics.reliability_bins(rng.random(197) < confidence, confidence)
+        error = sum(abs(c - a) * n for c, a, n in bins) / 197
+        chance = intervals.error_by_chance(bins)
+        assert chance is not None
+        below.append(error <= chance)
+        errors.append(error)
+    assert np.mean(errors) == pytest.approx(0.06, abs=0.02)
+    assert np.mean(below) == pytest.approx(0.95, abs=0.04)
+
+
+def test_ten_right_of_ten_are_not_certain() -> None:
+    means = intervals.of_means([[5, 0], [0, 5]], [5, 5])
+    assert means.macro_f1[1] == means.macro_recall[1] == 1.0
+    assert 0.6 < means.macro_f1[0] < 0.9
