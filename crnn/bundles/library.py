@@ -44,6 +44,8 @@ from crnn.zip_directory import DAMAGE, check_directory
 
 # The bundle that comes with the project.
 DEFAULT_MODEL = "ten-genres"
+# By what they are worth as a start; the second reads log-mels of 24 frames a second.
+BUNDLED_MODELS = (DEFAULT_MODEL, "gtzan-crnn")
 _MAX_NAME = 64
 _SPELT_OUT = str.maketrans(
     {"ß": "ss", "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "đ": "d", "ł": "l", "Ł": "L", "&": "and"}

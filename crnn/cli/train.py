@@ -10,9 +10,10 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crnn.bundles.library import DEFAULT_MODEL, find_bundle
+from crnn.bundles.library import BUNDLED_MODELS, DEFAULT_MODEL, find_bundle
 from crnn.cli.common import (
     add_command,
     file_path,
@@ -90,7 +91,8 @@ def _add_train(commands: Any) -> None:
     parser.add_argument(
         "--init",
         metavar="scratch|NAME",
-        help=f"the model to start from, or scratch: from nothing, far worse on few tracks (default: {DEFAULT_MODEL})",
+        help="the model to start from, or scratch: from nothing, far worse on few tracks "
+        f"(default: {DEFAULT_MODEL}, or the bundled model that reads what an archive holds)",
     )
     parser.add_argument("--split", choices=_SPLITS, help="default: the data set's own, else by artist, else at random")
     parser.add_argument(
@@ -264,8 +266,40 @@ def _chosen_start(options: argparse.Namespace) -> tuple[str, str | None]:
     name = options.preset or (INSTANT if is_named and not options.epochs else "standard")
     if name == INSTANT and (options.init == "scratch" or options.epochs):
         raise CrnnError("The preset instant fits a head to a model, without epochs: leave out --epochs and scratch.")
-    # Where nothing is said, a model that knows music: a start from nothing is far worse on few tracks.
-    return name, None if options.init == "scratch" else str(options.init or DEFAULT_MODEL)
+    if options.init is None:
+        return name, _start_for(options.datasets)
+    return name, None if options.init == "scratch" else str(options.init)
+
+
+def _start_for(datasets: list[str]) -> str | None:
+    """Where nothing is said, a model that knows music: a start from nothing is far worse on few tracks.
+
+    Of those that are bundled the first that reads the archives among the data sets: what they hold was computed for
+    one front end. None, from scratch, where neither does; the default, which will be refused, where nothing does.
+    """
+    from crnn.config import FeatureConfig
+    from crnn.features.archive import read_archive
+    from crnn.features.front_ends import check_front_end
+
+    paths = [path for name in datasets if (path := Path(name).expanduser()).suffix.lower() == ".npz" and path.is_file()]
+    archives, reason = [(path.name, read_archive(path)) for path in paths], ""
+    for start in (*BUNDLED_MODELS, None) if paths else ():
+        try:
+            config = FeatureConfig() if start is None else find_bundle(start).feature_config
+            for name, archive in archives:
+                check_front_end(archive, config, name)
+        except CrnnError as err:
+            reason = reason or str(err)
+            continue
+        if reason:
+            said = f"It starts from {start or 'scratch'}, not from {DEFAULT_MODEL}: {_first_sentence(reason)}"
+            say(said, to_stderr=True)
+        return start
+    return DEFAULT_MODEL
+
+
+def _first_sentence(text: str) -> str:
+    return f"{text.partition('. ')[0].removesuffix('.')}."
 
 
 class _epoch_bars:  # noqa: N801 - a context manager
