@@ -202,8 +202,8 @@ def _reach(values: list[float], intervals: list[tuple[float, float]]) -> dict[st
         "arrayminus": [max(0.0, value - low) for value, (low, _) in pairs],
         "symmetric": False,
         "thickness": 1.5,
-        "width": 3,
-        "color": "#888888",
+        "width": 4,
+        "color": "#777777",
     }
 
 
@@ -227,6 +227,8 @@ def draw_genre_scores(scores: dict[str, Any], key: str) -> None:
             y=[as_label(genre) for genre in genres],
             orientation="h",
             marker_color=[genre_color(genre) for genre in genres],
+            # Pale enough for the intervals to be seen on them, on both grounds.
+            marker_opacity=0.6,
             customdata=[[per_genre[g]["precision"], per_genre[g]["recall"], per_genre[g]["n_tracks"]] for g in genres],
             hovertemplate="%{y}: F1 %{x:.2f}, precision %{customdata[0]:.2f}, recall %{customdata[1]:.2f}, "
             "%{customdata[2]:.0f} tracks<extra></extra>",
