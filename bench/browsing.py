@@ -1,7 +1,14 @@
-"""Parts of `bench.speed` and `bench.live` that need a server and Chromium: first paint, upload to verdict, live."""
+"""What a visitor waits for, on a server and in Chromium: first paint, verdict, zoom, why, live.
+
+`python -m bench.browsing` measures the second minute with sounds that it synthesizes: seconds from an upload to its
+verdict, to the detail of a zoom and to the reasons; how soon and how often the microphone is answered; the server's
+memory after each. `--out` keeps the figures, `--against` prints them beside older ones (`bench.compared`). Its parts
+serve `bench.speed` and `bench.live`, too.
+"""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import itertools
 import os
@@ -11,13 +18,16 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.measuring import ROOT, Cost, median
+from bench import compared
+from bench.measuring import ROOT, Cost, median, music, write_mp3, write_wav
 
+MODULE = "bench.browsing"
 ONE_LINE = "import streamlit as st\nst.write('Ready')\n"
 PLAYER = """\
 import streamlit as st
@@ -110,6 +120,7 @@ def live(microphone: Path, *, seconds: float) -> dict[str, float]:
         page.locator(_VERDICT).first.wait_for(timeout=_PATIENCE_SECONDS * 1000)
         to_verdict = time.perf_counter() - ended
         cpu = _cpu_seconds(process.pid) - cpu
+        memory = _resident_mb(process.pid)
     times = [at / 1000 for at, _ in seen]
     return {
         "press_to_first_answer_seconds": round(times[0] - began / 1000, 2),
@@ -117,16 +128,17 @@ def live(microphone: Path, *, seconds: float) -> dict[str, float]:
         "longest_pause_seconds": round(max(b - a for a, b in itertools.pairwise(times)), 2),
         "end_to_verdict_seconds": round(to_verdict, 2),
         "server_cpu_seconds_a_second": round(cpu / (seconds + to_verdict), 2),
+        "server_mb": memory,
     }
 
 
 def second_minute(sound: Path) -> dict[str, float]:
-    """What comes after an upload: seconds to its verdict, to the detail of a zoom, to reasons, and to their words.
+    """What comes after an upload: seconds to its verdict, to the detail of a zoom, to reasons and their words; memory.
 
     Args:
         sound: A file of music, of two minutes or more.
     """
-    with _chromium() as browser, _server(ROOT / "app.py") as (address, _):
+    with _chromium() as browser, _server(ROOT / "app.py") as (address, process):
         page = browser.new_page()
         received: list[tuple[float, int]] = []
 
@@ -159,7 +171,15 @@ def second_minute(sound: Path) -> dict[str, float]:
         ):
             page.get_by_text(re.compile(words)).first.wait_for(timeout=_PATIENCE_SECONDS * 1000)
             found[f"{name}_seconds"] = time.perf_counter() - began
+        found["server_mb"] = _resident_mb(process.pid)
     return {name: round(seconds, 2) for name, seconds in found.items()}
+
+
+def _resident_mb(pid: int) -> float:
+    """Memory of a process that is in use; 0 where the system has no /proc."""
+    status = Path(f"/proc/{pid}/status")
+    lines = status.read_text(encoding="ascii").splitlines() if status.is_file() else []
+    return next((round(int(line.split()[1]) / 1024, 1) for line in lines if line.startswith("VmRSS")), 0.0)
 
 
 def _upload_once(browser: Any, address: str, process: subprocess.Popen[bytes], given: Path, sign: str) -> Cost:
@@ -246,3 +266,29 @@ def _chromium(*arguments: str) -> Iterator[Any]:
         )
         yield browser
         browser.close()
+
+
+def main() -> int:
+    """Print the figures, or the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=120.0, help="length of the file that is uploaded")
+    parser.add_argument(
+        "--live-seconds", type=float, default=15.0, help="how long the microphone is open; 0: not at all"
+    )
+    compared.add_options(parser)
+    options = parser.parse_args()
+    earlier = compared.before(options, MODULE)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        figures: dict[str, Any] = {
+            "second_minute": second_minute(write_mp3(folder / "song.mp3", music(options.seconds)))
+        }
+        if options.live_seconds:
+            wav = write_wav(folder / "microphone.wav", music(30.0))
+            figures["live"] = live(wav, seconds=options.live_seconds)
+    compared.finish(figures, options, MODULE, earlier)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

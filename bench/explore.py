@@ -1,20 +1,21 @@
 """How fast Explore draws, how much it sends, and whether its memory grows.
 
-Run from the repository's root: `python bench/explore.py [--seconds S] [--long-seconds S] [--changes N]`.
-Prints JSON. For every view of a synthesized sound: seconds to compute and pack it once all is
-warm (what a change of settings costs the server), seconds of a second look (from the cache), and
-bytes sent to the browser; the same bytes for a long sound; and the growth of this process between
-view changes 20 and N, each with settings of its own, as the page makes them.
+Run from the repository's root: `python -m bench.explore [--seconds S] [--long-seconds S] [--changes N]`.
+Prints JSON, or with `--against` a table of before and after (`bench.compared`). For every view of a
+synthesized sound: seconds to compute and pack it once all is warm (what a change of settings costs
+the server), seconds of a second look (from the cache), and bytes sent to the browser; seconds to
+draw two seconds that were zoomed to, in each view that is drawn finer then; bytes for a long sound;
+and the growth of this process between view changes 20 and N, each with settings of its own, as the
+page makes them.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +25,21 @@ import numpy.typing as npt
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from bench import compared  # noqa: E402
 from crnn.analysis import views  # noqa: E402
 from crnn.analysis.figures import VIRIDIS  # noqa: E402
 from crnn.config import FeatureConfig  # noqa: E402
 from ui import components  # noqa: E402
 from ui.explore import views as exploring  # noqa: E402
 
+MODULE = "bench.explore"
 RATE = FeatureConfig().sample_rate
 QUICK_SECONDS, SLOW_SECONDS = 1.0, 4.0
 MOST_BYTES = 3_000_000
 MOST_GROWTH_MB = 50.0
 FIRST_CHANGE = 20
+_ZOOM_SECONDS = 2.0
+_SCREEN_COLUMNS = 1500
 
 
 def music(seconds: float) -> npt.NDArray[np.float32]:
@@ -100,6 +105,18 @@ def times(seconds: float) -> dict[str, dict[str, Any]]:
     return found
 
 
+def zooms(seconds: float) -> dict[str, float]:
+    """Seconds to draw what is zoomed to at the detail of a screen, for each view that is drawn finer."""
+    samples, found = music(seconds), {}
+    first = round(seconds / 2 * RATE)
+    part = samples[first : first + round(_ZOOM_SECONDS * RATE)]
+    fine = views.ViewSettings(hop_length=max(16, len(part) // _SCREEN_COLUMNS))
+    for name in ("waveform", "linear", "log", "mel"):
+        draw(name, part, "zoom warm-up", replace(fine, range_db=70))
+        found[name] = round(draw(name, part, "zoom", fine).seconds, 3)
+    return found
+
+
 def long_bytes(seconds: float) -> dict[str, dict[str, Any]]:
     """Time and bytes of each view of a long sound."""
     samples, found = music(seconds), {}
@@ -133,10 +150,13 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--long-seconds", type=float, default=600.0, help="0 leaves the long sound out")
     parser.add_argument("--changes", type=int, default=120, help="0 leaves the memory out")
+    compared.add_options(parser)
     wanted = parser.parse_args()
+    earlier = compared.before(wanted, MODULE)
     # The cache works without a server, and warns that there is none.
     logging.getLogger("streamlit").setLevel(logging.ERROR)
     found: dict[str, Any] = {"sound_seconds": wanted.seconds, "views": times(wanted.seconds)}
+    found["zoom_seconds"] = zooms(wanted.seconds)
     met = [view["is_met"] for view in found["views"].values()]
     if wanted.changes > FIRST_CHANGE:
         growth = growth_mb(wanted.changes, wanted.seconds)
@@ -147,7 +167,7 @@ def main() -> int:
     if wanted.long_seconds:
         found["long"] = {"sound_seconds": wanted.long_seconds, "views": long_bytes(wanted.long_seconds)}
         met += [view["is_met"] for view in found["long"]["views"].values()]
-    print(json.dumps(found, indent=1))
+    compared.finish(found, wanted, MODULE, earlier)
     return int(not all(met))
 
 

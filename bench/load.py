@@ -115,7 +115,8 @@ def read_answer(page: Any) -> tuple[str, str]:
     page.locator(".stage").wait_for(timeout=PATIENCE_MS)
     words = page.locator('[data-testid="stMain"] h3').inner_text()
     source = page.get_by_text(re.compile(r"^\S.* · change$")).first.inner_text()
-    return " ".join(words.split()), source.removesuffix(" · change")
+    # Name and length.
+    return " ".join(words.split()), source.removesuffix(" · change").rsplit(" · ", 1)[0]
 
 
 def heard(page: Any) -> int:

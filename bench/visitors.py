@@ -114,7 +114,7 @@ def visit(host: str, mine: list[Piece], until: float, account: Account, rng: ran
             told_at = next(
                 (at for at, m in zip(client.heard_at, messages, strict=True) if texts([m]) == [piece.words]), 0
             )
-            is_own = any(line == f"{piece.name} · change" for line in said) and any(
+            is_own = any(line.startswith(f"{piece.name} · ") and line.endswith(" · change") for line in said) and any(
                 piece.length in line for line in said
             )
             if told_at and is_own:
