@@ -195,7 +195,7 @@ def texts(messages: Iterable[Any]) -> list[str]:
         element, block = message.delta.new_element, message.delta.add_block
         kind = element.WhichOneof("type")
         if kind in {"heading", "markdown", "alert", "text"}:
-            found.append(str(getattr(element, kind).body))
+            found.append(str(getattr(element, kind).body).replace("\u00a0", " "))
         if block.WhichOneof("type") == "expandable":
             found.append(str(block.expandable.label))
     return found

@@ -26,7 +26,8 @@ def read(app: AppTest) -> str:
 
 
 def verdict(app: AppTest) -> str:
-    return str(app.main.subheader[0].value)
+    # A percentage stays together where a line ends.
+    return str(app.main.subheader[0].value).replace("\u00a0", " ")
 
 
 def numbers_of(app: AppTest) -> Any:

@@ -24,7 +24,7 @@ def test_eight_channels_are_answered_while_another_visitor_is(open_page, encode,
     is_listening = r"/Listening: [\d:]+\.\d of 4:00:00\.0/.test(document.body.innerText)"
     waiting = page_that_listens(open_page, long, is_listening)
     upload(bringing, song)
-    expect(verdict(bringing)).to_have_text(re.compile(r"^Sounds like treble\. (over )?\d+ % sure\.$"), timeout=90_000)
+    expect(verdict(bringing)).to_have_text(re.compile(r"^Sounds like treble\. (over )?\d+\s% sure\.$"), timeout=90_000)
     expect(bringing.get_by_text("8 channels were mixed to mono.")).to_have_count(1)
     # His own sound is of no genre; what counts is that somebody is there to say so.
     expect(verdict(waiting)).to_be_visible(timeout=300_000)

@@ -31,7 +31,7 @@ def test_compressed_upload_gets_its_answer(page, encode, options: tuple[str, ...
     from playwright.sync_api import expect
 
     upload(page, encode(sine(5000.0, 12.0) + noise(12.0, level=0.001), *options))
-    expect(verdict(page)).to_have_text(re.compile(r"^Sounds like treble\. (over )?\d+ % sure\.$"))
+    expect(verdict(page)).to_have_text(re.compile(r"^Sounds like treble\. (over )?\d+\s% sure\.$"))
     wait_for_player(page)
     assert loudest_hz(page) == pytest.approx(5000.0, rel=0.04)
     picture = box_of(page.locator(".picture"))
@@ -274,4 +274,4 @@ def test_first_visit_shows_an_example_that_is_one_click_away(page) -> None:
     expect(verdict(page)).to_be_visible()
     wait_for_player(page)
     expect(page.get_by_text("This model heard the example")).to_have_count(0)
-    expect(page.get_by_text("disco groove · change")).to_be_visible()
+    expect(page.get_by_text("disco groove · 0:24 · change")).to_be_visible()

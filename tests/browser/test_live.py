@@ -107,7 +107,7 @@ def test_ends_by_itself_when_it_is_sure(open_page) -> None:
             break
         except TimedOutError:
             page.close()
-    expect(page.get_by_text("recording · change")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^recording · 0:\d\d · change$"))).to_be_visible()
     expect(page.locator(".view audio")).to_have_count(1, timeout=60_000)
     samples, rate = samples_of(page)
     assert 8.0 <= len(samples) / rate <= 20.0

@@ -241,7 +241,7 @@ def test_source_line_is_in_reach_with_the_list_of_pages_closed(open_page, width:
         collapse.click()
     expect(page.get_by_test_id("stExpandSidebarButton")).to_be_visible()
     # A click fails where something else lies over what is clicked.
-    page.get_by_text("song.wav · change").click()
+    page.get_by_text("song.wav · 0:20 · change").click()
     expect(page.get_by_role("tab", name="Upload")).to_be_visible()
 
 

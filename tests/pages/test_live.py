@@ -49,7 +49,7 @@ def shown(app: AppTest) -> dict[str, Any]:
 
 
 def subheaders(app: AppTest) -> list[str]:
-    return [element.value for element in app.main.subheader]
+    return [str(element.value).replace("\u00a0", " ") for element in app.main.subheader]
 
 
 def bars(app: AppTest) -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from crnn.intervals import wilson_interval
+from ui.components import rounded_share
 
 LINK = '<a href="http://evil.example">R&B</a>'
 
@@ -67,3 +68,8 @@ def test_scores_are_drawn_with_how_far_chance_moves_them() -> None:
     bar = reliability[1]["error_y"]
     assert (bar["array"], bar["arrayminus"]) == (pytest.approx([high - 0.75]), pytest.approx([0.75 - low]))
     assert genres[0]["error_x"]["arrayminus"] == pytest.approx([0.857 - 2 * low / (1 + low)])
+
+
+def test_share_that_is_told_as_over_99_percent_is_so_in_every_browser() -> None:
+    shares = (0.99, 0.990049, 0.99012, 0.1234, 1.0)
+    assert [rounded_share(share) for share in shares] == [0.99, 0.9901, 0.9901, 0.1234, 1.0]

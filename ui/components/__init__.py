@@ -36,3 +36,13 @@ def component(name: str) -> ComponentRenderer:
 def payload(values: dict[str, Any]) -> dict[str, str]:
     """`values` as a component's `data`."""
     return {"json": json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))}
+
+
+def rounded_share(share: float) -> float:
+    """A share with as many digits as a browser needs; above 0.99, where all pages say so, it stays above.
+
+    Args:
+        share: 0 to 1.
+    """
+    rounded = round(share, 4)
+    return 0.9901 if share > 0.99 >= rounded else rounded

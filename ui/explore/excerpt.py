@@ -13,7 +13,7 @@ from ui.components.player import listening_view
 from ui.listen.answer import genre_lane
 from ui.shared import answer_cache, progress
 from ui.shared.media import serve
-from ui.shared.state import Model, Sound
+from ui.shared.state import LONG_PART, WHY_AT, Model, Sound
 
 _PART = "explore.long.part."
 _STEP_SECONDS = 15
@@ -59,9 +59,10 @@ def choose_part(sound: Sound, prediction: Prediction | None) -> Sound:
     key, dragged = f"{_PART}{sound.digest}", f"explore.long.dragged.{sound.digest}"
     if region is not None and region != st.session_state.get(dragged):
         st.session_state[dragged] = region
-        first = int(region.start_seconds / _STEP_SECONDS)
-        last = math.ceil(region.end_seconds / _STEP_SECONDS)
-        st.session_state[key] = (min(first, n_steps - 1), min(max(last, first + 1), n_steps))
+        st.session_state[key] = _steps(region.start_seconds, region.end_seconds, n_steps)
+    digest, asked = st.session_state.pop(LONG_PART, ("", (0.0, 0.0)))
+    if digest == sound.digest:
+        st.session_state[key] = _steps(asked[0], asked[1], n_steps)
     first, last = st.select_slider(
         "Part to look at",
         range(n_steps + 1),
@@ -71,7 +72,20 @@ def choose_part(sound: Sound, prediction: Prediction | None) -> Sound:
     )
     if (last - first) * _STEP_SECONDS > MAX_CLIP_SECONDS:
         st.caption(f"More than {MAX_CLIP_SECONDS / 60:.0f} minutes were chosen: what follows shows the first of them.")
-    return _read(sound, part_of(first, last, seconds))
+    part = part_of(first, last, seconds)
+    found = _read(sound, part)
+    digest, genre, at = st.session_state.get(WHY_AT) or ("", "", 0.0)
+    if digest == sound.digest:
+        # What was asked about a moment of the whole is asked about the part.
+        st.session_state[WHY_AT] = (found.digest, genre, at - part[0])
+    return found
+
+
+def _steps(start: float, end: float, n_steps: int) -> tuple[int, int]:
+    """The steps of the slider that hold a part, no more of them than are looked at."""
+    first = min(int(start / _STEP_SECONDS), n_steps - 1)
+    most = first + int(MAX_CLIP_SECONDS / _STEP_SECONDS)
+    return first, min(max(math.ceil(end / _STEP_SECONDS), first + 1), n_steps, most)
 
 
 def part_of(first: int, last: int, seconds: float) -> tuple[float, float]:

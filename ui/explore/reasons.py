@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -19,7 +20,7 @@ from crnn.inference.classifier import Prediction
 from crnn.inference.explanation import Explanation
 from ui.components.bars import genre_bars
 from ui.components.player import Region, Version, chosen_region, listening_view
-from ui.components.player.panels import GREYS, tint
+from ui.components.player.panels import GREYS, Panel, tint
 from ui.explore import zoom
 from ui.explore.views import clip_of, mel_panel
 from ui.listen.answer import genre_lane
@@ -33,6 +34,8 @@ _KEPT = "explore.kept"
 _STOPPED = "explore.why_stopped"
 # The moment that the player told last.
 _MOMENT = "explore.why_moment"
+# The rectangle that What if has muted, or none.
+_RECTANGLE = "explore.what_if_rectangle"
 # Below this share there is nothing to explain.
 _LEAST_SHARE = 0.05
 _MOST_KEPT = 12
@@ -84,17 +87,9 @@ def draw_reasons(sound: Sound, model: Model, prediction: Prediction) -> None:
     mel = kept(("mel", sound.digest, config, genre), lambda: _mel(clip, config, genre))
     if found is not None:
         mel = _with_reasons(mel, found, config)
-    end = min(start + max(explanation.MAX_SECONDS, config.segment_seconds), clip.duration_seconds)
-    listening_view(
-        key=player,
-        seconds=clip.duration_seconds,
-        title=sound.name or "recording",
-        url=serve(wav_bytes(Clip(samples, config.sample_rate)), "explore.why"),
-        lanes=(genre_lane(prediction),),
-        pictures=(mel,),
-        detail=zoom.of_first(sound.digest, clip.samples, config, mel),
-        span=(start, end),
-    )
+    end = min(start + _longest(config.segment_seconds), clip.duration_seconds)
+    heard_clip = Clip(samples, config.sample_rate)
+    _draw_reasons_player(player, sound, prediction, clip, heard_clip, mel=mel, config=config, span=(start, end))
     if found is not None:
         whole = dict(prediction.ranked())[genre]
         about_it = f"{in_words(found, config.segment_seconds)} Over the whole sound: {text.confidence(whole)}."
@@ -102,6 +97,46 @@ def draw_reasons(sound: Sound, model: Model, prediction: Prediction) -> None:
         told = _what_if_words(asked, clip, model, (start, end))
         words.markdown(f"{told} {what_ifs.strongest_sentence(found, config)}".strip())
         _go_on(key, found)
+
+
+# A fragment of its own, as that of what-ifs: what is zoomed to is drawn without the rest of the page.
+@st.fragment
+def _draw_reasons_player(
+    player: str,
+    sound: Sound,
+    prediction: Prediction,
+    clip: Clip,
+    heard: Clip,
+    *,
+    mel: dict[str, Any],
+    config: FeatureConfig,
+    span: tuple[float, float],
+) -> None:
+    listening_view(
+        key=player,
+        seconds=clip.duration_seconds,
+        title=sound.name or "recording",
+        url=serve(wav_bytes(heard), "explore.why"),
+        lanes=(genre_lane(prediction),),
+        pictures=(mel,),
+        detail=zoom.of_first(sound.digest, clip.samples, config, mel),
+        span=span,
+    )
+    if _new_moment(player, clip.duration_seconds, config.segment_seconds) is not None:
+        # Another stretch is to be explained.
+        st.rerun()
+
+
+def _new_moment(player: str, seconds: float, segment_seconds: float) -> float | None:
+    """The moment gone to since the page was drawn, where the sound is longer than what is explained at once."""
+    told = (st.session_state.get(player) or {}).get("moment")
+    if seconds <= _longest(segment_seconds) or not isinstance(told, int | float) or not 0 <= told <= seconds:
+        return None
+    return None if st.session_state.get(_MOMENT) == (player, told) else float(told)
+
+
+def _longest(segment_seconds: float) -> float:
+    return max(explanation.MAX_SECONDS, segment_seconds)
 
 
 def _with_reasons(mel: dict[str, Any], found: Explanation, config: FeatureConfig) -> dict[str, Any]:
@@ -150,13 +185,13 @@ def _start(
     player: str, sound: Sound, prediction: Prediction, genre: str, *, seconds: float, segment_seconds: float
 ) -> float:
     """Where the stretch to explain begins: around the moment that was gone to, else where the genre is strongest."""
-    longest = max(explanation.MAX_SECONDS, segment_seconds)
+    longest = _longest(segment_seconds)
     if seconds <= longest:
         return 0.0
-    told = (st.session_state.get(player) or {}).get("moment")
-    if isinstance(told, int | float) and 0 <= told <= seconds and st.session_state.get(_MOMENT) != (player, told):
+    told = _new_moment(player, seconds, segment_seconds)
+    if told is not None:
         # It counts until another genre is asked about.
-        st.session_state[_MOMENT], st.session_state[WHY_AT] = (player, told), (sound.digest, genre, float(told))
+        st.session_state[_MOMENT], st.session_state[WHY_AT] = (player, told), (sound.digest, genre, told)
     at = st.session_state.get(WHY_AT)
     if at is not None and at[:2] == (sound.digest, genre):
         start = at[2] - segment_seconds / 2
@@ -283,6 +318,7 @@ def draw_what_ifs(sound: Sound, model: Model, prediction: Prediction) -> None:
     ) or WHAT_IFS[0]  # fmt: skip
     key = f"explore.what_if.player.{sound.digest}"
     region = chosen_region(key, clip.duration_seconds)
+    st.session_state[_RECTANGLE] = (key, region)
     rectangle = region if choice == "without a rectangle" else None
     if choice == "without a rectangle" and (region is None or region.low_hz is None):
         changed, after = clip.samples, None
@@ -299,19 +335,35 @@ def draw_what_ifs(sound: Sound, model: Model, prediction: Prediction) -> None:
     versions = [Version("as it is", serve(wav_bytes(clip), "explore.if.before"))]
     if after is not None:
         versions.insert(0, Version("with that gone", serve(wav_bytes(Clip(changed, clip.sample_rate)), "explore.if")))
-    listening_view(
-        key=key,
-        seconds=clip.duration_seconds,
-        title=sound.name or "recording",
-        url=tuple(versions),
-        pictures=(mel,),
-        detail=zoom.of_first(" ".join(map(str, what)), changed, config, mel),
-        can_select=choice == "without a rectangle",
+    is_drawn = choice == "without a rectangle"
+    detail = zoom.of_first(" ".join(map(str, what)), changed, config, mel)
+    _draw_what_if_player(
+        key, sound, clip.duration_seconds, tuple(versions), mel=mel, detail=detail, can_select=is_drawn
     )
     if after is None:
         st.info("Press “select” and drag a rectangle over the picture: it is muted, and the model asked again.")
         return
     _draw_before_and_after(prediction, after)
+
+
+@st.fragment
+def _draw_what_if_player(
+    key: str,
+    sound: Sound,
+    seconds: float,
+    versions: tuple[Version, ...],
+    *,
+    mel: Panel,
+    detail: Callable[[float, float], dict[int, Panel]],
+    can_select: bool,
+) -> None:
+    drawn, title = chosen_region(key, seconds), sound.name or "recording"
+    listening_view(
+        key=key, seconds=seconds, title=title, url=versions, pictures=(mel,), detail=detail, can_select=can_select
+    )
+    if can_select and st.session_state.get(_RECTANGLE) != (key, drawn):
+        # Another rectangle is to be muted.
+        st.rerun()
 
 
 def _ask_again(clip: Clip, model: Model, choice: str, rectangle: Region | None) -> tuple[FloatArray, Prediction]:

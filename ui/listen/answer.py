@@ -54,7 +54,8 @@ def draw_verdict(sound: Sound, prediction: Prediction) -> tuple[DeltaGenerator, 
     changes = output.changes_sentence(stretches.of_prediction(prediction))
     announce(changes or whole)
     with left, _beside_cover(sound):
-        st.subheader(plain(changes or whole), anchor=False)
+        # A percentage is one word, where the line ends, too.
+        st.subheader(plain(changes or whole).replace(" %", "\u00a0%"), anchor=False)
         beside = f"Taken as a whole: {whole}" if changes else output.candidates_sentence(prediction)
         if beside:
             st.markdown(plain(beside))

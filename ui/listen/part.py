@@ -15,7 +15,7 @@ from ui.listen import correction
 from ui.shared import answer_cache
 from ui.shared.answer_cache import View
 from ui.shared.media import part_samples, wav_part
-from ui.shared.state import EXPLORE_PART, EXPLORE_SOUND, REASONS, WHY_AT, WHY_GENRE, Model, Sound, classifier
+from ui.shared.state import EXPLORE_PART, EXPLORE_SOUND, LONG_PART, REASONS, WHY_AT, WHY_GENRE, Model, Sound, classifier
 from ui.shared.words import file_stem_of, plain
 
 _KEPT = "listen.part"
@@ -52,12 +52,13 @@ def draw_part(sound: Sound, model: Model, view: View | None, region: Region | No
     st.markdown(f"**{clocks}.** {plain(whole)} {plain(output.candidates_sentence(found))}")
     name = f"{_stem(sound)}, {clocks}.wav"
     with st.container(horizontal=True):
-        # Of a long sound Explore asks itself which part it shall look at.
-        can_ask = view is not None and found.is_music
-        if can_ask and st.button("Why this part?", key="listen.part.why"):
+        if found.is_music and st.button("Why this part?", key="listen.part.why"):
             genre = found.ranked()[0][0]
             st.session_state[WHY_GENRE], st.session_state[WHY_AT] = genre, (sound.digest, genre, (start + end) / 2)
             st.session_state[EXPLORE_PART], st.session_state[EXPLORE_SOUND] = REASONS, sound.digest
+            if view is None:
+                # Explore reads a part of a long sound.
+                st.session_state[LONG_PART] = (sound.digest, (start, end))
             st.switch_page("pages/1_Explore.py")
         st.download_button(
             "WAV of this part",

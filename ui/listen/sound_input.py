@@ -7,11 +7,12 @@ import itertools
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from crnn import text
 from crnn.config import FeatureConfig
 from crnn.synthesis.examples import example, example_names
 from ui.components.meter import level_meter
 from ui.listen import live
-from ui.shared import limits
+from ui.shared import answer_cache, limits
 from ui.shared.media import wav_bytes
 from ui.shared.model_choice import choose_model, draw_news
 from ui.shared.state import BROUGHT_BACK, WAY, Model, Origin, Sound, give, sounds
@@ -57,7 +58,9 @@ def _source_words(given: tuple[Sound, ...]) -> str:
         return "Give a sound"
     if len(given) > 1:
         return f"{len(given)} files · change"
-    return f"{plain(given[0].name or 'recording')} · change"
+    seconds = answer_cache.seconds_of(given[0])
+    length = f" · {text.clock(round(seconds)).removesuffix('.0')}" if seconds else ""
+    return f"{plain(given[0].name or 'recording')}{length} · change"
 
 
 def give_a_sound(model: Model | None = None) -> None:

@@ -40,6 +40,7 @@ _STOPPED = "genrescope.stopped"
 _TAKEN = "genrescope.taken"
 _VIEW = "genrescope.view"
 _EXCERPT = "genrescope.excerpt"
+_DECLARED = "genrescope.declared"
 LONG_PICTURE = "genrescope.long_picture"
 
 _LARGE_BYTES = 5 * 2**20
@@ -210,6 +211,26 @@ def declared_seconds(sound: Sound) -> float:
         return audio.declared_seconds(sound.data, sound.name)
     except CrnnError:
         return 0.0
+
+
+def seconds_of(sound: Sound) -> float:
+    """How long a sound is: as it was heard, else as its file says; 0 where neither tells.
+
+    Args:
+        sound: What was given.
+    """
+    heard = (found for (digest, _), found in _answers().items() if digest == sound.digest)
+    for found in heard:
+        if isinstance(found, Prediction):
+            return found.duration_seconds
+    kept: dict[str, float] = st.session_state.setdefault(_DECLARED, {})
+    if sound.digest not in kept:
+        kept.clear()
+        try:
+            kept[sound.digest] = audio.declared_seconds(sound.data, sound.name)
+        except CrnnError:
+            kept[sound.digest] = 0.0
+    return kept[sound.digest]
 
 
 def fits_in_memory(prediction: Prediction) -> bool:

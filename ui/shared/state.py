@@ -33,6 +33,8 @@ EXPLORE_SOUND = "genrescope.explore_sound"
 VIEWS, REASONS = "Views", "Why this genre"
 # What is asked there beforehand: a genre, and a moment of a sound (its digest, the genre, seconds).
 WHY_GENRE, WHY_AT = "explore.why_genre", "genrescope.why_at"
+# The part of a long sound that is to be looked at there: the sound's digest, and from and to which second.
+LONG_PART = "genrescope.long_part"
 
 SOUNDS = "genrescope.sounds"
 HEARD = "genrescope.heard"
@@ -180,7 +182,11 @@ def add_heard(before: tuple[Heard, ...], given: tuple[Heard, ...]) -> None:
 def forget(digests: set[str]) -> None:
     """Let go of sounds of this visit."""
     st.session_state[HEARD] = tuple(each for each in heard() if each.sound.digest not in digests)
-    st.session_state[SOUNDS] = tuple(sound for sound in sounds() if sound.digest not in digests)
+    left = tuple(sound for sound in sounds() if sound.digest not in digests)
+    if len(left) < len(sounds()):
+        # The uploader would give it again with the next file.
+        st.session_state[BROUGHT_BACK] = True
+    st.session_state[SOUNDS] = left
 
 
 def find_models() -> tuple[list[Model], list[str]]:

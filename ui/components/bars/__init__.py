@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crnn.analysis.figures import genre_color
-from ui.components import component, payload
+from ui.components import component, payload, rounded_share
 
 
 def genre_bars(ranked: list[tuple[str, float]], key: str, label: str = "Confidence of each genre, 0 to 1") -> None:
@@ -14,5 +14,5 @@ def genre_bars(ranked: list[tuple[str, float]], key: str, label: str = "Confiden
         key: Widget key.
         label: What the list is, for those who hear the page.
     """
-    bars = [{"name": genre, "share": round(share, 4), "color": genre_color(genre)} for genre, share in ranked]
+    bars = [{"name": genre, "share": rounded_share(share), "color": genre_color(genre)} for genre, share in ranked]
     component("bars")(key=key, data=payload({"bars": bars, "label": label}))

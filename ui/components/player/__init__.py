@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from crnn.analysis.figures import VIRIDIS, Picture
-from ui.components import component, payload
+from ui.components import component, payload, rounded_share
 
 # What the browser tells: a segment to look into, a chosen part, a moment gone to, a stretch that was zoomed to.
 _TOLD = ("segment", "region", "moment", "detail")
@@ -183,9 +183,11 @@ def _lane(lane: Lane) -> dict[str, Any]:
         "labels": lane.labels,
         "colors": lane.colors,
         "edges": [round(edge, 3) for edge in lane.edges],
-        "shares": [[round(share, 4) for share in shares] for shares in lane.shares],
+        "shares": [[rounded_share(share) for share in shares] for shares in lane.shares],
         "segments": lane.segments,
-        "runs": [[round(start, 3), round(end, 3), label, round(share, 4)] for start, end, label, share in lane.runs],
+        "runs": [
+            [round(start, 3), round(end, 3), label, rounded_share(share)] for start, end, label, share in lane.runs
+        ],
         "listsRuns": lane.lists_runs,
         "blank": lane.blank,
         "thin": lane.is_thin,

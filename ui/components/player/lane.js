@@ -2,6 +2,8 @@
 
 // Narrower bars than this are joined: hours are no confetti.
 const LEAST_BAR_PIXELS = 4;
+// Of a bar, what is lower than this is a thin line.
+const LEAST_NAMED_SHARE = 0.15;
 // On a dark page the darkest colours are lifted by this share of white.
 const LIFT = 0.35;
 
@@ -93,6 +95,47 @@ const timeline = {
     if (context.measureText(name).width > right - left - 10) return;
     context.fillStyle = ink;
     context.fillText(name, left + 5, 6.5);
+  },
+
+  // The colours that nothing else on the page names: of stretches too narrow for their name, and within the bars.
+  // As for the whole, so that nothing moves while it is zoomed.
+  drawLegend() {
+    const list = this.find(".legend");
+    const { lane, canvas } = this.lanes.find(({ lane }) => lane && !lane.thin) ?? {};
+    const found = lane && canvas.clientWidth ? this.unnamed(lane, canvas) : [];
+    const text = found.join(" ");
+    if (list.dataset.shown === text && list.dataset.dark === String(this.isDark())) return;
+    Object.assign(list.dataset, { shown: text, dark: this.isDark() });
+    list.hidden = !found.length;
+    list.replaceChildren(
+      ...found.map((label) => {
+        const item = document.createElement("li");
+        const dot = document.createElement("span");
+        dot.className = "dot";
+        dot.style.background = this.isDark() ? lifted(lane.colors[label]) : lane.colors[label];
+        item.append(dot, lane.labels[label]);
+        return item;
+      }),
+    );
+  },
+
+  unnamed(lane, canvas) {
+    const [start, end] = this.data.span ?? [0, this.data.seconds];
+    const context = canvas.getContext("2d");
+    context.font = `12px ${getComputedStyle(this.stage).fontFamily}`;
+    const named = new Set();
+    const seen = new Set();
+    for (const run of this.runs(lane)) {
+      const wide = ((Math.min(run.end, end) - Math.max(run.start, start)) / (end - start)) * canvas.clientWidth;
+      if (run.label < 0 || wide <= 0) continue;
+      seen.add(run.label);
+      if (lane.listsRuns || context.measureText(lane.labels[run.label]).width <= wide - 10) named.add(run.label);
+    }
+    lane.shares.forEach((shares, cell) => {
+      const isShown = lane.edges[cell + 1] > start && lane.edges[cell] < end;
+      shares.forEach((share, label) => isShown && share >= LEAST_NAMED_SHARE && seen.add(label));
+    });
+    return [...seen].filter((label) => !named.has(label)).sort((a, b) => a - b);
   },
 
   // The stretches of a sound that changes, each a click away.

@@ -2,6 +2,8 @@
 
 const ARRIVED_SECONDS = 0.01;
 const MOST_ATTEMPTS = 4;
+const FAILED_MS = 500;
+const NO_OUTPUT = "Nothing is heard: the browser has no sound output. The cursor runs all the same.";
 
 const sounding = {
   // Before the sound is there, and once it is gone, its own clock says 0; so it does where it could not go there yet.
@@ -44,9 +46,16 @@ const sounding = {
     for (const event of ["loadeddata", "canplay", "seeked"]) audio.addEventListener(event, () => this.arrive());
     for (const event of ["play", "pause", "seeked", "loadedmetadata"]) audio.addEventListener(event, () => this.state());
     audio.addEventListener("ended", () => this.ended());
-    audio.addEventListener("error", () => {
-      if (audio === this.audio && this.data?.url) this.say("The browser cannot play this sound; the picture still holds.");
-    });
+    audio.addEventListener("error", () => this.failed(audio));
+  },
+
+  // A browser without a sound output calls that an error, too, and yet runs through the sound.
+  failed(audio) {
+    const at = audio.currentTime;
+    setTimeout(() => {
+      if (audio !== this.audio || !this.data?.url) return;
+      this.say(audio.currentTime > at ? NO_OUTPUT : "The browser cannot play this sound; the picture still holds.");
+    }, FAILED_MS);
   },
 
   // Takes the place of what is heard, at the same moment, without a gap: the old one plays until the new one can.

@@ -234,6 +234,7 @@ class View {
       else this.drawPicture(lane);
     }
     this.drawClock();
+    this.drawLegend();
     this.placeRegion();
     const [start, end] = this.window;
     this.find(".out").disabled = this.find(".fit").disabled = end - start > this.data.seconds - 0.001;
