@@ -1,4 +1,4 @@
-"""The one way to ONNX Runtime: without its telemetry.
+"""The one way to ONNX Runtime: without its telemetry, and with threads that rest while they wait.
 
 From version 1.29 on its official builds send events of every process to their maker, and leave an identifier of
 the machine in the user's cache folder, from the moment that the package is imported. A variable that stands before
@@ -20,6 +20,17 @@ def onnx_runtime() -> Any:
     import onnxruntime
 
     return onnxruntime
+
+
+def resting_options() -> Any:
+    """Options of a session that says nothing but errors, and whose threads wait without taking a core.
+
+    By default they spin: 5.6 s of CPU for an hour of mp3, taken from the process that decodes.
+    """
+    options = onnx_runtime().SessionOptions()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return options
 
 
 def failures() -> tuple[type[Exception], ...]:

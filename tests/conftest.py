@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sounds import RATE, SOUNDS, FloatArray, wav_bytes
+from threadpoolctl import threadpool_limits
 from tiny_bundle import tiny_bundle
 
 from crnn.bundles.bundle import Bundle
@@ -23,8 +24,12 @@ ROOT = Path(__file__).resolve().parents[1]
 # Some tests import ONNX Runtime themselves, as oracle.
 os.environ[TELEMETRY_SWITCH] = "1"
 if "PYTEST_XDIST_WORKER" in os.environ:
-    # A core for each: TensorFlow would start as many threads as there are cores, in every process.
-    os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+    # A core for each: TensorFlow would start as many threads as there are cores, in every process, and so would what
+    # computes matrices, whose threads wait for each other at full speed: one decomposition took fifty times as long.
+    one_thread = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+    os.environ |= dict.fromkeys(one_thread, "1")
+    # NumPy's own was loaded above.
+    threadpool_limits(1)
 
 _ENCODED: dict[tuple[bytes, str, tuple[str, ...]], bytes] = {}
 # Folders whose tests import Keras or TensorFlow, which takes longer than all that is quick.

@@ -105,6 +105,8 @@ def test_commands_that_need_an_extra_name_it(installed: Path, tmp_path: Path) ->
     done = subprocess.run(command, cwd=tmp_path, env=where, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 1
     assert done.stderr.strip().endswith("pip install '.[train]'")
+    # Said at once, not after the features of all tracks.
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from crnn.bundles.bundle import ONNX_NAME, Bundle
 from crnn.errors import BundleError
-from crnn.onnx_runtime import failures, onnx_runtime
+from crnn.onnx_runtime import failures, onnx_runtime, resting_options
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -24,12 +24,9 @@ def open_session(bundle: Bundle, n_threads: int, file_name: str = ONNX_NAME) -> 
         BundleError: The network cannot be opened, or does not fit the bundle's config.
     """
     onnxruntime = onnx_runtime()
-    options = onnxruntime.SessionOptions()
+    options = resting_options()
     options.intra_op_num_threads = n_threads
-    # Threads that spin while they wait take a core from the process that decodes: 5.6 s of CPU for an hour of mp3.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
     # A network may keep its weights in other files: of its own folder, not of the one that the app is run from.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(bundle.path))
     faults: tuple[type[Exception], ...] = (*failures(), OSError)

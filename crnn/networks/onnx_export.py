@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn.errors import BundleError
-from crnn.onnx_runtime import onnx_runtime
+from crnn.onnx_runtime import onnx_runtime, resting_options
 
 if TYPE_CHECKING:
     import keras
@@ -115,12 +115,11 @@ class OnnxNetwork:
     """
 
     def __init__(self, model: keras.Model) -> None:
-        onnxruntime = onnx_runtime()
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
         self.model = model
         self.content: bytes = onnx_model(model).SerializeToString()
-        self._session = onnxruntime.InferenceSession(self.content, options, providers=["CPUExecutionProvider"])
+        self._session = onnx_runtime().InferenceSession(
+            self.content, resting_options(), providers=["CPUExecutionProvider"]
+        )
 
     def run(self, segments: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Logits `(n, n_genres)` and embeddings `(n, embedding_size)` of segments `(n, n_frames, n_mels)`."""

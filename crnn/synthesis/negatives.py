@@ -272,19 +272,30 @@ def speech(seconds: float, sample_rate: int, rng: np.random.Generator, *, syllab
     phase = np.cumsum(melody) / sample_rate
     buzz = (2 * (phase % 1.0) - 1).astype(np.float32)
     voice = loudness * (buzz + 0.05 * rng.standard_normal(take.n_samples, dtype=np.float32))
-    sound = np.zeros(take.n_samples, dtype=np.float32)
-    # A time-varying formant filter, as short overlapping frames in the frequency domain.
-    size_frame = 512
-    window = np.hanning(size_frame).astype(np.float32)
-    hz = np.fft.rfftfreq(size_frame, 1 / sample_rate)
-    for start in range(0, take.n_samples - size_frame, size_frame // 2):
-        place = (start + size_frame / 2) / sample_rate
-        formants = [size * np.interp(place, marks, vowels[:, i]) for i in range(3)]
-        gain = sum((0.6**i) / (1 + ((hz - f) / (60 + 40 * i)) ** 2) for i, f in enumerate(formants)) + 0.004
-        frame = np.fft.irfft(np.fft.rfft(voice[start : start + size_frame] * window) * gain)
-        sound[start : start + size_frame] += frame.astype(np.float32)
+    sound = _through_formants(voice.astype(np.float32), sample_rate, marks, size * vowels)
     hiss = take.noise(2500.0, 9000.0) * is_hiss
     return np.asarray(sound / max(1e-6, np.abs(sound).max()) + 0.25 * hiss, dtype=np.float32)
+
+
+def _through_formants(voice: FloatArray, sample_rate: int, marks: FloatArray, formants_hz: FloatArray) -> FloatArray:
+    """A voice filtered by formants that wander: all of its short overlapping frames at once."""
+    size = 512
+    starts = np.arange(0, len(voice) - size, size // 2)
+    sound = np.zeros(len(voice), dtype=np.float32)
+    if not len(starts):
+        return sound
+    places = (starts + size / 2) / sample_rate
+    hz = np.fft.rfftfreq(size, 1 / sample_rate)
+    wandering = [np.interp(places, marks, formants_hz[:, i])[:, None] for i in range(3)]
+    gain = sum((0.6**i) / (1 + ((hz - f) / (60 + 40 * i)) ** 2) for i, f in enumerate(wandering)) + 0.004
+    windows = np.lib.stride_tricks.sliding_window_view(voice, size)[starts] * np.hanning(size).astype(np.float32)
+    frames = np.fft.irfft(np.fft.rfft(windows) * gain).astype(np.float32)
+    # Frames lie half over their neighbours: every other one fills the sound without a gap.
+    for first in (0, 1):
+        row = frames[first::2].ravel()
+        at = first * size // 2
+        sound[at : at + len(row)] += row
+    return sound
 
 
 def _syllables(take: _Take, syllable_hz: float) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:

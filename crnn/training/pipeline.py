@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -49,6 +50,7 @@ def carry_out(
 
     Raises:
         CrnnError: Anything that a user can mend; what was there before is untouched.
+        ModuleNotFoundError: A network is to be trained, and Keras is not installed.
     """
     watcher = Watcher(on_event, on_progress, should_stop)
     home = home or paths.home_dir()
@@ -58,6 +60,9 @@ def carry_out(
 
 def _carry_out(order: TrainingOrder, watcher: Watcher, home: Path) -> Outcome:
     check_name(order.out.name)
+    if order.method == "network" and importlib.util.find_spec("keras") is None:
+        # Before the minutes that features take, not after them.
+        raise ModuleNotFoundError("No module named 'keras'", name="keras")
     if order.out.exists() and not order.replace:
         raise BundleError(f"A model “{order.out.name}” is there already. Choose another name, or say --replace.")
     initial = find_bundle(order.init) if order.init else None

@@ -34,7 +34,7 @@ from crnn.inference.decision import softmax
 from crnn.jobs.order import TrainingSettings
 from crnn.networks.new_head import onnx_with_head, write_keras_with_head
 from crnn.networks.onnx_export import MAX_POSTERIOR_DIFFERENCE, OnnxNetwork, write_onnx
-from crnn.onnx_runtime import onnx_runtime
+from crnn.onnx_runtime import onnx_runtime, resting_options
 from crnn.synthesis import negatives
 from crnn.training.inheritance import inherited_rejection, inherited_tagging
 from crnn.training.instant import Fitted
@@ -234,7 +234,7 @@ def publish_with_other(bundle: Bundle, other: OtherRule) -> Bundle:
 
 
 def _check_head(content: bytes, fitted: Fitted, segments: FloatArray) -> None:
-    session = onnx_runtime().InferenceSession(content, providers=["CPUExecutionProvider"])
+    session = onnx_runtime().InferenceSession(content, resting_options(), providers=["CPUExecutionProvider"])
     logits, embedding = session.run(["logits", "embedding"], {session.get_inputs()[0].name: segments})
     (expected,) = fitted.head.logits([np.asarray(embedding)])
     difference = float(np.abs(softmax(np.asarray(logits)) - softmax(expected)).max())

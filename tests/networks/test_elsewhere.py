@@ -26,6 +26,7 @@ MODELS = Path(__file__).parents[2] / "models"
 RATE = 22_050
 # What a wrong guess at window, scale or last segment costs is a hundred times that.
 CLOSE = 1e-3
+END = "-- end --"
 
 
 @pytest.fixture(scope="module")
@@ -60,18 +61,26 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], P
     return make
 
 
-def say(script: str, *arguments: Path) -> dict[str, float]:
-    """What a script prints, where no part of this project can be imported."""
-    done = run_script(script, *arguments)
+def say(script: str, model: Path, *sounds: Path) -> list[dict[str, float]]:
+    """What a script prints of each sound, where no part of this project can be imported."""
+    done = run_script(script, model, *sounds)
     assert done.returncode == 0, done.stderr[-2000:]
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    found = [json.loads(said.splitlines()[-1]) for said in done.stdout.split(END)[:-1]]
+    assert len(found) == len(sounds)
     return found
 
 
-def run_script(script: str, *arguments: Path) -> subprocess.CompletedProcess[str]:
-    blocked = f"import sys, runpy; sys.modules['crnn'] = None; sys.argv[0] = {str(SCRIPTS / script)!r}; "
-    blocked += f"sys.path.insert(0, {str(SCRIPTS)!r}); runpy.run_path(sys.argv[0], run_name='__main__')"
-    command = [sys.executable, "-c", blocked, *map(str, arguments)]
+def run_script(script: str, model: Path, *sounds: Path) -> subprocess.CompletedProcess[str]:
+    """Run from its first line to its last for each sound; TensorFlow comes once."""
+    code = (
+        f"import runpy, sys; sys.modules['crnn'] = None; sys.path.insert(0, {str(SCRIPTS)!r})\n"
+        "script, model, *sounds = sys.argv[1:]\n"
+        "for sound in sounds:\n"
+        "    sys.argv = [script, model, sound]\n"
+        "    runpy.run_path(script, run_name='__main__')\n"
+        f"    print({END!r}, end='')\n"
+    )
+    command = [sys.executable, "-c", code, *map(str, (SCRIPTS / script, model, *sounds))]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=SCRIPTS)
 
 
@@ -89,7 +98,7 @@ def test_a_script_gives_the_posterior_of_the_app(
     name: str, kind: str, sound: Path, exported: Callable[[str, str], Path]
 ) -> None:
     """Of both bundled models: one was saved with its inputs as a list, the other answers by two networks."""
-    said = say(f"genre_{kind}.py", exported(name, kind), sound)
+    (said,) = say(f"genre_{kind}.py", exported(name, kind), sound)
     assert said == pytest.approx(app_says(MODELS / name, sound), abs=CLOSE)
 
 
@@ -103,8 +112,8 @@ def test_a_script_gives_the_posterior_of_the_app_on_recorded_music(
     recordings = sorted((data_dir / "gtzan-audio").glob("*/*.ogg"))
     if not recordings:
         pytest.skip(f"no recordings in {data_dir}")
-    for each in recordings[:: len(recordings) // 4 + 1]:
-        said = say(f"genre_{kind}.py", exported("ten-genres", kind), each)
+    chosen = recordings[:: len(recordings) // 4 + 1]
+    for each, said in zip(chosen, say(f"genre_{kind}.py", exported("ten-genres", kind), *chosen), strict=True):
         assert said == pytest.approx(app_says(MODELS / "ten-genres", each), abs=CLOSE), each.name
 
 
@@ -122,7 +131,8 @@ def test_a_short_sound_is_answered_alike(tmp_path: Path) -> None:
     soundfile.write(path, _piece(0)[: round(4.3 * RATE)], RATE, subtype="FLOAT")
     bundle = tiny_bundle(tmp_path / "tiny")
     out = export(tmp_path / "tiny", "onnx", tmp_path)
-    assert say("genre_onnx.py", out, path) == pytest.approx(app_says(tmp_path / "tiny", path), abs=CLOSE)
+    (said,) = say("genre_onnx.py", out, path)
+    assert said == pytest.approx(app_says(tmp_path / "tiny", path), abs=CLOSE)
     assert len(bundle.genres) == 3
 
 

@@ -57,3 +57,20 @@ def test_speech_has_syllables_pauses_and_a_voice():
         assert (level < 0.05 * level.max()).mean() > 0.05
         hz, power = spectrum_hz(sound)
         assert power[hz < 4000].sum() > 3 * power[hz >= 4000].sum()
+
+
+def test_a_voice_is_filtered_frame_by_frame_as_its_formants_wander():
+    """Straight from the definition: every frame of 512 samples alone, half over its neighbours."""
+    rng = np.random.default_rng(3)
+    for n_samples in (12_345, 512, 0):
+        voice = rng.standard_normal(n_samples, dtype=np.float32)
+        marks, formants_hz = np.array([0.1, 0.3, 0.5]), rng.uniform(300.0, 3000.0, (3, 3))
+        hz, window = np.fft.rfftfreq(512, 1 / RATE), np.hanning(512).astype(np.float32)
+        expected = np.zeros(n_samples, dtype=np.float32)
+        for start in range(0, n_samples - 512, 256):
+            wandering = [np.interp((start + 256) / RATE, marks, formants_hz[:, i]) for i in range(3)]
+            gain = sum((0.6**i) / (1 + ((hz - f) / (60 + 40 * i)) ** 2) for i, f in enumerate(wandering)) + 0.004
+            expected[start : start + 512] += np.fft.irfft(np.fft.rfft(voice[start : start + 512] * window) * gain)
+        found = negatives._through_formants(voice, RATE, marks, formants_hz)
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+        assert bool(found.any()) == (n_samples > 512)

@@ -48,6 +48,19 @@ def data():
     return labelled.TrainingData(GENRES, _tracks(8, 0), _tracks(5, 1))
 
 
+@pytest.fixture(scope="module")
+def whole(data):
+    """A training that nothing interrupts."""
+    return trainer.train(data, SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def checkpointed(data, tmp_path_factory):
+    """A training of one epoch by another seed than the default, and the folder of its checkpoint."""
+    folder = tmp_path_factory.mktemp("one")
+    return trainer.train(data, _with(epochs=1, seed=3), run_dir=folder, identity="one"), folder
+
+
 def _untrained():
     return build_crnn(SETTINGS.model, FEATURES.n_mels, len(GENRES))
 
@@ -70,15 +83,16 @@ def test_learns_and_beats_chance_on_tracks_it_never_saw(data):
     assert not result.stopped
 
 
-def test_same_seed_same_model_other_seed_other_model(data):
-    first, again, other = (trainer.train(data, _with(epochs=1, seed=seed)).model.get_weights() for seed in (3, 3, 4))
+def test_same_seed_same_model_other_seed_other_model(data, checkpointed):
+    other = trainer.train(data, _with(epochs=1, seed=4)).model.get_weights()
+    again = trainer.train(data, _with(epochs=1, seed=3)).model.get_weights()
+    first = checkpointed[0].model.get_weights()
     for a, b in zip(first, again, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
     assert any(np.abs(a - b).max() > 1e-3 for a, b in zip(first, other, strict=True))
 
 
-def test_resumed_run_equals_an_uninterrupted_one(data, tmp_path):
-    whole = trainer.train(data, SETTINGS)
+def test_resumed_run_equals_an_uninterrupted_one(data, tmp_path, whole):
     seen = []
 
     def stop_in_third_epoch():
@@ -130,10 +144,10 @@ def _after_steps(n):
     return lambda: next(asked) >= n
 
 
-def test_a_checkpoint_of_another_run_is_refused(data, tmp_path):
-    trainer.train(data, _with(epochs=1), run_dir=tmp_path, identity="one")
+def test_a_checkpoint_of_another_run_is_refused(data, checkpointed):
+    _, folder = checkpointed
     with pytest.raises(CrnnError, match="of a training with other settings or data"):
-        trainer.train(data, SETTINGS, run_dir=tmp_path, resume=True, identity="two")
+        trainer.train(data, _with(epochs=4, seed=3), run_dir=folder, resume=True, identity="two")
 
 
 def test_an_epoch_does_not_take_the_time_of_a_pause(data, monkeypatch):
