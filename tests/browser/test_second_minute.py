@@ -128,7 +128,8 @@ def test_zoom_in_reasons_and_what_ifs_draws_nothing_but_their_view(page) -> None
     page.get_by_text("Measured by deleting").wait_for()
     expect(page.get_by_text("Asking about the rest")).to_have_count(0)
     for part in ("Why this genre", "What if"):
-        page.get_by_text(part, exact=True).click()
+        if part != "Why this genre":  # a second click on it would lead away
+            page.get_by_text(part, exact=True).click()
         wait_for_player(page)
         fragments.clear()
         for _ in range(4):
