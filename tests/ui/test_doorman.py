@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from starlette.exceptions import HTTPException
 
 from crnn.errors import CrnnError
 from crnn.limits import BY_MODE
-from ui.shared import holdings
+from ui.shared import holdings, steady
 from ui.shared.answer_cache import View
 from ui.shared.doorman import _Uploads
 from ui.shared.holdings import HELD, Holdings
@@ -134,4 +135,24 @@ def test_an_upload_counts_from_its_first_byte_on() -> None:
 
     asyncio.run(all_at_once())
     assert told == [413] * 3 + [204] * 3
+    assert door._under_way.total() == 0
+
+
+def test_an_upload_that_stands_still_holds_no_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steady, "WINDOW_SECONDS", 0.05)
+    door = uploads({})
+    headers = [(b"content-length", b"80")]
+    scope = {"type": "http", "method": "PUT", "path": "/", "headers": headers, "path_params": {"session_id": "ann"}}
+
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    async def app(_: Any, receive: Any, __: Any) -> None:
+        await receive()
+
+    async def stand_still() -> None:
+        with pytest.raises(HTTPException, match="too slowly"):
+            await asyncio.wait_for(door.counted(app)(scope, never, None), 20)
+
+    asyncio.run(stand_still())
     assert door._under_way.total() == 0

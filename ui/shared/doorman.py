@@ -32,6 +32,7 @@ from crnn.owner import sweep_visits
 from ui.shared import asked, served_routes, visitor
 from ui.shared.holdings import HELD, Holdings
 from ui.shared.media_door import MediaDoor
+from ui.shared.steady import steadily
 from ui.shared.visits import Visits, visits
 
 _LOOK_EVERY_SECONDS = 10.0
@@ -154,7 +155,7 @@ class _Uploads:
                 return
             self._under_way[visit] += n_bytes
             try:
-                await app(scope, receive, send)
+                await app(scope, steadily(receive), send)
             finally:
                 self._under_way[visit] -= n_bytes
                 # Counters keep what is nothing.
