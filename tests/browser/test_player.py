@@ -79,6 +79,22 @@ def test_cursor_keeps_in_step_with_the_sound(page) -> None:
     assert 0.29 * SECONDS < steps[0, 1] < steps[-1, 1] < 0.6 * SECONDS
 
 
+def test_it_plays_on_where_the_theme_changes(page) -> None:
+    """Streamlit takes its components down and sets them up again then, on the same elements."""
+    upload(page, ("song.wav", SONG))
+    wait_for_player(page)
+    play = page.locator(".view .play")
+    play.click()
+    wait_until_it_plays(page)
+    # Whether it does depends on what else is drawn in that moment.
+    for scheme in ("dark", "light") * 5:
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_timeout(150)
+    assert not page.locator(".view audio").evaluate("audio => audio.paused")
+    play.click()
+    assert page.locator(".view audio").evaluate("audio => audio.paused")
+
+
 def test_click_and_keys_seek(page) -> None:
     from playwright.sync_api import expect
 

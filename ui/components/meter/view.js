@@ -1,7 +1,6 @@
 // A level meter that asks for the microphone only when its button is pressed, and lets go of it
 // after a minute. Nothing is recorded: the samples are measured and forgotten.
 
-const meters = new WeakMap();
 const LOWEST_DB = -60;
 const QUIET_DB = -30;
 const LOUD_DB = -1;
@@ -93,6 +92,10 @@ class Meter {
     if (text.textContent !== words) text.textContent = words;
   }
 
+  close() {
+    this.stop("");
+  }
+
   stop(words) {
     this.stream?.getTracks().forEach((track) => track.stop());
     this.context?.close();
@@ -105,9 +108,6 @@ class Meter {
 }
 
 export default function ({ parentElement }) {
-  if (!meters.has(parentElement)) meters.set(parentElement, new Meter(parentElement));
-  return () => {
-    meters.get(parentElement)?.stop("");
-    meters.delete(parentElement);
-  };
+  lastingOn(parentElement, () => new Meter(parentElement));
+  return () => leave(parentElement);
 }

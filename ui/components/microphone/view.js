@@ -1,7 +1,6 @@
 // The microphone's button, its level and the answer so far. Samples are numbered; one message is under way at a time,
 // and what it held is let go when the server says that it came.
 
-const microphones = new WeakMap();
 const LOWEST_DB = -60;
 const LOUD_DB = -1;
 const QUIET_DB = -30;
@@ -266,14 +265,7 @@ class Microphone {
 }
 
 export default function ({ data, parentElement, setStateValue }) {
-  let microphone = microphones.get(parentElement);
-  if (!microphone) {
-    microphone = new Microphone(parentElement);
-    microphones.set(parentElement, microphone);
-  }
+  const microphone = lastingOn(parentElement, () => new Microphone(parentElement));
   microphone.update(JSON.parse(data.json), setStateValue);
-  return () => {
-    microphones.get(parentElement)?.close();
-    microphones.delete(parentElement);
-  };
+  return () => leave(parentElement);
 }

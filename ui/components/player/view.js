@@ -1,7 +1,6 @@
 // The listening view. One instance lives as long as its element; Streamlit calls the default
 // export again whenever data or theme change, and the function it returns when the element goes.
 
-const views = new WeakMap();
 // By key: while a page is drawn anew, one sound may have two views for a moment. The later one goes on for both.
 const living = new Map();
 const MIN_WINDOW_SECONDS = 0.5;
@@ -658,6 +657,11 @@ class View {
     });
   }
 
+  // Whoever comes next may ask what it is to go on with before this one is closed.
+  leave() {
+    this.remember();
+  }
+
   close() {
     clearTimeout(this.asking);
     this.remember();
@@ -676,14 +680,6 @@ class View {
 Object.assign(View.prototype, timeline, detailing, sounding, saving, telling, keyboard);
 
 export default function ({ data, parentElement, setStateValue }) {
-  let view = views.get(parentElement);
-  if (!view) {
-    view = new View(parentElement);
-    views.set(parentElement, view);
-  }
-  view.update(data.json, setStateValue);
-  return () => {
-    view.close();
-    views.delete(parentElement);
-  };
+  lastingOn(parentElement, () => new View(parentElement)).update(data.json, setStateValue);
+  return () => leave(parentElement);
 }
