@@ -30,10 +30,11 @@ def _own_settings() -> Iterator[None]:
 
 @pytest.fixture
 def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder that the app takes its models from."""
+    """An empty folder that the app takes its models from; what it keeps is this test's alone, the last choice too."""
     folder = tmp_path / "models"
     folder.mkdir()
     monkeypatch.setenv("GENRESCOPE_MODELS", str(folder))
+    monkeypatch.setenv("GENRESCOPE_HOME", str(tmp_path / "home"))
     return folder
 
 
@@ -45,8 +46,7 @@ def app(models: Path) -> AppTest:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, models: Path) -> Path:
-    monkeypatch.setenv("GENRESCOPE_HOME", str(tmp_path / "home"))
+def home(tmp_path: Path, models: Path) -> Path:
     return tmp_path / "home"
 
 
