@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from sounds import sine, wav_bytes
 from tiny_bundle import tiny_bundle
 
 from crnn.bundles.bundle import Rejection
@@ -41,3 +42,20 @@ def test_microphone_stays_while_what_it_hears_is_no_music(page) -> None:
     page.get_by_role("button", name="Stop listening").click()
     expect(page.locator('[data-testid="stMain"] h3')).to_have_text(re.compile("sound like music"))
     expect(page.locator(".view audio")).to_have_count(1)
+
+
+def test_a_file_that_is_no_music_has_neither_bars_nor_timeline(page) -> None:
+    from playwright.sync_api import expect
+
+    page.get_by_role("tab", name="Upload").click()
+    given = {"name": "hum.wav", "mimeType": "audio/wav", "buffer": wav_bytes(sine(100.0, 6.0), subtype="PCM_16")}
+    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files([given])
+    expect(page.locator('[data-testid="stMain"] h3')).to_have_text("That doesn't sound like music.")
+    expect(page.locator(".picture canvas").first).to_be_visible()
+    # The spectrogram alone.
+    expect(page.locator(".view .lanes > *")).to_have_count(1)
+    bars = page.get_by_role("list", name=re.compile("^Confidence"))
+    expect(bars).not_to_be_visible()
+    # Who asks finds them.
+    page.get_by_text("If it were music").click()
+    expect(bars).to_be_visible()
