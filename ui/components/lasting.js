@@ -3,7 +3,7 @@
 // is clear that nobody sets it up again.
 
 const lasting = new WeakMap();
-const LEAVE_MS = 100;
+const LEAVE_MS = 400;
 
 function lastingOn(root, make) {
   const kept = lasting.get(root);

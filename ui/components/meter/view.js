@@ -12,7 +12,7 @@ const ASLEEP = "The level cannot be measured here: the browser has no sound outp
 class Meter {
   constructor(root) {
     this.find = (selector) => root.querySelector(selector);
-    this.find(".check").addEventListener("click", () => (this.context ? this.stop("") : this.start()));
+    this.find(".check").onclick = () => (this.context ? this.stop("") : this.start());
     this.warn();
   }
 

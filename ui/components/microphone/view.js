@@ -37,7 +37,9 @@ function base64(samples) {
 class Microphone {
   constructor(root) {
     this.find = (selector) => root.querySelector(selector);
-    this.find(".go").addEventListener("click", () => (this.capture ? this.end() : this.start()));
+    // One handler, whoever had the button before.
+    this.find(".go").onclick = () => (this.capture ? this.end() : this.start());
+    this.press(false);
     this.say(READY);
     this.warn();
   }
