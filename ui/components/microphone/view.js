@@ -19,6 +19,7 @@ const NO_ACCESS = "This browser gives no microphone here. Open the page as local
 const ASLEEP = "This browser cannot listen along: it has no sound output. Record first, below.";
 const UNFIT = "This browser cannot listen along. Record first, below.";
 const LOST = "The server has not answered for a minute. What it heard until then is kept.";
+let isKept = false; // whether to keep listening, as it was ticked last
 
 const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 
@@ -40,6 +41,10 @@ class Microphone {
     // One handler, whoever had the button before.
     this.find(".go").onclick = () => (this.capture ? this.end() : this.start());
     this.press(false);
+    // The box may be drawn anew after it was ticked.
+    const box = this.find(".keep input");
+    box.checked = isKept;
+    box.onchange = () => (isKept = box.checked);
     this.say(READY);
     this.warn();
   }
