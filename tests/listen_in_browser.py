@@ -12,6 +12,18 @@ SECONDS = 20.0
 SONG = wav_bytes(np.concatenate([sine(100.0, SECONDS / 2), sine(5000.0, SECONDS / 2)]), subtype="PCM_16")
 
 
+def hand_over(place, files) -> None:
+    """Give files to the one uploader of a place, once what stood there before the last act has gone.
+
+    A page shows an uploader and the one that takes its place side by side until its run has ended.
+    """
+    from playwright.sync_api import expect
+
+    uploader = place.get_by_test_id("stFileUploaderDropzoneInput")
+    expect(uploader).to_have_count(1)
+    uploader.set_input_files(files)
+
+
 def upload(page, *files) -> None:
     change = page.get_by_text(re.compile(r"^\S.* · change$"))
     # The page may not be there yet: one of the two comes.
@@ -20,7 +32,7 @@ def upload(page, *files) -> None:
         change.click()
     page.get_by_role("tab", name="Upload").click()
     given = [{"name": f[0], "mimeType": "audio/wav", "buffer": f[1]} if isinstance(f, tuple) else str(f) for f in files]
-    page.locator('[data-testid="stFileUploaderDropzoneInput"]').set_input_files(given)
+    hand_over(page, given)
 
 
 def page_that_listens(open_page, path, is_listening: str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from listen_in_browser import hand_over
 from sounds import noise, sine, wav_bytes
 
 pytestmark = pytest.mark.browser
@@ -48,7 +49,7 @@ def test_nothing_serious_is_found_on_listen_and_explore(page) -> None:
     check(page, "before there is a sound")
     page.get_by_role("tab", name="Upload").click()
     song = {"name": "song.wav", "mimeType": "audio/wav", "buffer": SONG}
-    page.locator('[data-testid="stFileUploaderDropzoneInput"]').set_input_files(song)
+    hand_over(page, song)
     page.locator(".picture canvas").first.wait_for(timeout=60_000)
     check(page, "an answer")
     page.get_by_role("button", name="Why?").click()

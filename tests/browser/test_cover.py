@@ -6,6 +6,7 @@ import struct
 import zlib
 
 import pytest
+from listen_in_browser import hand_over
 from sounds import sine, wav_bytes
 
 pytestmark = pytest.mark.browser
@@ -39,9 +40,7 @@ def test_cover_stands_small_beside_the_answer(open_page, width: int) -> None:
     page = open_page(width, 800)
     page.get_by_role("tab", name="Upload").click()
     sound = with_cover(wav_bytes(sine(5000.0, 8.0), subtype="PCM_16"), png(200))
-    page.locator('[data-testid="stFileUploaderDropzoneInput"]').set_input_files(
-        {"name": "song.wav", "mimeType": "audio/wav", "buffer": sound}
-    )
+    hand_over(page, {"name": "song.wav", "mimeType": "audio/wav", "buffer": sound})
     cover = page.get_by_role("img", name="Cover picture of the file")
     expect(cover).to_be_visible(timeout=60_000)
     page.wait_for_function("image => image.complete && image.naturalWidth === 8", arg=cover.element_handle())

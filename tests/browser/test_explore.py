@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 import soundfile
-from listen_in_browser import wait_until_it_plays
+from listen_in_browser import hand_over, wait_until_it_plays
 from sounds import clicks, noise, sine, wav_bytes
 
 from crnn.config import FeatureConfig
@@ -68,7 +68,7 @@ def explore(without_sound):
 def upload(page, sounds: dict[str, bytes]):
     """Give sounds by name, and wait for their picture."""
     given = [{"name": name, "mimeType": "audio/wav", "buffer": data} for name, data in sounds.items()]
-    page.locator('[data-testid="stFileUploaderDropzoneInput"]').set_input_files(given)
+    hand_over(page, given)
     page.locator(".picture canvas").wait_for(timeout=60_000)
     return page
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from listen_in_browser import hand_over
 from sounds import sine, wav_bytes
 from tiny_bundle import tiny_bundle, tiny_onnx
 
@@ -101,9 +102,7 @@ def test_on_every_page_it_is_text(watch: Watch, address: str, ffmpeg: str, tmp_p
     page = watch.page
     page.goto(address)
     page.get_by_role("tab", name="Upload").click()
-    page.locator('[data-testid="stFileUploaderDropzoneInput"]').set_input_files(
-        {"name": f"{IMAGE}.mp3", "mimeType": "audio/mpeg", "buffer": tagged_song(ffmpeg, tmp_path)}
-    )
+    hand_over(page, {"name": f"{IMAGE}.mp3", "mimeType": "audio/mpeg", "buffer": tagged_song(ffmpeg, tmp_path)})
     expect(page.get_by_test_id("stMain").get_by_text("onerror=window.owned=1").first).to_be_visible()
     page.locator(".stage").wait_for()
     page.get_by_text("The same in words and numbers").click()
@@ -129,7 +128,8 @@ def test_on_every_page_it_is_text(watch: Watch, address: str, ffmpeg: str, tmp_p
     page.get_by_role("link", name="Train").click()
     for genre, hz in ((IMAGE, 60.0), (LINK, 5000.0)):
         page.get_by_label("Genre", exact=True).fill(genre)
-        page.locator('[data-testid="stFileUploaderDropzoneInput"]').set_input_files(
+        hand_over(
+            page,
             [
                 {
                     "name": f"{IMAGE}{n}.wav",
@@ -137,7 +137,7 @@ def test_on_every_page_it_is_text(watch: Watch, address: str, ffmpeg: str, tmp_p
                     "buffer": wav_bytes(sine(hz + n)),
                 }
                 for n in range(3)
-            ]
+            ],
         )
         expect(page.get_by_test_id("stFileChip")).to_have_count(3)
         page.get_by_role("button", name="Add them").click()

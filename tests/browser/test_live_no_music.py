@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from listen_in_browser import hand_over
 from sounds import sine, wav_bytes
 from tiny_bundle import tiny_bundle
 
@@ -49,7 +50,7 @@ def test_a_file_that_is_no_music_has_neither_bars_nor_timeline(page) -> None:
 
     page.get_by_role("tab", name="Upload").click()
     given = {"name": "hum.wav", "mimeType": "audio/wav", "buffer": wav_bytes(sine(100.0, 6.0), subtype="PCM_16")}
-    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files([given])
+    hand_over(page, [given])
     expect(page.locator('[data-testid="stMain"] h3')).to_have_text("That doesn't sound like music.")
     expect(page.locator(".picture canvas").first).to_be_visible()
     # The spectrogram alone.

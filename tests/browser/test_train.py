@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from listen_in_browser import hand_over
 from sounds import noise, sine, wav_bytes
 from tiny_bundle import tiny_bundle
 from training_runs import small_data_set
@@ -71,7 +72,7 @@ def give_clips(page, clips) -> None:
         {"name": f"{number}.wav", "mimeType": "audio/wav", "buffer": wav_bytes(clip, subtype="PCM_16")}
         for number, clip in enumerate(clips)
     ]
-    page.locator('[data-testid="stFileUploaderDropzoneInput"]').set_input_files(given)
+    hand_over(page, given)
 
 
 def test_the_whole_way_from_data_to_an_answer(chromium, workshop, tmp_path) -> None:
@@ -142,7 +143,7 @@ def save_and_use(page, song: Path) -> None:
     press(page, "Use it on Listen")
     expect(page.get_by_text("This model knows 3 genres: hiss, hum, sweep.")).to_be_visible()
     page.get_by_role("tab", name="Upload").click()
-    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(str(song))
+    hand_over(page, str(song))
     expect(page.locator('[data-testid="stMain"] h3')).to_be_visible(timeout=60_000)
 
 
