@@ -1,12 +1,16 @@
 """Each number of a card is the one that its words name: all are different here, and each is found in its place."""
 
 import re
+from pathlib import Path
 
+import pytest
 from tiny_bundle import tiny_bundle
 
-from crnn.bundles.bundle import Calibration, Rejection
+from crnn.bundles.bundle import Calibration, Rejection, load_bundle
+from crnn.bundles.library import BUNDLED_MODELS
 from crnn.bundles.model_card import model_card
 
+MODELS = Path(__file__).resolve().parents[2] / "models"
 SCORES = {
     "level": "track",
     "n_tracks": 197,
@@ -54,3 +58,9 @@ def test_every_figure_stands_beside_its_name(tmp_path):
         assert any(re.fullmatch(pattern, found) for found in card.splitlines()), line
     calibration = card.split("## Calibration\n\n")[1].split("\n")[0]
     assert re.findall(r"[\d.]+\d", calibration)[:5] == ["1.25", "0.43", "0.321", "90", "0.58"]
+
+
+@pytest.mark.parametrize("name", BUNDLED_MODELS)
+def test_the_card_that_a_bundled_model_comes_with_is_the_one_that_is_written_today(name):
+    bundle = load_bundle(MODELS / name)
+    assert (MODELS / name / "README.md").read_text(encoding="utf-8") == model_card(bundle)
