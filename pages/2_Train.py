@@ -7,7 +7,7 @@ import streamlit as st
 from crnn.errors import CrnnError
 from ui.shared import chrome, state, visitor
 from ui.shared.words import plain
-from ui.train import augmentation, check, clips, data, options, teach, visit
+from ui.train import augmentation, check, clips, data, options, start, teach, visit
 from ui.train import report as training_report
 from ui.train import run as training_run
 from ui.train.given import draw_given
@@ -16,9 +16,10 @@ from ui.train.kept import draw_kept
 chrome.page_setup("Train")
 st.title("Train", anchor=False)
 models, _ = state.find_models()
+everything = start.Starts(models)
 if not visitor.owner().may("train"):
     if teach.choose_way() == teach.HEARS:
-        augmentation.draw_variations(options.features_of_choice(models), options.start_of_choice(models))
+        augmentation.draw_variations(options.features_of_choice(everything), options.start_of_choice(everything))
     else:
         visit.draw_lesson()
     st.stop()
@@ -40,7 +41,7 @@ if run is not None:
 
 way = teach.choose_way()
 if way == teach.HEARS:
-    augmentation.draw_variations(options.features_of_choice(models), options.start_of_choice(models))
+    augmentation.draw_variations(options.features_of_choice(everything), options.start_of_choice(everything))
     st.stop()
 if way == teach.CLIPS:
     teach.draw_lesson()
@@ -57,12 +58,13 @@ if not sources:
     st.stop()
 try:
     found = check.look_over(sources)
+    starts = start.starts_for(found.collection, models)
 except CrnnError as err:
     st.error(plain(str(err)))
     draw_kept(sources)
     st.stop()
-config = options.features_of_choice(models)
+config = options.features_of_choice(starts)
 found = check.draw_check(found, config)
-options.draw_options(found, sources, models, config)
+options.draw_options(found, sources, starts, config)
 training_run.draw_earlier()
 draw_kept(sources)

@@ -71,7 +71,7 @@ class Answerer:
         try:
             classifier = self.classifier()
             archive, config = read_archive(path), classifier.config
-            check_front_end(archive, config, path.name)
+            check_front_end(archive.made_with, config, path.name)
         except CrnnError as err:
             yield error_row(written_name(path), type(err).__name__, str(err))
             return

@@ -135,7 +135,7 @@ def _answerer(classifier: Classifier, dataset: Dataset) -> Callable[[Track], Pre
 
     if dataset.kind == "archive" and dataset.source is not None:
         archive, config = read_archive(dataset.source), classifier.config
-        check_front_end(archive, config, dataset.source.name)
+        check_front_end(archive.made_with, config, dataset.source.name)
         return lambda track: classifier.classify_log_mel(to_db(archive.log_mel[track.index or 0], config))
     sample_rate = classifier.config.sample_rate
 

@@ -287,7 +287,7 @@ def _start_for(datasets: list[str]) -> str | None:
         try:
             config = FeatureConfig() if start is None else find_bundle(start).feature_config
             for name, archive in archives:
-                check_front_end(archive, config, name)
+                check_front_end(archive.made_with, config, name)
         except CrnnError as err:
             reason = reason or str(err)
             continue

@@ -143,7 +143,7 @@ def load_log_mel(
         cache = FeatureCache(folder, config)
         return cache.load(chosen, n_jobs=n_jobs, on_progress=on_progress, should_stop=should_stop)
     data = archive.read_archive(found.source)
-    front_ends.check_front_end(data, config, found.source.name)
+    front_ends.check_front_end(data.made_with, config, found.source.name)
     rows = [track.index for track in chosen]
     if any(row is None or row >= len(data.log_mel) for row in rows):
         raise DatasetError(f"“{found.source.name}” changed since it was scanned. Scan it again.")

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crnn.audio.clip import declared_seconds
-from crnn.config import FeatureConfig
 from crnn.data import demo
 from crnn.data.collection import Collection, select_tracks
 from crnn.data.scan import (
@@ -169,7 +168,7 @@ def _archive_seconds(collection: Collection) -> dict[int, list[float]]:
     for number, dataset in enumerate(collection.datasets):
         if dataset.kind == "archive" and dataset.source is not None:
             stored = read_archive(dataset.source)
-            rate = (stored.feature_config or FeatureConfig()).frame_rate_hz
+            rate = stored.made_with.frame_rate_hz
             lengths[number] = [len(log_mel) / rate for log_mel in stored.log_mel]
     return lengths
 

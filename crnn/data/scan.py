@@ -145,7 +145,7 @@ def _scan_archive(path: Path) -> Dataset:
         )
         for i in range(len(data.track_ids))
     )
-    return _finished(Dataset(normalised(path.stem), tracks, "archive", path), [])
+    return _finished(Dataset(normalised(path.stem), tracks, "archive", path, made_with=data.made_with), [])
 
 
 def _scan_folder(folder: Path, name: str) -> Dataset:

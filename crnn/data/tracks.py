@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from crnn.config import FeatureConfig
 from crnn.errors import EmptyGenreError, TooFewTracksError
 from crnn.text import listed
 
@@ -75,6 +76,7 @@ class Dataset:
     source: file or folder that was scanned; None for the demo.
     notes: facts that a musician should know, as sentences.
     faults: all faults at once.
+    made_with: the features that an archive holds; None where there is sound to make them of.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Dataset:
     source: Path | None
     notes: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
+    made_with: FeatureConfig | None = None
 
     @property
     def genres(self) -> tuple[str, ...]:

@@ -73,6 +73,11 @@ class LogMelArchive:
         """Mel bands of every track."""
         return int(self.log_mel[0].shape[1])
 
+    @property
+    def made_with(self) -> FeatureConfig:
+        """What the frames were made with, as far as the archive says."""
+        return dataclasses.replace(self.feature_config or FeatureConfig(), n_mels=self.n_mels)
+
 
 def to_db(values: UInt8Array, config: FeatureConfig | None = None) -> FloatArray:
     """dB, float32, of an archive's cells.
@@ -252,6 +257,10 @@ def _check_archive(archive: LogMelArchive) -> None:
     if nameless or not all(archive.track_ids):
         raise DatasetError(f"The log-mel archive holds tracks without id or genre: {', '.join(nameless[:10])}.")
     n_mels = archive.n_mels
+    try:
+        _ = archive.made_with
+    except ValueError as err:
+        raise DatasetError(f"The log-mel archive holds what no model reads: {err}") from err
     for track_id, frames in zip(archive.track_ids, archive.log_mel, strict=True):
         if frames.dtype != np.uint8 or frames.ndim != 2 or not len(frames) or frames.shape[1] != n_mels:
             raise DatasetError(

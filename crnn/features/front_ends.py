@@ -6,22 +6,20 @@ from typing import Any
 
 from crnn.config import TAGGER_MEL, FeatureConfig
 from crnn.errors import DatasetError
-from crnn.features.archive import LogMelArchive
 
 
-def check_front_end(archive: LogMelArchive, config: FeatureConfig, name: str) -> None:
+def check_front_end(made_with: FeatureConfig, config: FeatureConfig, name: str) -> None:
     """That a model of these features can read an archive.
 
     Args:
-        archive: From `read_archive`.
+        made_with: What the archive was made with.
         config: The model's features.
         name: What the archive is called in the message.
 
     Raises:
         DatasetError: It cannot.
     """
-    made_with = archive.feature_config or FeatureConfig()
-    if archive.n_mels != config.n_mels or transform_of(made_with) != transform_of(config):
+    if transform_of(made_with) != transform_of(config):
         raise DatasetError(
             f"“{name}” holds {_in_words(made_with)}, the model reads {_in_words(config)}. Make it again from the "
             "sounds with: python -m crnn features --model NAME (from scratch: --model scratch), or choose "

@@ -28,12 +28,13 @@ def test_listening_to_all_tracks_leaves_nothing_for_others(tmp_path: Path, monke
         from crnn.owner import person
         from ui.shared import state, visitor
         from ui.train import audio_check, check, options
+        from ui.train.start import Starts
 
         # Signed in, without a provider.
         visitor.owner = lambda: person("https://id.example", "ann")
         found = check.look_over((folder,))
         models, _ = state.find_models()
-        audio_check.draw_listening(found, options.features_of_choice(models))
+        audio_check.draw_listening(found, options.features_of_choice(Starts(models)))
 
     from ui.shared import visitor
 

@@ -14,10 +14,10 @@ def _script() -> None:
     import streamlit as st
 
     from ui.shared import state
-    from ui.train.start import choose_start_of_network
+    from ui.train.start import Starts, choose_start_of_network
 
     models, _ = state.find_models()
-    st.text(choose_start_of_network([model for model in models if model.bundle.is_trainable]))
+    st.text(choose_start_of_network(Starts(models)))
 
 
 def test_a_network_starts_from_the_bundled_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from ui.shared import visitor
 from ui.shared.state import Model
 from ui.shared.words import duration, plain
 from ui.train import run
-from ui.train.start import DEFAULT_MODEL, SCRATCH, choose_start_of_head, choose_start_of_network
+from ui.train.start import DEFAULT_MODEL, SCRATCH, Starts, choose_start_of_head, choose_start_of_network
 from ui.train.variation import draw_variation
 
 # Which preset is offered first, where the way here says it.
@@ -45,27 +45,26 @@ _MOST_FIELDS = 40
 _FIELDS_IN_A_ROW = 3
 
 
-def start_of_choice(models: list[Model]) -> str:
+def start_of_choice(starts: Starts) -> str:
     """The name of what training starts from, as it was chosen last, or `SCRATCH`; the first choice before.
 
     Args:
-        models: What training may start from.
+        starts: What training may start from.
     """
     chosen = st.session_state.get("train.preset")
     # The widgets forget when they are not drawn.
     key = _START if chosen is None else "train.head.init" if chosen == INSTANT else "train.init"
     named = str(st.session_state.get(key) or DEFAULT_MODEL)
-    names = [model.bundle.name for model in models]
-    return named if named in {SCRATCH, *names} else [*names, SCRATCH][0]
+    return named if named in starts.names else starts.names[0]
 
 
-def features_of_choice(models: list[Model]) -> FeatureConfig:
+def features_of_choice(starts: Starts) -> FeatureConfig:
     """The features of what training starts from, as it was chosen last; those of the first choice before.
 
     Args:
-        models: What training may start from.
+        starts: What training may start from.
     """
-    return _features_of(start_of_choice(models), models)
+    return _features_of(start_of_choice(starts), starts.models)
 
 
 def _features_of(start: str, models: list[Model]) -> FeatureConfig:
@@ -74,22 +73,21 @@ def _features_of(start: str, models: list[Model]) -> FeatureConfig:
 
 
 @st.fragment
-def draw_options(found: Check, sources: tuple[str, ...], models: list[Model], config: FeatureConfig) -> None:
+def draw_options(found: Check, sources: tuple[str, ...], starts: Starts, config: FeatureConfig) -> None:
     """Draw the options and what they will come to, and start the training; a fragment, as each change tells anew.
 
     Args:
         found: What is to be learnt from.
         sources: The data sets, as orders name them.
-        models: What training may start from.
+        starts: What training may start from.
         config: The features that the page above this was drawn for.
     """
-    if features_of_choice(models) != config:
+    if features_of_choice(starts) != config:
         # Another start was chosen here: what was listened to, and what is drawn of tracks, is for the one before.
         st.rerun()
-    bodies = [model for model in models if model.bundle.is_trainable]
-    name = _choose_preset(found, models)
+    name = _choose_preset(found, starts)
     with st.container(border=True):
-        chosen = _choose_head(models, found) if name == INSTANT else _choose_network(name, bodies, found)
+        chosen = _choose_head(starts, found) if name == INSTANT else _choose_network(name, starts, found)
         st.session_state[_START] = chosen.init or SCRATCH
         # A genre that is left out or merged is in nobody's way.
         renamed, sentences, obstacle = _as_renamed(found.collection, chosen)
@@ -109,9 +107,13 @@ def draw_options(found: Check, sources: tuple[str, ...], models: list[Model], co
         run.attempt(lambda: runs.start_run(order, owner=visitor.owner()))
 
 
-def _choose_preset(found: Check, models: list[Model]) -> str:
-    names = [name for name in PRESETS if models or name != INSTANT]
-    default = st.session_state.get(WISH) or (INSTANT if models and _is_small(found) else "quick")
+def _choose_preset(found: Check, starts: Starts) -> str:
+    has_network = bool(starts.bodies) or starts.is_scratch
+    names = [name for name in PRESETS if (starts.models if name == INSTANT else has_network)]
+    wish = st.session_state.get(WISH) or (INSTANT if _is_small(found) else "quick")
+    default = wish if wish in names else names[0]
+    if st.session_state.get("train.preset") not in names:
+        st.session_state.pop("train.preset", None)
     name = st.segmented_control("Preset", names, default=default, format_func=str.capitalize, key="train.preset")
     words = PRESETS[name or default]
     st.caption(f"{words[0].upper()}{words[1:]}.")
@@ -122,18 +124,18 @@ def _is_small(found: Check) -> bool:
     return min((facts.n_tracks for facts in found.genres), default=0) < _FEW_TRACKS
 
 
-def _choose_head(models: list[Model], found: Check) -> TrainingOrder:
+def _choose_head(starts: Starts, found: Check) -> TrainingOrder:
     """An order for a fitted head."""
-    init = choose_start_of_head(models)
+    init = choose_start_of_head(starts)
     with st.expander("More options", key="train.more"):
         split = _choose_split_way([split for split in found.splits if split in DEALT])
         genres = _choose_genres(found)
     return TrainingOrder((), Path("model"), preset("quick"), init=init, split=split, method="head", genres=genres)
 
 
-def _choose_network(name: str, bodies: list[Model], found: Check) -> TrainingOrder:
+def _choose_network(name: str, starts: Starts, found: Check) -> TrainingOrder:
     """An order for a network that is trained."""
-    init = choose_start_of_network(bodies)
+    init = choose_start_of_network(starts)
     # Its values are what the fields show: what is chosen there is what is used.
     base = preset(name, is_transfer=init is not None)
     epochs = st.number_input(
@@ -147,7 +149,7 @@ def _choose_network(name: str, bodies: list[Model], found: Check) -> TrainingOrd
     with st.expander("More options", key="train.more"):
         split, n_folds = _choose_split(found)
         settings = _more_options(base, name, int(epochs), is_scratch=init is None, is_watched=not n_folds)
-        draw_variation(found.collection, settings.augment, _features_of(init or SCRATCH, bodies))
+        draw_variation(found.collection, settings.augment, _features_of(init or SCRATCH, starts.models))
         genres = _choose_genres(found)
     if init is None:
         size = next(size for size, known in _SIZES.items() if preset(known).model == settings.model)
