@@ -69,14 +69,9 @@ class LogMelArchive:
     feature_config: FeatureConfig | None = None
 
     @property
-    def n_mels(self) -> int:
-        """Mel bands of every track."""
-        return int(self.log_mel[0].shape[1])
-
-    @property
     def made_with(self) -> FeatureConfig:
         """What the frames were made with, as far as the archive says."""
-        return dataclasses.replace(self.feature_config or FeatureConfig(), n_mels=self.n_mels)
+        return dataclasses.replace(self.feature_config or FeatureConfig(), n_mels=self.log_mel[0].shape[1])
 
 
 def to_db(values: UInt8Array, config: FeatureConfig | None = None) -> FloatArray:
@@ -236,7 +231,7 @@ def _write_members(file: IO[bytes], archive: LogMelArchive) -> None:
                 np.lib.format.write_array(member, values, allow_pickle=False)
         # Track by track, so that the archive never lies in memory twice.
         with zip_file.open("frames.npy", "w", force_zip64=True) as member:
-            header = {"descr": "|u1", "fortran_order": False, "shape": (sum(lengths), archive.n_mels)}
+            header = {"descr": "|u1", "fortran_order": False, "shape": (sum(lengths), archive.log_mel[0].shape[1])}
             np.lib.format.write_array_header_1_0(member, header)
             for frames in archive.log_mel:
                 member.write(np.ascontiguousarray(frames).tobytes())
@@ -256,11 +251,7 @@ def _check_archive(archive: LogMelArchive) -> None:
     nameless = [i for i, genre in zip(archive.track_ids, archive.genres, strict=True) if not genre.strip()]
     if nameless or not all(archive.track_ids):
         raise DatasetError(f"The log-mel archive holds tracks without id or genre: {', '.join(nameless[:10])}.")
-    n_mels = archive.n_mels
-    try:
-        _ = archive.made_with
-    except ValueError as err:
-        raise DatasetError(f"The log-mel archive holds what no model reads: {err}") from err
+    n_mels = archive.log_mel[0].shape[1]
     for track_id, frames in zip(archive.track_ids, archive.log_mel, strict=True):
         if frames.dtype != np.uint8 or frames.ndim != 2 or not len(frames) or frames.shape[1] != n_mels:
             raise DatasetError(
