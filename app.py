@@ -18,10 +18,12 @@ if model is None:
     st.info(chrome.NO_MODEL)
     st.stop()
 
-if state.sounds():
-    page.draw_answer(state.sounds(), model)
-elif not live.is_open():
-    st.markdown(chrome.welcome(model.bundle.genres))
-    answer_cache.warm_up(model)
-    opening.draw_opening(model)
+# The answer that grows is the one to read; that of the sound before comes back where nothing is heard.
+if not live.is_open():
+    if state.sounds():
+        page.draw_answer(state.sounds(), model)
+    else:
+        st.markdown(chrome.welcome(model.bundle.genres))
+        answer_cache.warm_up(model)
+        opening.draw_opening(model)
 heard.draw_heard(model)

@@ -46,11 +46,11 @@ def first_paint(folder: Path, repeats: int) -> dict[str, Cost]:
     """Seconds from starting the server to the first words of Listen, and of an app of one line."""
     scripts = {"listen": (ROOT / "app.py", '[role="tab"]'), "one line": (_script(folder, ONE_LINE), "text=Ready")}
     costs: dict[str, list[Cost]] = {name: [] for name in scripts}
-    with _chromium() as browser:
+    with chromium() as browser:
         for round_number in range(repeats + 1):
             for name, (script, sign) in scripts.items():
                 began = time.perf_counter()
-                with _server(script) as (address, process):
+                with server(script) as (address, process):
                     page = browser.new_page()
                     page.goto(address)
                     page.locator(sign).first.wait_for(timeout=_PATIENCE_SECONDS * 1000)
@@ -69,8 +69,8 @@ def upload(folder: Path, sound: Path, repeats: int) -> dict[str, Cost]:
     """
     scripts = {"listen": (ROOT / "app.py", _VERDICT), "player": (_script(folder, PLAYER), "audio")}
     costs: dict[str, list[Cost]] = {name: [] for name in scripts}
-    with _chromium() as browser, contextlib.ExitStack() as stack:
-        addresses = {name: stack.enter_context(_server(script)) for name, (script, _) in scripts.items()}
+    with chromium() as browser, contextlib.ExitStack() as stack:
+        addresses = {name: stack.enter_context(server(script)) for name, (script, _) in scripts.items()}
         content = sound.read_bytes()
         for round_number in range(repeats + 1):
             for name, (_, sign) in scripts.items():
@@ -104,7 +104,7 @@ def live(microphone: Path, *, seconds: float) -> dict[str, float]:
         seconds: How long it listens.
     """
     heard = [f"--use-file-for-fake-audio-capture={microphone}", "--use-fake-device-for-media-stream"]
-    with _chromium(*heard, "--use-fake-ui-for-media-stream") as browser, _server(ROOT / "app.py") as (address, process):
+    with chromium(*heard, "--use-fake-ui-for-media-stream") as browser, server(ROOT / "app.py") as (address, process):
         page = browser.new_context(permissions=["microphone"]).new_page()
         page.goto(address)
         page.locator(".live .go").wait_for(timeout=_PATIENCE_SECONDS * 1000)
@@ -138,7 +138,7 @@ def second_minute(sound: Path) -> dict[str, float]:
     Args:
         sound: A file of music, of two minutes or more.
     """
-    with _chromium() as browser, _server(ROOT / "app.py") as (address, process):
+    with chromium() as browser, server(ROOT / "app.py") as (address, process):
         page = browser.new_page()
         received: list[tuple[float, int]] = []
 
@@ -203,7 +203,8 @@ def _script(folder: Path, source: str) -> Path:
 
 
 @contextlib.contextmanager
-def _server(script: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def server(script: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Address and process of a Streamlit app, on a port of its own."""
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         port = probe.getsockname()[1]
@@ -252,7 +253,8 @@ def _cpu_seconds(pid: int) -> float:
 
 
 @contextlib.contextmanager
-def _chromium(*arguments: str) -> Iterator[Any]:
+def chromium(*arguments: str) -> Iterator[Any]:
+    """The system's Chromium, driven by Playwright, with options more."""
     from playwright.sync_api import sync_playwright
 
     program = next(filter(None, map(shutil.which, _BROWSERS)), None)

@@ -314,3 +314,13 @@ def test_nothing_lies_over_the_legend_of_the_map_where_no_finger_hovers(chromium
     expect(legend).to_be_visible()
     expect(page.locator(".modebar-btn")).to_have_count(0)
     context.close()
+
+
+def test_long_name_in_the_list_leaves_its_cross_beside_it(page) -> None:
+    upload(page, (f"{'W' * 60}.wav", SONG))
+    row = page.locator('[class*="st-key-heard-row-"]').first
+    name, cross = (box_of(row.get_by_role("button").nth(number)) for number in (0, 1))
+    assert cross["y"] == pytest.approx(name["y"], abs=6)
+    assert name["x"] + name["width"] <= cross["x"]
+    sidebar = box_of(page.get_by_test_id("stSidebar"))
+    assert cross["x"] + cross["width"] <= sidebar["x"] + sidebar["width"]

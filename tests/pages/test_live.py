@@ -82,6 +82,23 @@ def test_answer_grows_and_the_end_is_a_recording_like_any_other(app: AppTest) ->
     assert (subheaders(app), bars(app)) == ([sentence], by_ear)
 
 
+def test_the_answer_before_makes_room_and_comes_back_where_nothing_was_heard(app: AppTest) -> None:
+    bass = wav_bytes(sine(100.0, 4.0), subtype="PCM_16")
+    app.file_uploader[0].set_value([("bass.wav", bass, "audio/wav")]).run()
+    (before,) = subheaders(app)
+    assert before.startswith("Sounds like bass.")
+    send(app, 0, 0, 1)
+    send(app, 0, 0.5, 2)
+    assert subheaders(app) == [], "two answers stand below each other"
+    assert send(app, 0.5, 0.6, 3, isLast=True)["is_over"]
+    assert subheaders(app) == [before]
+    send(app, 0, 4, 1, listening="two")
+    assert subheaders(app) == []
+    send(app, 4, 5, 2, listening="two", isLast=True)
+    (after,) = subheaders(app)
+    assert after.startswith("Sounds like treble.")
+
+
 def test_what_comes_twice_counts_once_and_what_is_missing_ends_it(app: AppTest) -> None:
     send(app, 0, 2, 1)
     assert send(app, 1, 4, 2)["n_heard"] == 4 * RATE

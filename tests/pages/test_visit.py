@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,12 @@ def test_visit_lists_what_was_heard_and_brings_it_back(app: AppTest) -> None:
     assert next(button.label for button in app.sidebar.button) == "low.wav"
     app.button(key="heard.clear").click().run()
     assert "Let music play to the microphone" in read(app)
+
+
+def test_what_could_not_be_read_is_told_in_the_list(app: AppTest) -> None:
+    upload(app, ("letter.mp3", b"This is a letter. " * 100))
+    (told,) = [caption.value for caption in app.sidebar.caption if "·" in caption.value]
+    assert re.fullmatch(r"not read · \d\d:\d\d", told)
 
 
 def test_ways_to_give_show_the_sound_on_show_or_nothing(app: AppTest) -> None:

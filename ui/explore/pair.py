@@ -112,7 +112,7 @@ def _pictures(
     difference = panel(
         zoom.difference(*levels),
         title="Difference",
-        about=f"Orange where {titles[0]} is louder, blue where {titles[1]} is, each below its own loudest cell.",
+        about="Orange where A is louder, blue where B is, each below its own loudest cell.",
         stops=(AGAINST_COLOR, "#202020", FOR_COLOR),
     )
     return (*mels, difference | {"peaks": False}), tuple(grid.values.max(axis=1) for grid in levels)

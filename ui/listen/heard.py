@@ -40,9 +40,9 @@ def _draw(number: int, each: Heard, model: Model | None) -> None:
     name = plain(each.sound.name or "recording")
     # The answer belongs to the name above it, not to the next.
     with st.container(gap=None):
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"heard.row.{number}"):
             st.button(
-                name if len(name) <= 20 else f"{name[:19]}…",
+                name,
                 help=f"Bring back {name}. {_words(each, model)}",
                 on_click=state.bring_back,
                 args=(each.sound,),
@@ -65,7 +65,8 @@ def _words(each: Heard, model: Model | None) -> str:
     found = answer_cache.known(each.sound, model) if model else None
     time = datetime.fromtimestamp(each.given_at, _zone()).strftime("%H:%M")
     if found is None:
-        return time
+        is_refused = model is not None and answer_cache.is_answered(each.sound, model)
+        return f"not read · {time}" if is_refused else time
     words = output.short_verdict(found)
     if words == found.genre:
         words = f"{words}, {text.confidence(found.confidence)}"

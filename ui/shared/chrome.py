@@ -23,6 +23,7 @@ _PAGE = "genrescope.page"
 # Streamlit leaves six rems above every page, where nothing is unless the sidebar is closed and its button lies there;
 # it writes a chosen segment or tab, code in small print and the axes of charts in colours that are hard to read, lets
 # a wide table scroll the whole page, and tells beside each uploader again what the page says below it.
+# A name in the list of what was heard is cut where its × needs the room, whatever letters it has.
 # Its own CSV of a table hands names of files to spreadsheets as they are, formulas too; ours are `csv_line`'s.
 _SPACING = """<style>
 [data-testid="stMainBlockContainer"] { padding-top: 2.25rem; padding-bottom: 5rem; }
@@ -35,6 +36,12 @@ _SPACING = """<style>
   fill: light-dark(#57544E, #BDB9B1) !important;
 }
 [data-testid="stFileUploaderDropzoneInstructions"] { display: none; }
+[class*="st-key-heard-row-"] { flex-wrap: nowrap; }
+[class*="st-key-heard-row-"] > :first-child { flex: 0 1 auto; min-width: 0; }
+[class*="st-key-heard-row-"] > :nth-child(2) { flex: 1 1 0; width: 0; min-width: 0; }
+[class*="st-key-heard-row-"] > :last-child { flex: none; }
+[class*="st-key-heard-row-"] > :first-child :is(div, button, p, span) { min-width: 0; max-width: 100%; }
+[class*="st-key-heard-row-"] > :first-child p { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 [data-testid="stMainBlockContainer"] h1 { font-size: 1.75rem; padding: 0 0 0.5rem; }
 [data-testid="stMainBlockContainer"] h2 { font-size: 1.5rem; }
 [data-testid="stExpander"] h3 { font-size: 1.1rem; }
