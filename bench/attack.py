@@ -78,7 +78,7 @@ def refused(act: Callable[[], object]) -> str:
     raise BrokenError("nothing refused it")
 
 
-def hold(fact: bool, words: str) -> None:
+def _hold(fact: bool, words: str) -> None:
     """Say that an act came through unless `fact`."""
     if not fact:
         raise BrokenError(words)
@@ -98,7 +98,7 @@ def host(folder: Path) -> Iterator[Bundle]:
                 os.environ[name] = value
 
 
-def with_network(folder: Path, network: bytes, name: str = "aaa") -> Bundle:
+def _with_network(folder: Path, network: bytes, name: str = "aaa") -> Bundle:
     """A bundle like the hand-made one, with another network."""
     tiny = tiny_bundle(folder / f"{name}-source")
 
@@ -115,14 +115,14 @@ def change_the_hosts_model(folder: Path) -> str:
         for who in (STRANGER, ANN):
             refused(partial(library.delete, bundle.path, owner=who))
             words = refused(partial(library.rename, bundle, "mine", owner=who))
-        hold(load_bundle(bundle.path) == bundle, "it was changed")
+        _hold(load_bundle(bundle.path) == bundle, "it was changed")
     return words
 
 
 def pass_for_the_hosts_model(folder: Path) -> str:
     """Import a constant network and give it the host's model's name, or one that looks like it."""
     with host(folder):
-        packed = library.pack(with_network(folder, hostile_networks.constant_network()))
+        packed = library.pack(_with_network(folder, hostile_networks.constant_network()))
         for name in (library.DEFAULT_MODEL, "TEN-GENRES", "ten_genres", "ten.genres"):
             words = refused(partial(library.import_zip, packed, name, owner=ANN))
         mine = library.import_zip(packed, "mine", owner=ANN)
@@ -133,19 +133,19 @@ def pass_for_the_hosts_model(folder: Path) -> str:
 def become_everybodys_default(folder: Path) -> str:
     """Import a model whose name sorts first; show it to all; copy it first."""
     with host(folder):
-        mine = library.import_zip(library.pack(with_network(folder, hostile_networks.constant_network())), owner=ANN)
+        mine = library.import_zip(library.pack(_with_network(folder, hostile_networks.constant_network())), owner=ANN)
         refused(lambda: shelves.show(mine, owner=ANN, to_all=True))
         copy = library.save_copy(mine, "bbb", owner=ANN)
         words = refused(lambda: shelves.show(copy, owner=ANN, to_all=True))
-        hold([s.folder.name for s in shelves.visible(BEN)] == [library.DEFAULT_MODEL], "others see it")
-        hold(library.default_model() == library.DEFAULT_MODEL, "it is the default")
+        _hold([s.folder.name for s in shelves.visible(BEN)] == [library.DEFAULT_MODEL], "others see it")
+        _hold(library.default_model() == library.DEFAULT_MODEL, "it is the default")
     return words
 
 
 def import_as_a_stranger(folder: Path) -> str:
     """Import a model where nobody signs in."""
     with host(folder):
-        packed = library.pack(with_network(folder, hostile_networks.constant_network()))
+        packed = library.pack(_with_network(folder, hostile_networks.constant_network()))
         return refused(lambda: library.import_zip(packed, owner=STRANGER))
 
 
@@ -154,14 +154,14 @@ def bomb_the_trial(folder: Path) -> str:
     told: list[str] = []
     with host(folder):
         for network in (hostile_networks.many_nodes(8_000_000), hostile_networks.huge_constant(2**30)):
-            packed = library.pack(with_network(folder / str(len(told)), network))
-            hold(len(packed) < 200_000, f"the zip has {len(packed)} bytes, and should be small")
-            peak = attacking.peak_of(partial(note_refusal, told, packed))
-            hold(peak < MAX_CHILD_BYTES, f"the child took {peak / 2**30:.1f} GiB")
+            packed = library.pack(_with_network(folder / str(len(told)), network))
+            _hold(len(packed) < 200_000, f"the zip has {len(packed)} bytes, and should be small")
+            peak = attacking.peak_of(partial(_note_refusal, told, packed))
+            _hold(peak < MAX_CHILD_BYTES, f"the child took {peak / 2**30:.1f} GiB")
     return f"{told[-1]} Peak of the child under {MAX_CHILD_BYTES / 2**30:.1f} GiB."
 
 
-def note_refusal(told: list[str], packed: bytes) -> None:
+def _note_refusal(told: list[str], packed: bytes) -> None:
     """Add the sentence that refuses a zip of Ann's."""
     told.append(refused(partial(library.import_zip, packed, owner=ANN)))
 
@@ -170,15 +170,15 @@ def misbehave_after_the_trial(folder: Path) -> str:
     """A network that takes 4 GB, and one that never ends, once a rare input comes that no trial has."""
     with host(folder):
         for number, network in enumerate((hostile_networks.greedy_on_silence(), hostile_networks.endless_on_silence())):
-            bundle = with_network(folder / str(number), network)
+            bundle = _with_network(folder / str(number), network)
             mine = library.import_zip(library.pack(bundle), f"mine{number}", owner=ANN)
             classifier = Classifier(mine, opened=partial(RemoteSession, mine, answer_seconds=15.0))
             rare = np.full((1, FeatureConfig().n_frames, FeatureConfig().n_mels), hostile_networks.RARE_DB, np.float32)
-            hold(bool(np.isfinite(classifier.run(rare + 20.0)[0]).all()), "it does not even serve")
+            _hold(bool(np.isfinite(classifier.run(rare + 20.0)[0]).all()), "it does not even serve")
             began, before = time.monotonic(), attacking.resident_bytes(os.getpid())
             words = refused(partial(classifier.run, rare))
-            hold(time.monotonic() - began < 60.0, "it held its visitor for a minute")
-            hold(attacking.resident_bytes(os.getpid()) - before < 200 * 2**20, "the server's own memory grew")
+            _hold(time.monotonic() - began < 60.0, "it held its visitor for a minute")
+            _hold(attacking.resident_bytes(os.getpid()) - before < 200 * 2**20, "the server's own memory grew")
     return words
 
 
@@ -190,20 +190,20 @@ def take_anothers_things(folder: Path) -> str:
         upload = user_clips.keep_upload("mine.zip", b"PK", owner=ANN)
         run = runs.Run(runs.runs_dir(ANN) / "20261126-101500")
         run.folder.mkdir(parents=True)
-        hold(user_clips.n_clips(user_clips.corrections_dir(BEN)) == {}, "he sees her corrections")
-        hold(user_clips.uploads(BEN) == [], "he sees her uploads")
-        hold(runs.list_runs(BEN) == [], "he sees her runs")
+        _hold(user_clips.n_clips(user_clips.corrections_dir(BEN)) == {}, "he sees her corrections")
+        _hold(user_clips.uploads(BEN) == [], "he sees her uploads")
+        _hold(runs.list_runs(BEN) == [], "he sees her runs")
         refused(lambda: user_clips.add_clip(clips, "rock", "a.wav", SONG, owner=BEN))
         refused(lambda: deletion.delete_run(run, owner=BEN))
-        refused(lambda: quota.checked(order(str(clips)), BEN))
+        refused(lambda: quota.checked(_order(str(clips)), BEN))
         link = user_clips.own_dir(BEN)
         link.parent.mkdir(parents=True)
         link.symlink_to(clips)
-        refused(lambda: quota.checked(order(str(link)), BEN))
-        return refused(lambda: quota.checked(order(str(upload)), BEN))
+        refused(lambda: quota.checked(_order(str(link)), BEN))
+        return refused(lambda: quota.checked(_order(str(upload)), BEN))
 
 
-def order(source: str, *, epochs: int = 5, folds: int = 0, init: str | None = None) -> TrainingOrder:
+def _order(source: str, *, epochs: int = 5, folds: int = 0, init: str | None = None) -> TrainingOrder:
     """A training of a data set."""
     settings = preset("quick")
     settings = dataclasses.replace(settings, train=dataclasses.replace(settings.train, epochs=epochs))
@@ -213,10 +213,10 @@ def order(source: str, *, epochs: int = 5, folds: int = 0, init: str | None = No
 def order_too_much(folder: Path) -> str:
     """10 000 epochs, 10 folds, a start from a file of the server, any training as a stranger."""
     with host(folder):
-        refused(lambda: quota.checked(order("demo", folds=10), ANN))
-        refused(lambda: quota.checked(order("demo", init="/etc"), ANN))
-        refused(lambda: quota.checked(order("demo"), STRANGER))
-        return refused(lambda: quota.checked(order("demo", epochs=10_000), ANN))
+        refused(lambda: quota.checked(_order("demo", folds=10), ANN))
+        refused(lambda: quota.checked(_order("demo", init="/etc"), ANN))
+        refused(lambda: quota.checked(_order("demo"), STRANGER))
+        return refused(lambda: quota.checked(_order("demo", epochs=10_000), ANN))
 
 
 def export_at_once(folder: Path) -> str:
@@ -234,9 +234,9 @@ def teach_too_much(folder: Path) -> str:
         refused(lambda: visit_head.hear(body, SONG, "a.wav", "x", owner=ANN))
         refused(lambda: visit_head.teach((), bundle, owner=STRANGER))
         track = visit_head.hear(body, SONG, "a.wav", "x", owner=STRANGER)
-        hold(track.embedding.nbytes < 10_000, "more is held than what is learnt from")
+        _hold(track.embedding.nbytes < 10_000, "more is held than what is learnt from")
         many = tuple(dataclasses.replace(track, digest=str(n)) for n in range(STRANGER.limits.tracks))
-        hold(not list((folder / "home").rglob("*")), "something was written")
+        _hold(not list((folder / "home").rglob("*")), "something was written")
         return refused(lambda: visit_head.with_track(many, track, STRANGER))
 
 
@@ -268,7 +268,7 @@ def ask_for_internal_addresses(folder: Path) -> str:
     with host(folder):
         for url in INTERNAL:
             words = refused(partial(fetch, url, owner=ANN))
-            hold("cannot be reached" not in words, f"{url} was tried: {words}")
+            _hold("cannot be reached" not in words, f"{url} was tried: {words}")
         refused(lambda: fetch("https://example.org/a.zip", owner=STRANGER))
         return refused(lambda: fetch(INTERNAL[0], owner=ANN))
 
@@ -277,11 +277,11 @@ def be_led_to_internal_addresses(folder: Path) -> str:
     """A redirect to the server's network, and a name that is public when looked at and internal when asked."""
     with host(folder), attacking.redirecting_server("http://127.0.0.2/secret.zip") as url, attacking.one_open_address():
         words = refused(lambda: fetch(url, owner=ANN))
-    hold("own network" in words, words)
+    _hold("own network" in words, words)
     with attacking.fickle_name(("93.184.216.34", "127.0.0.1")) as asked:
         with contextlib.suppress(OSError):
             public_addresses.connect(("fickle.example", 80), timeout=0.01)
-        hold(asked == [1], f"the name was looked up {len(asked)} times")
+        _hold(asked == [1], f"the name was looked up {len(asked)} times")
     with attacking.mixed_name(("93.184.216.34", "127.0.0.1")):
         refused(lambda: public_addresses.connect(("mixed.example", 80)))
     return words
@@ -304,7 +304,7 @@ def send_hostile_zips(folder: Path) -> str:
         inner = attacking.zipped({"jazz/a.wav": bytes(50 * 2**20)})
         upload = user_clips.keep_upload("nested.zip", attacking.zipped({"jazz/b.zip": inner}), owner=ANN)
         refused(lambda: scan(upload))
-        hold(not list(folder.rglob("evil*")), "a file lies outside")
+        _hold(not list(folder.rglob("evil*")), "a file lies outside")
     return told[0]
 
 
@@ -313,7 +313,7 @@ def swell_in_memory(folder: Path) -> str:
     told = []
     with host(folder):
         for name, data in attacking.swelling_files().items():
-            hold(len(data) < 20 * 2**20, f"{name} has {len(data)} bytes, and should be small")
+            _hold(len(data) < 20 * 2**20, f"{name} has {len(data)} bytes, and should be small")
             upload = user_clips.keep_upload(name, data, owner=ANN)
             tracemalloc.start()
             try:
@@ -321,7 +321,7 @@ def swell_in_memory(folder: Path) -> str:
                 peak = tracemalloc.get_traced_memory()[1]
             finally:
                 tracemalloc.stop()
-            hold(peak < MAX_SWOLLEN_BYTES, f"{name} took {peak >> 20} MB")
+            _hold(peak < MAX_SWOLLEN_BYTES, f"{name} took {peak >> 20} MB")
     return f"{told[0]} Under {MAX_SWOLLEN_BYTES >> 20} MB."
 
 

@@ -155,7 +155,13 @@ def mixed_name(addresses: tuple[str, ...]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def served(folder: Path, mode: str = "public", **settings: str) -> Iterator[tuple[str, int]]:
-    """Host and port of the app in a mode, and its process id."""
+    """Host and port of the app in a mode, and its process id.
+
+    Args:
+        folder: Takes `models`, with a hand-made bundle, `home` and the log.
+        mode: `GENRESCOPE_MODE` of the server.
+        **settings: Further environment variables, which win over those that are set here.
+    """
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         port = probe.getsockname()[1]
@@ -186,7 +192,15 @@ def served(folder: Path, mode: str = "public", **settings: str) -> Iterator[tupl
 
 
 def hold(fact: bool, words: str) -> None:
-    """Say that an act came through unless `fact`."""
+    """Say that an act came through unless `fact`.
+
+    Args:
+        fact: What holds if the act was refused.
+        words: What came through.
+
+    Raises:
+        CameThroughError: `fact` does not hold.
+    """
     if not fact:
         raise CameThroughError(words)
 

@@ -43,7 +43,12 @@ _DETAIL_BYTES = 50_000
 
 
 def first_paint(folder: Path, repeats: int) -> dict[str, Cost]:
-    """Seconds from starting the server to the first words of Listen, and of an app of one line."""
+    """Cost from starting the server to the first words of Listen, and of an app of one line.
+
+    Args:
+        folder: Takes the script of the app of one line.
+        repeats: Rounds whose median is told, after one that is not.
+    """
     scripts = {"listen": (ROOT / "app.py", '[role="tab"]'), "one line": (_script(folder, ONE_LINE), "text=Ready")}
     costs: dict[str, list[Cost]] = {name: [] for name in scripts}
     with chromium() as browser:
@@ -63,9 +68,14 @@ def first_paint(folder: Path, repeats: int) -> dict[str, Cost]:
 
 
 def upload(folder: Path, sound: Path, repeats: int) -> dict[str, Cost]:
-    """Seconds from giving the sound to its verdict on Listen, and to the player of an app that only plays.
+    """Cost from giving the sound to its verdict on Listen, and to the player of an app that only plays.
 
     The CPU time is that of the server.
+
+    Args:
+        folder: Takes the script of that app, and a copy of the sound for each upload.
+        sound: An mp3; each copy has other bytes at its end, so that no answer is found again.
+        repeats: Rounds whose median is told, after one that is not.
     """
     scripts = {"listen": (ROOT / "app.py", _VERDICT), "player": (_script(folder, PLAYER), "audio")}
     costs: dict[str, list[Cost]] = {name: [] for name in scripts}

@@ -101,6 +101,10 @@ class Client:
 
         `heard_at` then holds the moment at which each came.
 
+        Args:
+            name: Of the file.
+            data: Its content.
+
         Raises:
             ValueError: The upload was refused.
         """
@@ -125,7 +129,13 @@ class Client:
         return found
 
     def upload(self, file_id: str, data: bytes, name: str = "a.wav") -> int:
-        """Status of an upload."""
+        """HTTP status of an upload, 204 if it was taken; 0 if the connection broke.
+
+        Args:
+            file_id: An id that the server gave out, or a made-up one.
+            data: Content of the file.
+            name: Of the file.
+        """
         edge = b"--edge\r\n"
         head = b'Content-Disposition: form-data; name="f"; filename="'
         body = edge + head + name.encode() + b'"\r\n\r\n' + data + b"\r\n--edge--\r\n"

@@ -38,14 +38,14 @@ N_RANDOM = 5
 FloatArray = npt.NDArray[np.float32]
 
 
-def middle_segment(log_mel: npt.NDArray[np.uint8], classifier: Classifier) -> FloatArray:
+def _middle_segment(log_mel: npt.NDArray[np.uint8], classifier: Classifier) -> FloatArray:
     """The segment in the middle of a track, as the model reads them."""
     config = classifier.config
     start = max(0, (len(log_mel) - config.n_frames) // 2)
     return features.rereference(to_db(log_mel[start : start + config.n_frames]), config)
 
 
-def middle_of_sound(path: Path, classifier: Classifier) -> FloatArray:
+def _middle_of_sound(path: Path, classifier: Classifier) -> FloatArray:
     """The segment in the middle of a file, as the model reads them."""
     config = classifier.config
     power = features.mel_power(load_clip(path, config.sample_rate).samples, config)
@@ -53,7 +53,7 @@ def middle_of_sound(path: Path, classifier: Classifier) -> FloatArray:
     return features.network_input(power[start : start + config.n_frames], config)
 
 
-def segments(wanted: argparse.Namespace, classifier: Classifier) -> Iterator[FloatArray]:
+def _segments(wanted: argparse.Namespace, classifier: Classifier) -> Iterator[FloatArray]:
     """A segment of each of so many tracks of the split, drawn by chance."""
     rng = np.random.default_rng(0)
     if wanted.audio:
@@ -61,12 +61,12 @@ def segments(wanted: argparse.Namespace, classifier: Classifier) -> Iterator[Flo
         rows = list(csv.DictReader((folder / "tracks.csv").open(encoding="utf-8")))
         files = [folder / row["file"] for row in rows if row["split"] == wanted.split]
         for i in rng.permutation(len(files))[: wanted.tracks]:
-            yield middle_of_sound(files[i], classifier)
+            yield _middle_of_sound(files[i], classifier)
         return
     archive = read_archive(wanted.archive)
     members = [i for i, split in enumerate(archive.splits) if split == wanted.split]
     for i in rng.permutation(members)[: wanted.tracks]:
-        yield middle_segment(archive.log_mel[i], classifier)
+        yield _middle_segment(archive.log_mel[i], classifier)
 
 
 def seconds_of_reasons(model: str) -> tuple[float, float]:
@@ -84,29 +84,29 @@ def seconds_of_reasons(model: str) -> tuple[float, float]:
     return times[0], times[-1]
 
 
-def loudness_of_cells(segment: FloatArray, shape: tuple[int, int], classifier: Classifier) -> FloatArray:
+def _loudness_of_cells(segment: FloatArray, shape: tuple[int, int], classifier: Classifier) -> FloatArray:
     """Mean level of each cell in dB, `shape`."""
     n_cell = explanation.cell_frames(classifier.config)
     parts = [segment[i * n_cell : (i + 1) * n_cell].mean(axis=0) for i in range(shape[0])]
     return np.stack(parts).reshape(shape[0], shape[1], -1).mean(axis=2)
 
 
-def top(values: npt.NDArray[np.floating], share: float) -> npt.NDArray[np.bool_]:
+def _top(values: npt.NDArray[np.floating], share: float) -> npt.NDArray[np.bool_]:
     """The greatest `share` of the cells."""
     chosen = np.zeros(values.size, dtype=bool)
     chosen[np.argsort(-values.ravel(), kind="stable")[: round(share * values.size)]] = True
     return chosen.reshape(values.shape)
 
 
-def falls(classifier: Classifier, segment: FloatArray, rng: np.random.Generator, n_masks: int) -> FloatArray:
+def _falls(classifier: Classifier, segment: FloatArray, rng: np.random.Generator, n_masks: int) -> FloatArray:
     """How far the posterior falls, `(named, random, loudest) × SHARES`."""
     posterior = np.exp(explanation.log_posteriors(classifier, segment[None])[0])
     label = int(posterior.argmax())
     weights, _ = explanation.segment_weights(classifier, segment, label, n_masks=n_masks)
-    loud = loudness_of_cells(segment, weights.shape, classifier)
-    masks = [top(weights, share) for share in SHARES]
-    masks += [top(rng.random(weights.shape), share) for _ in range(N_RANDOM) for share in SHARES]
-    masks += [top(loud, share) for share in SHARES]
+    loud = _loudness_of_cells(segment, weights.shape, classifier)
+    masks = [_top(weights, share) for share in SHARES]
+    masks += [_top(rng.random(weights.shape), share) for _ in range(N_RANDOM) for share in SHARES]
+    masks += [_top(loud, share) for share in SHARES]
     answers = explanation.log_posteriors(classifier, explanation.delete(segment, np.stack(masks), classifier.config))
     fallen = (posterior[label] - np.exp(answers[:, label])).reshape(-1, len(SHARES))
     return np.stack([fallen[0], fallen[1:-1].mean(axis=0), fallen[-1]])
@@ -125,7 +125,7 @@ def main() -> int:
     # One thread: several wait for each other on a busy machine.
     classifier = Classifier(load_bundle(paths.models_dir() / wanted.model), n_threads=1)
     rng = np.random.default_rng(0)
-    fallen = [falls(classifier, segment, rng, wanted.masks) for segment in tqdm(segments(wanted, classifier))]
+    fallen = [_falls(classifier, segment, rng, wanted.masks) for segment in tqdm(_segments(wanted, classifier))]
     found = np.stack(fallen).mean(axis=0)
     print(f"{wanted.model}: mean fall of the posterior over {len(fallen)} {wanted.split} tracks")
     print("cells deleted   " + "  ".join(f"{share:6.0%}" for share in SHARES))

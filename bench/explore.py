@@ -63,7 +63,7 @@ class Cost:
     n_bytes: int
 
 
-def draw(name: str, samples: npt.NDArray[np.float32], digest: str, settings: views.ViewSettings) -> Cost:
+def _draw(name: str, samples: npt.NDArray[np.float32], digest: str, settings: views.ViewSettings) -> Cost:
     """The cost of one view, by the page's own code with its cache."""
     started, cpu_started = time.perf_counter(), time.process_time()
     found = exploring.view_panel(
@@ -89,9 +89,9 @@ def times(seconds: float) -> dict[str, dict[str, Any]]:
     samples, found = music(seconds), {}
     for name, kind in views.VIEWS.items():
         # A digest a view: harmonic and percussive part are separated together, and kept together.
-        draw(name, samples, "warm-up", views.ViewSettings())
-        redraw = draw(name, samples, f"timed {name}", views.ViewSettings(range_db=70))
-        again = draw(name, samples, f"timed {name}", views.ViewSettings(range_db=70))
+        _draw(name, samples, "warm-up", views.ViewSettings())
+        redraw = _draw(name, samples, f"timed {name}", views.ViewSettings(range_db=70))
+        again = _draw(name, samples, f"timed {name}", views.ViewSettings(range_db=70))
         aim = SLOW_SECONDS if kind.is_slow else QUICK_SECONDS
         found[name] = {
             "redraw_seconds": round(redraw.seconds, 3),
@@ -112,8 +112,8 @@ def zooms(seconds: float) -> dict[str, float]:
     part = samples[first : first + round(_ZOOM_SECONDS * RATE)]
     fine = views.ViewSettings(hop_length=max(16, len(part) // _SCREEN_COLUMNS))
     for name in ("waveform", "linear", "log", "mel"):
-        draw(name, part, "zoom warm-up", replace(fine, range_db=70))
-        found[name] = round(draw(name, part, "zoom", fine).seconds, 3)
+        _draw(name, part, "zoom warm-up", replace(fine, range_db=70))
+        found[name] = round(_draw(name, part, "zoom", fine).seconds, 3)
     return found
 
 
@@ -121,7 +121,7 @@ def long_bytes(seconds: float) -> dict[str, dict[str, Any]]:
     """Time and bytes of each view of a long sound."""
     samples, found = music(seconds), {}
     for name in views.VIEWS:
-        cost = draw(name, samples, "long", views.ViewSettings())
+        cost = _draw(name, samples, "long", views.ViewSettings())
         found[name] = {
             "seconds": round(cost.seconds, 1),
             "cpu_seconds": round(cost.cpu_seconds, 1),
@@ -131,7 +131,7 @@ def long_bytes(seconds: float) -> dict[str, dict[str, Any]]:
     return found
 
 
-def growth_mb(n_changes: int, seconds: float) -> float:
+def _growth_mb(n_changes: int, seconds: float) -> float:
     """Memory gained from view change `FIRST_CHANGE` to the last, each one computed anew."""
     samples = music(seconds)
     names = list(views.VIEWS)
@@ -140,7 +140,7 @@ def growth_mb(n_changes: int, seconds: float) -> float:
         if change == FIRST_CHANGE:
             before = resident_mb()
         settings = views.ViewSettings(range_db=60 + change / 10)
-        draw(names[change % len(names)], samples, "memory", settings)
+        _draw(names[change % len(names)], samples, "memory", settings)
     return resident_mb() - before
 
 
@@ -159,7 +159,7 @@ def main() -> int:
     found["zoom_seconds"] = zooms(wanted.seconds)
     met = [view["is_met"] for view in found["views"].values()]
     if wanted.changes > FIRST_CHANGE:
-        growth = growth_mb(wanted.changes, wanted.seconds)
+        growth = _growth_mb(wanted.changes, wanted.seconds)
         found["memory"] = {
             "growth_mb": round(growth, 1), "aim_mb": MOST_GROWTH_MB, "changes": [FIRST_CHANGE, wanted.changes],
         }  # fmt: skip

@@ -52,7 +52,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=6.0)
     options = parser.parse_args()
     if options.coded:
-        return coded(Classifier(find_bundle(options.model)), options.coded, options.seconds)
+        return _coded(Classifier(find_bundle(options.model)), options.coded, options.seconds)
     files = sorted(path for path in options.cases.glob("[0-9]*") if path.is_file())
     if not files:
         print(f"{options.cases} holds no cases", file=sys.stderr)
@@ -69,7 +69,7 @@ def main() -> int:
             continue
         if "-control-" in path.name:
             controls[path.stem.rsplit("-", 1)[1]] = said
-        name, distance = nearest(said, controls)
+        name, distance = _nearest(said, controls)
         rows.append(
             {
                 "file": path.name,
@@ -87,7 +87,7 @@ def main() -> int:
     return int(any("error" in row for row in rows))
 
 
-def coded(classifier: Classifier, paths: list[Path], seconds: float) -> int:
+def _coded(classifier: Classifier, paths: list[Path], seconds: float) -> int:
     """Print a row for each coding; the exit status is 2 where there is no ffmpeg."""
     if not shutil.which("ffmpeg"):
         print("needs ffmpeg", file=sys.stderr)
@@ -96,11 +96,11 @@ def coded(classifier: Classifier, paths: list[Path], seconds: float) -> int:
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "plain.wav"
         for path in paths:
-            encode(path, plain, ("-t", str(seconds), "-ac", "1", "-ar", "44100"))
+            _encode(path, plain, ("-t", str(seconds), "-ac", "1", "-ar", "44100"))
             control = classifier.classify_file(plain)
             for name, suffix, options, before in CODINGS:
                 lossy = plain.with_suffix(suffix)
-                encode(plain, lossy, options)
+                _encode(plain, lossy, options)
                 said = classifier.classify_file(bytes(before) + lossy.read_bytes())
                 apart = float(np.abs(said.posterior - control.posterior).sum()) / 2
                 is_same = bool(said.posterior.argmax() == control.posterior.argmax())
@@ -116,13 +116,13 @@ def coded(classifier: Classifier, paths: list[Path], seconds: float) -> int:
     return 0
 
 
-def encode(source: Path, out: Path, options: Sequence[str]) -> None:
+def _encode(source: Path, out: Path, options: Sequence[str]) -> None:
     """Write a file with ffmpeg."""
     command = ["ffmpeg", "-nostdin", "-v", "error", "-y", "-i", str(source), *options, str(out)]
     subprocess.run(command, check=True, timeout=120)
 
 
-def nearest(said: Prediction, controls: dict[str, Prediction]) -> tuple[str, float]:
+def _nearest(said: Prediction, controls: dict[str, Prediction]) -> tuple[str, float]:
     """The control whose posterior is nearest, and its distance: half the sum of the differences."""
     distances = {name: float(np.abs(said.posterior - plain.posterior).sum()) / 2 for name, plain in controls.items()}
     name = min(distances, key=distances.__getitem__)

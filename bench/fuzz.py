@@ -56,7 +56,13 @@ class Result:
 
 
 def try_case(data: bytes, number: int, classifier: Classifier, folder: Path) -> str:
-    """Take a case the way of an upload; “answer” or the name of the error.
+    """Take a case the way of an upload; “answer”, the name of the error, or “no words” if its message is empty.
+
+    Args:
+        data: Content of the file.
+        number: Of the case; each fifth is classified and no other, each fourth is read from a file.
+        classifier: Model that hears it.
+        folder: Takes that file.
 
     Raises:
         Exception: What is not of `crnn.errors` is a fault of ours, and comes through.

@@ -239,7 +239,13 @@ def _stretch(data: bytearray, rng: random.Random) -> tuple[int, int]:
 
 
 def make_case(corpus: Corpus, seed: int, number: int) -> tuple[str, bytes]:
-    """Format and content of a case; the same seed, number and corpus give the same case."""
+    """Format and content of a case; the same seed, number and corpus give the same case.
+
+    Args:
+        corpus: Good files by format.
+        seed: Of the whole run.
+        number: Of the case; one format comes after the other.
+    """
     rng = random.Random(f"{seed} {number}")
     kind = sorted(corpus)[number % len(corpus)]
     data = bytearray(rng.choice(corpus[kind]))

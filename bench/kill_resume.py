@@ -53,7 +53,7 @@ def main() -> int:
         whole = runs.start_run(order, owner=MACHINE)
         wait_until(lambda: not whole.is_active(), PATIENCE_SECONDS)
         seconds = statistics.median(event["seconds"] for event in whole.events() if event["event"] == "epoch")
-        broken, kills = kill_again_and_again(order, options.kills, seconds, random.Random(options.seed))
+        broken, kills = _kill_again_and_again(order, options.kills, seconds, random.Random(options.seed))
         difference = max(float(np.abs(a - b).max()) for a, b in zip(weights_of(whole), weights_of(broken), strict=True))
         result: dict[str, Any] = {
             "kills": kills,
@@ -68,10 +68,10 @@ def main() -> int:
     return 1 if is_lost or is_other else 0
 
 
-def kill_again_and_again(
+def _kill_again_and_again(
     order: TrainingOrder, n_kills: int, epoch_seconds: float, rng: random.Random
 ) -> tuple[runs.Run, list[dict[str, Any]]]:
-    """A run that was killed `n_kills` times, now at its end, and what each kill cost."""
+    """A run that was killed `n_kills` times, or fewer if it ended before, now at its end, and what each kill cost."""
     run = runs.start_run(order, owner=MACHINE)
     n_epochs = order.settings.train.epochs
     kills = []

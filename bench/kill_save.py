@@ -36,7 +36,7 @@ NAME = "mine"
 MOMENTS_SECONDS = (0.0, 0.5)
 
 
-def save_for_ever(shelf: Path, *, dies_between: bool) -> None:
+def _save_for_ever(shelf: Path, *, dies_between: bool) -> None:
     """Save a model over itself until somebody kills this process, or it itself does between the renames."""
     source = load_bundle(shelf.parent / "source" / NAME)
 
@@ -59,7 +59,7 @@ def save_for_ever(shelf: Path, *, dies_between: bool) -> None:
         save_bundle(source, shelf / NAME, write_files, replace=True)
 
 
-def killed(shelf: Path, *, dies_between: bool, rng: random.Random) -> dict[str, Any]:
+def _killed(shelf: Path, *, dies_between: bool, rng: random.Random) -> dict[str, Any]:
     """What a kill left, before and after somebody looked."""
     command = [sys.executable, "-m", "bench.kill_save", "--saves-in", str(shelf)]
     command += ["--dies-between"] if dies_between else []
@@ -88,7 +88,7 @@ def main() -> int:
     parser.add_argument("--dies-between", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.saves_in:
-        save_for_ever(options.saves_in, dies_between=options.dies_between)
+        _save_for_ever(options.saves_in, dies_between=options.dies_between)
     from tiny_bundle import tiny_bundle
 
     rng = random.Random(options.seed)
@@ -97,7 +97,7 @@ def main() -> int:
         os.environ |= {"GENRESCOPE_HOME": str(Path(folder) / "home"), "GENRESCOPE_MODELS": str(shelf)}
         for place in (shelf, shelf.parent / "source"):
             tiny_bundle(place / NAME)
-        kills = [killed(shelf, dies_between=number == 0, rng=rng) for number in range(options.kills + 1)]
+        kills = [_killed(shelf, dies_between=number == 0, rng=rng) for number in range(options.kills + 1)]
         long_ago = time.time() - 2 * DRAFT_SECONDS
         for path in shelf.rglob("*"):
             # An hour later.

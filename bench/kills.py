@@ -83,7 +83,7 @@ class Person:
         return found
 
 
-def work_until_killed(house: House, people: list[Person], rng: random.Random) -> float:
+def _work_until_killed(house: House, people: list[Person], rng: random.Random) -> float:
     """Both work, one after the other, until a kill comes; when it came, in seconds."""
     moment = rng.uniform(*MOMENTS_SECONDS)
     killer = threading.Timer(moment, house.kill)
@@ -105,7 +105,7 @@ def begin_training(owner: Owner) -> runs.Run:
     return runs.start_run(TrainingOrder(datasets=("demo",), out=Path("model"), settings=settings), owner=owner)
 
 
-def killed_again_and_again(house: House, n_kills: int, rng: random.Random) -> dict[str, Any]:
+def _killed_again_and_again(house: House, n_kills: int, rng: random.Random) -> dict[str, Any]:
     """What two people find after each kill, and what became of the training of one of them."""
     with browser() as chromium:
         people = [Person(name, person(house.issuer, name), sign_in(chromium, house, name)) for name in ("ann", "ben")]
@@ -115,7 +115,7 @@ def killed_again_and_again(house: House, n_kills: int, rng: random.Random) -> di
         run = begin_training(people[0].owner)
         moments, faults = [], []
         for number in range(n_kills):
-            moments.append(round(work_until_killed(house, people, rng), 1))
+            moments.append(round(_work_until_killed(house, people, rng), 1))
             house.open()
             faults += [fault for each in people for fault in each.faults()]
             print(f"{number + 1} of {n_kills}: {len(faults)} faults", file=sys.stderr, flush=True)
@@ -145,7 +145,7 @@ def main() -> int:
         os.environ["GENRESCOPE_HOME"] = str(house.home)
         house.open()
         try:
-            result = killed_again_and_again(house, options.kills, random.Random(options.seed))
+            result = _killed_again_and_again(house, options.kills, random.Random(options.seed))
         finally:
             # Neither server nor training may outlive a bench that failed.
             house.kill()

@@ -40,7 +40,7 @@ _KEPT_SECONDS = 120.0
 _LONGEST_SECONDS = 20.0
 
 
-def blocks(samples: npt.NDArray[np.floating[Any]], rate: int) -> list[bytes]:
+def _blocks(samples: npt.NDArray[np.floating[Any]], rate: int) -> list[bytes]:
     """Samples as a microphone gives them, half a second at a time."""
     pcm = np.round(np.clip(samples, -1, 1) * 32_767).astype("<i2")
     n_step = round(_STEP_SECONDS * rate)
@@ -52,7 +52,7 @@ def updates(classifier: Classifier) -> dict[str, float]:
     costs, cpu_costs = [], []
     for is_warm in (False, True):
         live = LiveListening(classifier, SOURCE_RATE)
-        for block in blocks(music(_LONGEST_SECONDS), SOURCE_RATE):
+        for block in _blocks(music(_LONGEST_SECONDS), SOURCE_RATE):
             began, cpu = time.perf_counter(), time.process_time()
             live.push(block)
             if live.answer() is not None and is_warm:
@@ -65,9 +65,9 @@ def updates(classifier: Classifier) -> dict[str, float]:
     }
 
 
-def memory(classifier: Classifier, minutes: int) -> dict[str, float]:
+def _memory(classifier: Classifier, minutes: int) -> dict[str, float]:
     """How this process grows once no more sound is kept."""
-    minute = blocks(music(60.0), SOURCE_RATE)
+    minute = _blocks(music(60.0), SOURCE_RATE)
     live = LiveListening(classifier, SOURCE_RATE, kept_seconds=_KEPT_SECONDS)
     # Twice as long as what is kept: then everything that is dropped has been dropped once.
     first = round(2 * _KEPT_SECONDS / 60)
@@ -108,7 +108,7 @@ def _until_settled(
     classifier: Classifier, samples: npt.NDArray[np.float32], rate: int
 ) -> tuple[float, Prediction | None]:
     live = LiveListening(classifier, rate)
-    for block in blocks(samples, rate):
+    for block in _blocks(samples, rate):
         live.push(block)
         live.answer()
         if live.is_settled or live.seconds >= _LONGEST_SECONDS:
@@ -138,7 +138,7 @@ def main() -> int:
     classifier = Classifier(find_bundle(options.model))
     print(json.dumps({"updates": updates(classifier)}), flush=True)
     if options.minutes:
-        print(json.dumps({"memory": memory(classifier, options.minutes)}), flush=True)
+        print(json.dumps({"memory": _memory(classifier, options.minutes)}), flush=True)
     if options.clips:
         print(json.dumps({"clips": clips(classifier)}), flush=True)
     if not options.no_browser:

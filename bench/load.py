@@ -84,18 +84,23 @@ def _wait_until_up(address: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def make_clip(number: int, seconds: float) -> Clip:
-    """A clip unlike all others: a tone of its own in noise of its own."""
+    """Name and wav of a clip unlike all others: a tone of its own in noise of its own.
+
+    Args:
+        number: Of the clip; it names the clip and chooses tone and noise.
+        seconds: Its length.
+    """
     tone = sine(60.0 * 1.17 ** (number % 31) * (1 + number / 5000), seconds)
     samples = (tone + noise(seconds, level=0.02, seed=number)).astype(np.float32)
     return f"clip-{number:04d}.wav", wav_bytes(samples, RATE, "PCM_16")
 
 
-def expected_words(classifier: Classifier, clip: Clip) -> str:
+def _expected_words(classifier: Classifier, clip: Clip) -> str:
     """The sentence that the page must show for a clip."""
     return output.verdict_sentence(classifier.classify_file(clip[1], name=clip[0]))
 
 
-def upload(page: Any, clip: Clip) -> None:
+def _upload(page: Any, clip: Clip) -> None:
     """Give a page a clip in place of the last one."""
     change = page.get_by_text(re.compile(r"^\S.* · change$"))
     page.get_by_role("tab", name="Upload").or_(change).first.wait_for(timeout=PATIENCE_MS)
@@ -175,17 +180,17 @@ def crowd(
         page.goto(address)
         page.get_by_role("tab", name="Upload").wait_for(timeout=PATIENCE_MS)
     # The first answer loads the network and what draws; that stays, and is not the visitors'.
-    upload(pages[0], make_clip(9000, 10.0))
+    _upload(pages[0], make_clip(9000, 10.0))
     read_answer(pages[0])
     before = memory_mb(pid)
     wrong: list[dict[str, Any]] = []
     waits: list[float] = []
     for turn in range(n_uploads):
         clips = [make_clip(turn * n_sessions + i, 6.0 + 0.25 * i) for i in range(n_sessions)]
-        expected = [expected_words(classifier, clip) for clip in clips]
+        expected = [_expected_words(classifier, clip) for clip in clips]
         began = time.monotonic()
         for page, clip in zip(pages, clips, strict=True):
-            upload(page, clip)
+            _upload(page, clip)
         for i, (page, clip) in enumerate(zip(pages, clips, strict=True)):
             words, name = read_answer(page)
             n_bytes = heard(page)
@@ -245,8 +250,8 @@ def soak(
     wrong, memory = 0, []
     for number in range(n_uploads):
         clip = make_clip(number, 10.0)
-        upload(page, clip)
-        wrong += read_answer(page) != (expected_words(classifier, clip), clip[0])
+        _upload(page, clip)
+        wrong += read_answer(page) != (_expected_words(classifier, clip), clip[0])
         memory.append(memory_mb(pid))
         if number % 50 == 49:
             print(f"{number + 1} of {n_uploads}: {memory[-1]:.0f} MB", file=sys.stderr, flush=True)

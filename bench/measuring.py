@@ -50,7 +50,12 @@ class Cost:
 
 
 def alternate(contestants: dict[str, Callable[[], object]], repeats: int) -> dict[str, Cost]:
-    """Median cost of each contestant, called in turn so that a busy minute burdens all; the first call warms up."""
+    """Median cost of each contestant, called in turn so that a busy minute burdens all; the first call warms up.
+
+    Args:
+        contestants: What is called, by name.
+        repeats: Calls of each that count, after the first.
+    """
     costs: dict[str, list[Cost]] = {name: [] for name in contestants}
     for round_number in range(repeats + 1):
         for name, work in contestants.items():
@@ -97,13 +102,26 @@ def child(*arguments: str | Path) -> Cost:
 
 
 def children(contestants: dict[str, Sequence[str | Path]], repeats: int) -> dict[str, Cost]:
-    """Median cost of each command of Python, run in turn; the first round fills the disk's cache."""
+    """Median cost of each command of Python, run in turn; the first round fills the disk's cache.
+
+    Args:
+        contestants: Arguments of `python`, by name.
+        repeats: Runs of each that count, after the first.
+
+    Raises:
+        RuntimeError: One of them failed.
+    """
     rounds = [{name: child(*arguments) for name, arguments in contestants.items()} for _ in range(repeats + 1)]
     return {name: median([costs[name] for costs in rounds[1:]]) for name in contestants}
 
 
 def music(seconds: float, seed: int = 0) -> Sound:
-    """A medley of synthesized pieces of 30 s, float32 `(n_samples,)` at `SOURCE_RATE`."""
+    """A medley of synthesized pieces of 30 s, float32 `(n_samples,)` at `SOURCE_RATE`.
+
+    Args:
+        seconds: Its length; the last piece is cut.
+        seed: Of the first piece, whose style it chooses, too; it grows by one a piece.
+    """
     styles = sorted(demo.STYLES)
     n_pieces = int(np.ceil(seconds / 30))
     pieces = [demo.synthesize(styles[(seed + i) % len(styles)], seed + i, 30.0, SOURCE_RATE) for i in range(n_pieces)]
@@ -114,6 +132,11 @@ def write_mp3(path: Path, samples: Sound, repeats: int = 1) -> Path:
     """A stereo mp3 of 192 kbit/s that plays `samples` `repeats` times.
 
     mp3 frames may be repeated as they are, which spares the encoding of three hours.
+
+    Args:
+        path: Where it is written; returned.
+        samples: One channel, `(n_samples,)` at `SOURCE_RATE`; the other is the same, 331 samples later.
+        repeats: How often they follow one another.
     """
     import av
 
@@ -134,6 +157,11 @@ def write_mp3(path: Path, samples: Sound, repeats: int = 1) -> Path:
 
 
 def write_wav(path: Path, samples: Sound) -> Path:
-    """A mono wav of 16 bits."""
+    """A mono wav of 16 bits.
+
+    Args:
+        path: Where it is written; returned.
+        samples: `(n_samples,)` at `SOURCE_RATE`.
+    """
     soundfile.write(path, samples, SOURCE_RATE, subtype="PCM_16")
     return path

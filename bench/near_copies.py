@@ -57,7 +57,7 @@ def main() -> None:
     chosen = [rng.randrange(len(known)) for _ in range(options.copies)]
     with tempfile.TemporaryDirectory() as folder:
         copies = [
-            copy_of(
+            _copy_of(
                 known[i][0], KINDS[n % len(KINDS)], Path(folder) / str(n), len(known[i][1]) / config.frame_rate_hz, rng
             )
             for n, i in enumerate(chosen)
@@ -67,10 +67,10 @@ def main() -> None:
     started = time.monotonic()
     pairs = near_duplicates.find_near_copies(mels, config.frame_rate_hz)
     print(f"{len(mels)} tracks compared in {time.monotonic() - started:.1f} s")
-    tell(pairs, chosen, [t for t, _ in known], threshold)
+    _tell(pairs, chosen, [t for t, _ in known], threshold)
 
 
-def copy_of(
+def _copy_of(
     track: Track, kind: tuple[str, bool, str, list[str]], stem: Path, seconds: float, rng: random.Random
 ) -> Path:
     """A file that holds the recording of `track` in another form."""
@@ -82,8 +82,8 @@ def copy_of(
     return path
 
 
-def tell(pairs: list[near_duplicates.NearCopy], chosen: list[int], tracks: list[Track], threshold: float) -> None:
-    """How each kind was found, and what else is alike."""
+def _tell(pairs: list[near_duplicates.NearCopy], chosen: list[int], tracks: list[Track], threshold: float) -> None:
+    """Print how each kind was found, and what else is alike."""
     by_kind: dict[str, list[float]] = defaultdict(list)
     others = []
     for pair in pairs:

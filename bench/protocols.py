@@ -34,8 +34,8 @@ Ints = npt.NDArray[np.int64]
 FitPredict = Callable[[Floats, Ints, Floats], Floats]
 
 
-def support_vectors(inputs: Floats, labels: Ints, heard: Floats) -> Floats:
-    """Posteriors of `heard` by an RBF support vector machine."""
+def _support_vectors(inputs: Floats, labels: Ints, heard: Floats) -> Floats:
+    """Decision values for `heard`, `(n, n_genres)`, by an RBF support vector machine."""
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVC
@@ -44,8 +44,8 @@ def support_vectors(inputs: Floats, labels: Ints, heard: Floats) -> Floats:
     return np.asarray(machine.fit(inputs, labels).decision_function(heard))
 
 
-def logistic_regression(inputs: Floats, labels: Ints, heard: Floats) -> Floats:
-    """Posteriors of `heard` by multinomial logistic regression."""
+def _logistic_regression(inputs: Floats, labels: Ints, heard: Floats) -> Floats:
+    """Logarithms of the posteriors of `heard`, `(n, n_genres)`, by multinomial logistic regression."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -74,11 +74,11 @@ def main() -> int:
     learners: dict[str, tuple[Floats, FitPredict]] = {
         "mel statistics, SVM": (
             np.concatenate([np.concatenate([cut.mean(axis=1), cut.std(axis=1)], axis=1) for cut in segments]),
-            support_vectors,
+            _support_vectors,
         ),
         "CRNN embeddings, logistic regression": (
             np.concatenate([classifier.run(cut)[1] for cut in segments]).astype(np.float64),
-            logistic_regression,
+            _logistic_regression,
         ),
     }
     rows = []

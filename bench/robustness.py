@@ -37,24 +37,24 @@ Rng = np.random.Generator
 RATE = 22_050
 
 
-def gain(samples: Sound, rng: Rng) -> Sound:
+def _gain(samples: Sound, rng: Rng) -> Sound:
     """Between −30 and +30 dB, kept from clipping only by floating point."""
     return samples * np.float32(10 ** (rng.uniform(-30, 30) / 20))
 
 
-def clipping(samples: Sound, rng: Rng) -> Sound:
+def _clipping(samples: Sound, rng: Rng) -> Sound:
     """3 to 12 dB into the ceiling."""
     peak = np.abs(samples).max() + 1e-9
     return np.clip(samples * np.float32(10 ** (rng.uniform(3, 12) / 20) / peak), -1, 1)
 
 
-def telephone(samples: Sound, rng: Rng) -> Sound:
+def _telephone(samples: Sound, rng: Rng) -> Sound:
     """300 to 3400 Hz."""
     del rng
     return _filtered(samples, signal.butter(4, (300, 3400), "bandpass", fs=RATE, output="sos"))
 
 
-def room(samples: Sound, rng: Rng) -> Sound:
+def _room(samples: Sound, rng: Rng) -> Sound:
     """A decaying random tail of 0.3 to 0.9 s, direct sound 0 to 8 dB above it."""
     seconds = rng.uniform(0.3, 0.9)
     times = np.arange(int(seconds * RATE)) / RATE
@@ -63,7 +63,7 @@ def room(samples: Sound, rng: Rng) -> Sound:
     return (samples + signal.fftconvolve(samples, tail)[: len(samples)]).astype(np.float32)
 
 
-def background(samples: Sound, rng: Rng) -> Sound:
+def _background(samples: Sound, rng: Rng) -> Sound:
     """White to brown noise, 15 dB below the music."""
     spectrum = np.fft.rfft(rng.normal(size=len(samples)))
     spectrum /= np.maximum(np.arange(len(spectrum)), 20) ** rng.uniform(0, 1)
@@ -72,7 +72,7 @@ def background(samples: Sound, rng: Rng) -> Sound:
     return (samples + noise * level / np.sqrt((noise**2).mean())).astype(np.float32)
 
 
-def small_loudspeaker(samples: Sound, rng: Rng) -> Sound:
+def _small_loudspeaker(samples: Sound, rng: Rng) -> Sound:
     """Nothing below 200 to 500 Hz, a resonance, a little distortion."""
     high_passed = _filtered(samples, signal.butter(3, rng.uniform(200, 500), "highpass", fs=RATE, output="sos"))
     numerator, denominator = signal.iirpeak(rng.uniform(800, 3000), 2, fs=RATE)
@@ -80,7 +80,7 @@ def small_loudspeaker(samples: Sound, rng: Rng) -> Sound:
     return np.tanh(1.5 * resonant / (np.abs(resonant).max() + 1e-9)).astype(np.float32)
 
 
-def at_rate(rate: int) -> Callable[[Sound, Rng], Sound]:
+def _at_rate(rate: int) -> Callable[[Sound, Rng], Sound]:
     """Recorded at `rate` Hz."""
 
     def degrade(samples: Sound, rng: Rng) -> Sound:
@@ -90,7 +90,7 @@ def at_rate(rate: int) -> Callable[[Sound, Rng], Sound]:
     return degrade
 
 
-def phone_in_a_room(samples: Sound, rng: Rng) -> Sound:
+def _phone_in_a_room(samples: Sound, rng: Rng) -> Sound:
     """A telephone that lies in a room: 250 to 6000 Hz, echoes, 18 dB quieter, pink noise 20 dB below the music."""
     heard = _filtered(samples, signal.butter(4, (250, 6000), "bandpass", fs=RATE, output="sos"))
     echoed = heard.copy()
@@ -104,14 +104,14 @@ def phone_in_a_room(samples: Sound, rng: Rng) -> Sound:
     return ((echoed + noise) * 10 ** (-18 / 20)).astype(np.float32)
 
 
-def everything(samples: Sound, rng: Rng) -> Sound:
-    """Room, background, small loudspeaker and gain, one after the other."""
-    for degrade in (small_loudspeaker, room, background, gain):
+def _everything(samples: Sound, rng: Rng) -> Sound:
+    """Small loudspeaker, room, background and gain, one after the other."""
+    for degrade in (_small_loudspeaker, _room, _background, _gain):
         samples = degrade(samples, rng)
     return samples
 
 
-def as_file(*codec: str, suffix: str, channels: int = 1) -> Callable[[Sound, Rng], Sound]:
+def _as_file(*codec: str, suffix: str, channels: int = 1) -> Callable[[Sound, Rng], Sound]:
     """Through ffmpeg with the given options, and decoded again."""
 
     def degrade(samples: Sound, rng: Rng) -> Sound:
@@ -131,18 +131,18 @@ def _filtered(samples: Sound, sections: npt.NDArray[np.float64]) -> Sound:
 
 CONDITIONS: dict[str, Callable[[Sound, Rng], Sound]] = {
     "30 dB quieter": lambda samples, rng: samples * np.float32(10 ** (-30 / 20)),
-    "48 kHz stereo": as_file("-ar", "48000", suffix="wav", channels=2),
-    "mp3, 64 kbit/s": as_file("-b:a", "64k", suffix="mp3"),
-    "gain of ±30 dB": gain,
-    "clipping": clipping,
-    "telephone": telephone,
-    "room": room,
-    "noise at 15 dB": background,
-    "8 kHz": at_rate(8000),
-    "16 kHz": at_rate(16_000),
-    "small loudspeaker": small_loudspeaker,
-    "phone in a room": phone_in_a_room,
-    "all together": everything,
+    "48 kHz stereo": _as_file("-ar", "48000", suffix="wav", channels=2),
+    "mp3, 64 kbit/s": _as_file("-b:a", "64k", suffix="mp3"),
+    "gain of ±30 dB": _gain,
+    "clipping": _clipping,
+    "telephone": _telephone,
+    "room": _room,
+    "noise at 15 dB": _background,
+    "8 kHz": _at_rate(8000),
+    "16 kHz": _at_rate(16_000),
+    "small loudspeaker": _small_loudspeaker,
+    "phone in a room": _phone_in_a_room,
+    "all together": _everything,
 }
 # These are the same for every draw.
 FIXED = {"30 dB quieter", "48 kHz stereo", "mp3, 64 kbit/s", "telephone", "8 kHz", "16 kHz"}

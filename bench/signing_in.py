@@ -77,7 +77,13 @@ class House:
 
 
 def sign_in(chromium: Any, house: House, name: str) -> Any:
-    """A page of somebody who has just signed in."""
+    """A page of somebody who has just signed in.
+
+    Args:
+        chromium: The browser; the page has cookies of its own.
+        house: The app, which is open.
+        name: The subject that the provider is given; the sidebar must show it.
+    """
     from playwright.sync_api import expect
 
     expect.set_options(timeout=60_000)
@@ -94,7 +100,12 @@ def sign_in(chromium: Any, house: House, name: str) -> Any:
 
 
 def give(page: Any, song: bytes) -> str:
-    """Upload a song; the path by which the player fetches it."""
+    """Upload a song and wait for its answer; the path by which the player fetches it, below `/media/`.
+
+    Args:
+        page: Of Listen, with its tab Upload in sight.
+        song: A wav that the hand-made bundle calls bass.
+    """
     from playwright.sync_api import expect
 
     page.get_by_role("tab", name="Upload").click()
@@ -107,7 +118,12 @@ def give(page: Any, song: bytes) -> str:
 
 
 def correct(page: Any, genre: str) -> None:
-    """Keep the sound on show under another genre."""
+    """Keep the sound on show under another genre.
+
+    Args:
+        page: Of Listen, with its answer.
+        genre: What it is filed under; need not be one of the model's.
+    """
     from playwright.sync_api import expect
 
     page.get_by_text("No, this is …").click()

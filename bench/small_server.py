@@ -176,20 +176,20 @@ def sounds(data: Path | None) -> dict[str, list[Sound]]:
     return {genre: clips for genre, clips in made.items() if len(clips) == n}
 
 
-def give(page: Any, clips: list[Sound]) -> None:
+def _give(page: Any, clips: list[Sound]) -> None:
     """Give a page's uploader some clips."""
     files = [{"name": name, "mimeType": "audio/wav", "buffer": data} for name, data in clips]
     page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(files)
 
 
-def listen(page: Any, sound: Sound) -> None:
+def _listen(page: Any, sound: Sound) -> None:
     """Give a sound on Listen and wait for its answer."""
     page.get_by_role("tab", name="Upload").click()
-    give(page, [sound])
+    _give(page, [sound])
     page.locator('[data-testid="stMain"] h3').first.wait_for()
 
 
-def teach(page: Any, clips: dict[str, list[Sound]]) -> None:
+def _teach(page: Any, clips: dict[str, list[Sound]]) -> None:
     """Teach genres on Train and wait for the report."""
     page.get_by_role("link", name="Train").click()
     page.get_by_text("Teach it genres of your own").wait_for()
@@ -197,7 +197,7 @@ def teach(page: Any, clips: dict[str, list[Sound]]) -> None:
         # The form before it is still on its way out.
         page.wait_for_timeout(1000)
         page.get_by_role("textbox", name="Genre").first.fill(genre)
-        give(page, given)
+        _give(page, given)
         page.get_by_text(given[-1][0]).first.wait_for()
         page.get_by_role("button", name="Add them").first.click()
         page.get_by_text(f"{genre} · {len(given)} clips").wait_for()
@@ -233,11 +233,11 @@ def walk(chromium: Any, address: str, clips: dict[str, list[Sound]], memory: Mem
             pages[-1].get_by_role("tab", name="Upload").wait_for()
     for page, sound in zip(pages, next(iter(clips.values())), strict=False):
         with _told("answer", memory):
-            listen(page, sound)
+            _listen(page, sound)
     for number, page in enumerate(pages):
         mine = slice(N_CLIPS * number, N_CLIPS * (number + 1))
         with _told("Train to the report", memory):
-            teach(page, {genre: given[mine] for genre, given in clips.items()})
+            _teach(page, {genre: given[mine] for genre, given in clips.items()})
     for page in pages:
         with _told("Explore and why", memory):
             explore(page)

@@ -37,7 +37,7 @@ Options = argparse.Namespace
 Figures = dict[str, Any]
 
 
-def compared(ours: Cost, theirs: Cost, aim: str, **more: Any) -> Figures:
+def _compared(ours: Cost, theirs: Cost, aim: str, **more: Any) -> Figures:
     """A row: both costs, and how many times ours goes into theirs."""
     return {
         "ours": asdict(ours),
@@ -49,7 +49,7 @@ def compared(ours: Cost, theirs: Cost, aim: str, **more: Any) -> Figures:
     }
 
 
-def cold(options: Options, folder: Path) -> Figures:
+def _cold(options: Options, folder: Path) -> Figures:
     """One 30-s wav, whole process, against the import of TensorFlow."""
     wav = write_wav(folder / "clip.wav", music(30))
     commands: dict[str, Sequence[str | Path]] = {
@@ -57,10 +57,10 @@ def cold(options: Options, folder: Path) -> Figures:
         "tensorflow": ["-c", "import tensorflow"],
     }
     costs = children(commands, options.repeats)
-    return compared(costs["ours"], costs["tensorflow"], "at least 4 times faster")
+    return _compared(costs["ours"], costs["tensorflow"], "at least 4 times faster")
 
 
-def warm(options: Options, folder: Path) -> Figures:
+def _warm(options: Options, folder: Path) -> Figures:
     """A 30-s mp3 to posterior and timeline, against librosa and one batched Keras `predict` of the same network."""
     import keras
     import librosa
@@ -92,10 +92,10 @@ def warm(options: Options, folder: Path) -> Figures:
 
     costs = alternate({"ours": lambda: classifier.classify_file(mp3), "keras": with_librosa}, options.repeats)
     difference = float(np.abs(classifier.classify_file(mp3).posterior - with_librosa()).max())
-    return compared(costs["ours"], costs["keras"], "at least 4 times faster", posteriors_differ_by=difference)
+    return _compared(costs["ours"], costs["keras"], "at least 4 times faster", posteriors_differ_by=difference)
 
 
-def musicnn(options: Options, folder: Path) -> Figures:
+def _musicnn(options: Options, folder: Path) -> Figures:
     """The same mp3, against MSD_musicnn over windows without overlap, from the file and from decoded samples."""
     from recipes.teachers import musicnn as teacher
 
@@ -123,8 +123,8 @@ def musicnn(options: Options, folder: Path) -> Figures:
     )
     return {
         "runtime": runtime,
-        "from_file": compared(costs["ours"], costs["musicnn"], "at least 5 times faster"),
-        "decoded": compared(costs["ours_decoded"], costs["musicnn_decoded"], "at least 15 times faster"),
+        "from_file": _compared(costs["ours"], costs["musicnn"], "at least 5 times faster"),
+        "decoded": _compared(costs["ours_decoded"], costs["musicnn_decoded"], "at least 15 times faster"),
     }
 
 
@@ -157,7 +157,7 @@ def _limit_tensorflow(n_threads: int) -> None:
         tf.config.threading.set_inter_op_parallelism_threads(n_threads)
 
 
-def long(options: Options, folder: Path) -> Figures:
+def _long(options: Options, folder: Path) -> Figures:
     """mp3s of 1, 10, 60 and 180 minutes, each in a process of its own."""
     minute, rows = music(60), []
     for minutes in options.minutes:
@@ -169,7 +169,7 @@ def long(options: Options, folder: Path) -> Figures:
     return {"rows": rows, "aim": "at least 300 times real time, at most 350 MB, memory flat"}
 
 
-def ahead(options: Options, folder: Path) -> Figures:
+def _ahead(options: Options, folder: Path) -> Figures:
     """An hour of mp3 decoded ahead in a worker while the network runs, against the two in turns in one process.
 
     CPU is this process's own, without the worker's.
@@ -188,7 +188,7 @@ def ahead(options: Options, folder: Path) -> Figures:
         "in turns": in_turns,
     }
     costs = alternate(contestants, min(options.repeats, 3))
-    return compared(costs["ours"], costs["in turns"], "at least 1.5 times faster", minutes=minutes)
+    return _compared(costs["ours"], costs["in turns"], "at least 1.5 times faster", minutes=minutes)
 
 
 def _write_clips(folder: Path, n_clips: int) -> Path:
@@ -201,7 +201,7 @@ def _write_clips(folder: Path, n_clips: int) -> Path:
     return folder / "set"
 
 
-def jobs(options: Options, folder: Path) -> Figures:
+def _jobs(options: Options, folder: Path) -> Figures:
     """A folder of 30-s wavs with two processes, against one."""
     clips = _write_clips(folder, options.clips)
     costs, answers = {}, {}
@@ -217,10 +217,10 @@ def jobs(options: Options, folder: Path) -> Figures:
         for genre in a["genres"]
     ]
     facts = {"clips": options.clips, "same_order": in_order, "posteriors_differ_by": max(differences)}
-    return compared(costs[2], costs[1], "at least 1.7 times faster", **facts)
+    return _compared(costs[2], costs[1], "at least 1.7 times faster", **facts)
 
 
-def dask(options: Options, folder: Path) -> Figures:
+def _dask(options: Options, folder: Path) -> Figures:
     """The same folder over a local dask cluster of two processes, against `--jobs 2`; CPU is the command's own."""
     try:
         from distributed import LocalCluster
@@ -232,10 +232,10 @@ def dask(options: Options, folder: Path) -> Figures:
         n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
     ) as cluster:
         spread = child(*classify, "--engine", "dask", "--scheduler", cluster.scheduler_address)
-    return compared(spread, child(*classify, "--jobs", "2"), "no worse", clips=options.clips)
+    return _compared(spread, child(*classify, "--jobs", "2"), "no worse", clips=options.clips)
 
 
-def cache(options: Options, folder: Path) -> Figures:
+def _cache(options: Options, folder: Path) -> Figures:
     """The features of a folder from the cache, against computing them."""
     from crnn.data.feature_cache import FeatureCache
     from crnn.data.scan import scan
@@ -247,10 +247,10 @@ def cache(options: Options, folder: Path) -> Figures:
     second = alternate({"second": lambda: store.load(tracks)}, options.repeats)["second"]
     size = sum(path.stat().st_size for path in (folder / "cache").iterdir())
     facts = {"tracks": len(tracks), "bytes_per_track": size / len(tracks)}
-    return compared(second, first, "at least 50 times faster", **facts)
+    return _compared(second, first, "at least 50 times faster", **facts)
 
 
-def preparing(options: Options, folder: Path) -> Figures:
+def _preparing(options: Options, folder: Path) -> Figures:
     """An epoch's input from the features kept, against librosa each epoch; and how long a step waits for it."""
     import librosa
 
@@ -283,7 +283,7 @@ def preparing(options: Options, folder: Path) -> Figures:
     labels = np.array([int(track.genre[-1]) for track in tracks], dtype=np.int64)
     waited = _share_waited(tuple(kept), labels, settings)
     aim = "at least 20 times faster; waiting at most 0.05 of a step"
-    return compared(costs["ours"], costs["librosa"], aim, tracks=len(kept), share_of_step_waited=waited)
+    return _compared(costs["ours"], costs["librosa"], aim, tracks=len(kept), share_of_step_waited=waited)
 
 
 def _share_waited(kept: tuple[Any, ...], labels: Any, settings: Any) -> float:
@@ -313,7 +313,7 @@ def _share_waited(kept: tuple[Any, ...], labels: Any, settings: Any) -> float:
     return waited / (waited + worked)
 
 
-def shares(options: Options, folder: Path) -> Figures:
+def _shares(options: Options, folder: Path) -> Figures:
     """Where the time of one 30-s mp3 goes, stage by stage, in milliseconds of CPU."""
     import soundfile
     import soxr
@@ -340,27 +340,27 @@ def shares(options: Options, folder: Path) -> Figures:
     return {"cpu_milliseconds": milliseconds, "threads": options.threads}
 
 
-def page(options: Options, folder: Path) -> Figures:
+def _page(options: Options, folder: Path) -> Figures:
     """First paint of Listen after `streamlit run`, against an app of one line."""
     from bench import browsing
 
     costs = browsing.first_paint(folder, min(options.repeats, 5))
-    return compared(costs["listen"], costs["one line"], "at most 1.5 times as long")
+    return _compared(costs["listen"], costs["one line"], "at most 1.5 times as long")
 
 
-def upload(options: Options, folder: Path) -> Figures:
+def _upload(options: Options, folder: Path) -> Figures:
     """A 30-s mp3 to its verdict on screen, against an app that only plays it."""
     from bench import browsing
 
     mp3 = write_mp3(folder / "clip.mp3", music(30))
     costs = browsing.upload(folder, mp3, options.repeats)
     more = costs["listen"].seconds - costs["player"].seconds
-    return compared(costs["listen"], costs["player"], "at most 1.0 s more", seconds_more=more)
+    return _compared(costs["listen"], costs["player"], "at most 1.0 s more", seconds_more=more)
 
 
 PARTS: dict[str, Callable[[Options, Path], Figures]] = {
-    part.__name__: part
-    for part in (cold, warm, musicnn, long, ahead, jobs, dask, cache, preparing, shares, page, upload)
+    part.__name__.removeprefix("_"): part
+    for part in (_cold, _warm, _musicnn, _long, _ahead, _jobs, _dask, _cache, _preparing, _shares, _page, _upload)
 }
 
 

@@ -77,7 +77,7 @@ class Dealt:
         return loaded.parts["train"], loaded.parts["test"]
 
 
-def deal(tracks: tuple[Track, ...], seed: int) -> tuple[list[Track], list[Track]]:
+def _deal(tracks: tuple[Track, ...], seed: int) -> tuple[list[Track], list[Track]]:
     """Tracks to learn from, `N_PER_GENRE` of each genre, and those of all other artists.
 
     Artists come in random order; one goes to learning while it is needed there.
@@ -91,7 +91,7 @@ def deal(tracks: tuple[Track, ...], seed: int) -> tuple[list[Track], list[Track]
         for artist in artists:
             by_artist = [t for t in tracks if (t.artist or t.track_id) == artist and t.genre == genre]
             n_missing = N_PER_GENRE - sum(t.genre == genre for t in learn)
-            # One artist may not fill a genre: someone has to be left to test with.
+            # What else a taken artist has is left out of both: whoever is learnt from is not tested.
             if by_artist and n_missing > 0:
                 learn += by_artist[:n_missing]
                 taken.add(artist)
@@ -111,11 +111,11 @@ def posteriors_of(dealt: Dealt, settings: TrainingSettings, way: str, bundle: Bu
     if way in {"mfcc", "scratch"}:
         known, unheard = dealt.load(settings.features)
         if way == "mfcc":
-            return by_mfcc(known, unheard, settings.features)
+            return _by_mfcc(known, unheard, settings.features)
         network = train(TrainingData(genres, known, NO_TRACKS), settings).model
         return metrics.track_posteriors(predict_logits(network, unheard.log_mels, settings.features))
     known, unheard = dealt.load(bundle.feature_config)
-    fitted, _ = fit_head(bundle, known, dealt.learn, dealt.seed, genres)
+    fitted, _ = _fit_head(bundle, known, dealt.learn, dealt.seed, genres)
     if way == "head":
         answers = instant.hear(bundle, unheard.log_mels)
         return metrics.track_posteriors(list(fitted.head.logits([heard.embeddings for heard in answers])))
@@ -127,7 +127,7 @@ def posteriors_of(dealt: Dealt, settings: TrainingSettings, way: str, bundle: Bu
     return metrics.track_posteriors(predict_logits(network, unheard.log_mels, settings.features))
 
 
-def by_mfcc(known: LabelledTracks, unheard: LabelledTracks, config: FeatureConfig) -> npt.NDArray[np.float64]:
+def _by_mfcc(known: LabelledTracks, unheard: LabelledTracks, config: FeatureConfig) -> npt.NDArray[np.float64]:
     """Logistic regression on mean and spread of MFCCs and of their steps from frame to frame."""
     from scipy.fft import dct
     from sklearn.linear_model import LogisticRegression
@@ -148,7 +148,7 @@ def by_mfcc(known: LabelledTracks, unheard: LabelledTracks, config: FeatureConfi
     return found
 
 
-def fit_head(
+def _fit_head(
     bundle: Bundle, known: LabelledTracks, tracks: list[Track], seed: int, genres: tuple[str, ...]
 ) -> tuple[instant.Fitted, Bundle]:
     """The instant head, and the facts of the model that it makes: calibration, and what it takes over."""
@@ -167,7 +167,7 @@ def fit_head(
     return fitted, facts
 
 
-def untaught(dealt: Dealt, bundle: Bundle) -> Counter[str]:
+def _untaught(dealt: Dealt, bundle: Bundle) -> Counter[str]:
     """Verdicts on the test tracks of each genre when it alone was not taught; `sure` counts those named so."""
     counts: Counter[str] = Counter()
     known, unheard = dealt.load(bundle.feature_config)
@@ -179,7 +179,7 @@ def untaught(dealt: Dealt, bundle: Bundle) -> Counter[str]:
         taught = LabelledTracks(
             tuple(known.track_ids[i] for i in chosen), tuple(known.log_mels[i] for i in chosen), labels
         )
-        fitted, facts = fit_head(bundle, taught, dealt.learn, dealt.seed, genres)
+        fitted, facts = _fit_head(bundle, taught, dealt.learn, dealt.seed, genres)
         # Its network was asked already; what is left is to decide.
         classifier = Classifier(facts, opened=lambda _: cast(Any, None))
         for i in np.flatnonzero(unheard.labels == left_out):
@@ -190,7 +190,7 @@ def untaught(dealt: Dealt, bundle: Bundle) -> Counter[str]:
     return counts
 
 
-def interval_of_difference(first: list[Right], second: list[Right], tracks: list[list[str]]) -> tuple[float, ...]:
+def _interval_of_difference(first: list[Right], second: list[Right], tracks: list[list[str]]) -> tuple[float, ...]:
     """Mean difference of two shares of right answers, and its 95 % interval by resampling tracks."""
     names = sorted({name for tested in tracks for name in tested})
     numbers = {name: number for number, name in enumerate(names)}
@@ -224,20 +224,20 @@ def compare(options: argparse.Namespace) -> None:
     """All runs, way by way."""
     collection, bundle = gather([options.data]), find_bundle(options.init)
     tracks = tuple(t for t in collection.tracks if t.split in {None, "outside"})
-    dealt = [Dealt(collection, *deal(tracks, seed), seed) for seed in range(options.seeds)]
+    dealt = [Dealt(collection, *_deal(tracks, seed), seed) for seed in range(options.seeds)]
     for each in dealt:
         print(f"seed {each.seed}: {len(each.test)} tracks, {dict(Counter(t.genre for t in each.test))}", flush=True)
     kept = Kept(options.keep)
     found: dict[str, list[Right]] = {}
     verdicts: Counter[str] = Counter()
     for way in options.ways:
-        found[way] = [run(each, way, bundle, options.epochs, kept) for each in dealt]
+        found[way] = [_run(each, way, bundle, options.epochs, kept) for each in dealt]
     for each in dealt:
         name = f"untaught {each.seed}"
         if name not in kept.runs:
-            kept.add(name, untaught(each, bundle))
+            kept.add(name, _untaught(each, bundle))
         verdicts += Counter(kept.runs[name])
-    tell(found, [[track.track_id for track in each.test] for each in dealt], verdicts)
+    _tell(found, [[track.track_id for track in each.test] for each in dealt], verdicts)
 
 
 class Kept:
@@ -249,14 +249,19 @@ class Kept:
         self.runs: dict[str, Any] = dict(json.loads(line) for line in lines)
 
     def add(self, name: str, outcome: Any) -> None:
-        """Keep one more."""
+        """Keep one more.
+
+        Args:
+            name: Of the run.
+            outcome: What it gave, as JSON has it.
+        """
         self.runs[name] = outcome
         if self._path is not None:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps([name, outcome]) + "\n")
 
 
-def run(dealt: Dealt, way: str, bundle: Bundle, epochs: int, kept: Kept) -> Right:
+def _run(dealt: Dealt, way: str, bundle: Bundle, epochs: int, kept: Kept) -> Right:
     """Which test tracks one way had right, under one seed; told in a line."""
     name = f"{way} {dealt.seed}"
     genres = dealt.collection.genres
@@ -277,14 +282,14 @@ def run(dealt: Dealt, way: str, bundle: Bundle, epochs: int, kept: Kept) -> Righ
     return right
 
 
-def tell(found: dict[str, list[Right]], tested: list[list[str]], verdicts: Counter[str]) -> None:
+def _tell(found: dict[str, list[Right]], tested: list[list[str]], verdicts: Counter[str]) -> None:
     """Means, differences with their intervals, and what became of genres that were not taught."""
     for way, right in found.items():
         each = [float(of_seed.mean()) for of_seed in right]
         print(f"{way:<8} {statistics.mean(each):.3f} ({min(each):.3f} to {max(each):.3f} by seed)")
     if "head" in found:
         for way in [way for way in found if way != "head"]:
-            mean, low, high = interval_of_difference(found["head"], found[way], tested)
+            mean, low, high = _interval_of_difference(found["head"], found[way], tested)
             test = paired.compare(np.concatenate(found[way]), np.concatenate(found["head"]))
             alone = f"{way} alone right {test.only_first}, head alone right {test.only_second}"
             print(f"head minus {way:<8} {100 * mean:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f}); {alone}")

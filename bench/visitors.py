@@ -81,7 +81,7 @@ class Account:
         }
 
 
-def pieces(n: int, classifier: Classifier) -> list[Piece]:
+def _pieces(n: int, classifier: Classifier) -> list[Piece]:
     """Synthesized music, each piece of a length of its own, with the library's answer."""
     made = []
     tracks = demo.tracks()
@@ -96,7 +96,7 @@ def pieces(n: int, classifier: Classifier) -> list[Piece]:
     return made
 
 
-def visit(host: str, mine: list[Piece], until: float, account: Account, rng: random.Random) -> None:
+def _visit(host: str, mine: list[Piece], until: float, account: Account, rng: random.Random) -> None:
     """Give piece after piece until a moment (`time.monotonic`), and check what the page says."""
     with Client(host) as client:
         for number, one in enumerate(itertools.cycle(mine)):
@@ -124,11 +124,11 @@ def visit(host: str, mine: list[Piece], until: float, account: Account, rng: ran
             time.sleep(rng.uniform(*PAUSE_SECONDS))
 
 
-def phase(host: str, by_visitor: list[list[Piece]], seconds: float) -> Account:
+def _phase(host: str, by_visitor: list[list[Piece]], seconds: float) -> Account:
     """All visitors at once, for so long; they leave at its end."""
     account, until = Account(), time.monotonic() + seconds
     threads = [
-        threading.Thread(target=visit, args=(host, mine, until, account, random.Random(number)))
+        threading.Thread(target=_visit, args=(host, mine, until, account, random.Random(number)))
         for number, mine in enumerate(by_visitor)
     ]
     for thread in threads:
@@ -154,7 +154,7 @@ def _epochs(run: runs.Run) -> int:
     return sum(event["event"] == "epoch" for event in run.events())
 
 
-def seconds_until_back(pid: int, before: float, aim_bytes: float) -> tuple[float, float]:
+def _seconds_until_back(pid: int, before: float, aim_bytes: float) -> tuple[float, float]:
     """Seconds until the memory is back near what it was, and the memory then; patience ends after two minutes."""
     left = time.monotonic()
     while resident_bytes(pid) > before + aim_bytes and time.monotonic() - left < GONE_SECONDS + 1:
@@ -162,7 +162,7 @@ def seconds_until_back(pid: int, before: float, aim_bytes: float) -> tuple[float
     return time.monotonic() - left, resident_bytes(pid) / 2**20
 
 
-def first_visit(host: str, piece: Piece, began: float) -> dict[str, float]:
+def _first_visit(host: str, piece: Piece, began: float) -> dict[str, float]:
     """Seconds from a server's begin to its first page and its first answer."""
     with Client(host) as first:
         first.open_page()
@@ -171,17 +171,17 @@ def first_visit(host: str, piece: Piece, began: float) -> dict[str, float]:
         return {"first_page": round(page, 1), "first_answer": round(time.monotonic() - began, 1)}
 
 
-def measured(host: str, pid: int, by_visitor: list[list[Piece]], minutes: float, home: Path) -> dict[str, Any]:
+def _measured(host: str, pid: int, by_visitor: list[list[Piece]], minutes: float, home: Path) -> dict[str, Any]:
     """Both phases, and the memory before, between and after them."""
     before = resident_bytes(pid)
-    alone = phase(host, by_visitor, 30 * minutes)
-    _, at_rest = seconds_until_back(pid, before, 30 * 2**20)
+    alone = _phase(host, by_visitor, 30 * minutes)
+    _, at_rest = _seconds_until_back(pid, before, 30 * 2**20)
     run = begin_training(home)
     at_begin, load = _epochs(run), os.getloadavg()[0]
-    beside = phase(host, by_visitor, 60 * minutes)
+    beside = _phase(host, by_visitor, 60 * minutes)
     at_end, at_most, was_active = _epochs(run), resident_bytes(pid), run.is_active()
     run.ask("stop")
-    gone, after = seconds_until_back(pid, at_rest * 2**20, 20 * 2**20)
+    gone, after = _seconds_until_back(pid, at_rest * 2**20, 20 * 2**20)
     while run.is_active():
         time.sleep(1.0)
     slower = statistics.median(beside.seconds or [0.0]) / max(1e-9, statistics.median(alone.seconds or [0.0]))
@@ -209,14 +209,14 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10.0, help="beside the training; half of it without one")
     options = parser.parse_args()
     classifier = Classifier(load_bundle(ROOT / "models" / DEFAULT_MODEL), n_threads=1)
-    made = pieces(options.visitors * PIECES_EACH + 1, classifier)
+    made = _pieces(options.visitors * PIECES_EACH + 1, classifier)
     by_visitor = [made[i : i + PIECES_EACH] for i in range(0, options.visitors * PIECES_EACH, PIECES_EACH)]
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()
         with served(Path(folder), GENRESCOPE_MODELS=str(ROOT / "models")) as (host, pid):
             up = {"up": round(time.monotonic() - began, 1)}
-            cold = up | first_visit(host, made[-1], began)
-            found = measured(host, pid, by_visitor, options.minutes, Path(folder) / "home")
+            cold = up | _first_visit(host, made[-1], began)
+            found = _measured(host, pid, by_visitor, options.minutes, Path(folder) / "home")
         faults = (Path(folder) / "log.txt").read_text(errors="replace").count("Traceback")
     print(json.dumps({"cold_start_seconds": cold} | found | {"server_faults": faults}, indent=1))
     n_wrong = len(found["without_training"]["wrong"]) + len(found["beside_training"]["wrong"]) + faults
