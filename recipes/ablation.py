@@ -75,7 +75,16 @@ def judge(
     parts: tuple[int, ...],
     is_geometric: bool = True,
 ) -> Judged:
-    """Crossed answers of heads of this form; a track is the geometric or the arithmetic mean of its segments."""
+    """Crossed answers of heads of this form; a track is the geometric or the arithmetic mean of its segments.
+
+    Args:
+        embeddings: Per track `(n_segments, size)`.
+        archive: The tracks, with their genres and parts.
+        strength: C of the logistic regression.
+        discriminant_weight: What the logits of a discriminant analysis weigh beside its own.
+        parts: Sizes of the stretches of the embedding that have a head each; empty for one head.
+        is_geometric: Which of both means a track is.
+    """
     genres = sorted(set(archive.genres))
     labels = np.array([genres.index(genre) for genre in archive.genres])
     is_valid = np.array(archive.splits) == "valid"
@@ -111,13 +120,13 @@ def _arithmetic_means(logits: list[FloatArray], labels: npt.NDArray[np.int64]) -
     return posteriors(best.x)
 
 
-def embed(body: keras.Model, archive: LogMelArchive) -> list[FloatArray]:
+def _embed(body: keras.Model, archive: LogMelArchive) -> list[FloatArray]:
     """Embeddings of the segments of each track."""
     network = OnnxNetwork(body)
     return [network.run(plain_segments(log_mel, recipe.SEGMENTS))[1] for log_mel in archive.log_mel]
 
 
-def heads(archive: LogMelArchive, teachers: Teachers, work: Path) -> None:
+def _heads(archive: LogMelArchive, teachers: Teachers, work: Path) -> None:
     """Print a row for each body and form of head."""
     start = distil.new_student(teachers, recipe.WINDOWS, recipe.NETWORK)
     bodies = {
@@ -128,7 +137,7 @@ def heads(archive: LogMelArchive, teachers: Teachers, work: Path) -> None:
     }
     two = {"strength": 0.005, "discriminant_weight": recipe.DISCRIMINANT_WEIGHT, "parts": PARTS}
     one = two | {"parts": ()}
-    found = {name: embed(body, archive) for name, body in bodies.items()}
+    found = {name: _embed(body, archive) for name, body in bodies.items()}
     done = found["done"]
     rows = [(f"{name}, a head for each half", found[name], two) for name in bodies]
     rows += [
@@ -150,7 +159,7 @@ def _load(path: Path) -> keras.Model:
     return keras.saving.load_model(path, compile=False)
 
 
-def legs(
+def _legs(
     archive: LogMelArchive, teachers: Teachers, heard: dict[str, Targets], data: Path, *, steps: int, n_seeds: int
 ) -> None:
     """Print a row for each thing left out: mean and deviation over seeds, of the timbral half alone."""
@@ -171,7 +180,7 @@ def legs(
             student = distil.new_student(teachers, recipe.WINDOWS, recipe.NETWORK, with_kernels=has_kernels)
             half = distil.TimbralDistillation(student, teachers.windows, sources, windows, recipe.WINDOWS)
             half.run(dataclasses.replace(variant, seed=seed + 1))
-            embeddings = [track[:, : PARTS[0]] for track in embed(student, archive)]
+            embeddings = [track[:, : PARTS[0]] for track in _embed(student, archive)]
             judged = judge(embeddings, archive, strength=0.01, discriminant_weight=recipe.DISCRIMINANT_WEIGHT, parts=())
             figures.append((judged.right[judged.is_valid].mean(), judged.right.mean(), judged.loss.mean()))
         mean, deviation = np.mean(figures, axis=0), np.std(figures, axis=0, ddof=min(1, n_seeds - 1))
@@ -199,10 +208,10 @@ def main() -> int:
     teachers = recipe.load_teachers(options)
     archive = read_archive(options.data / "gtzan-logmel.npz")
     if options.table == "heads":
-        heads(archive, teachers, options.work)
+        _heads(archive, teachers, options.work)
     else:
         heard = recipe.answers(options, teachers)
-        legs(archive, teachers, heard, options.data, steps=options.steps, n_seeds=options.seeds)
+        _legs(archive, teachers, heard, options.data, steps=options.steps, n_seeds=options.seeds)
     return 0
 
 

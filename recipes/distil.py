@@ -41,7 +41,14 @@ _PARTS = ("frame_mean", "frame_deviation", "penultimate", "tags", "archive_tags"
 def new_student(
     teachers: Teachers, config: FeatureConfig, model_config: ModelConfig, *, with_kernels: bool = True
 ) -> keras.Model:
-    """A CRNN of two front ends, each with its teacher's kernels; or the timbral one without (`with_kernels`)."""
+    """A CRNN of two front ends that start from their teachers' kernels.
+
+    Args:
+        teachers: Whose kernels it starts from.
+        config: Its log-mel.
+        model_config: Its size; must have both front ends.
+        with_kernels: Whether the timbral half starts from its teacher's kernels; the stack always does.
+    """
     student = build_crnn(model_config, config.n_mels, N_TAGS)
     if with_kernels:
         transplant.transplant(student, teachers.windows, config)
@@ -82,7 +89,12 @@ class TimbralDistillation:
         _set_momentum(self.network)
 
     def run(self, leg: Leg, on_step: OnStep = lambda step, losses: None) -> None:
-        """Train for one leg; `on_step` gets the six parts of the loss."""
+        """Train for one leg.
+
+        Args:
+            leg: How long, how fast, and on which sound.
+            on_step: Called with the number of each step, from 0, and the six parts of its loss, `(6,)`.
+        """
         weights = (1.0, 0.5, 1.0, 1.0, 1.0, leg.whole_weight)
         # XLA makes a step of these wide products a third faster, and one of the stack slower.
         self.network.learn(leg, self.batches, weights, on_step, jit_compile=True)
@@ -142,7 +154,12 @@ class StackDistillation:
             student.get_layer(name).trainable = False
 
     def run(self, leg: Leg, on_step: OnStep = lambda step, losses: None) -> None:
-        """Train for one leg; `on_step` gets the two parts of the loss: chunks and steps."""
+        """Train for one leg.
+
+        Args:
+            leg: How long, how fast, and on which sound.
+            on_step: Called with the number of each step, from 0, and the two parts of its loss: chunks and steps.
+        """
         self.network.learn(leg, self.batches, (1.0, 1.0), on_step)
 
 
@@ -178,7 +195,15 @@ class Pupil(keras.Model):  # type: ignore[misc]  # Keras has no types
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """The weighted sum of the parts."""
+        """The weighted sum of the parts.
+
+        Args:
+            x: Not used.
+            y: Targets, as `parts` takes them.
+            y_pred: All outputs.
+            sample_weight: Not used.
+            training: Not used.
+        """
         del x, sample_weight, training
         parts = self.parts(y_pred, y)
         for tracker, part in zip(self.trackers, parts, strict=True):
@@ -194,7 +219,15 @@ class Pupil(keras.Model):  # type: ignore[misc]  # Keras has no types
         *,
         jit_compile: bool = False,
     ) -> None:
-        """Train for one leg; `on_step` gets the parts of each step's loss."""
+        """Train for one leg.
+
+        Args:
+            leg: Number of steps and learning rates.
+            batches: Segments and targets of a leg's step.
+            weights: Of the parts in the loss, in their order.
+            on_step: Called with the number of each step, from 0, and its unweighted parts, `(n_parts,)`.
+            jit_compile: Whether XLA compiles a step; on JAX it always does.
+        """
         self.weights_of_parts = weights
         optimizer = keras.optimizers.AdamW(leg.learning_rate, weight_decay=1e-5, clipnorm=1.0)
         # Without it JAX would run operation by operation.

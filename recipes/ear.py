@@ -84,19 +84,19 @@ def main() -> int:
     parser.add_argument("--companion", default="gtzan-crnn", metavar="NAME|DIR")
     parser.add_argument("--replace", action="store_true")
     options = parser.parse_args()
-    bundle = make(options.ear, options.data, options.out, find_bundle(options.companion), replace=options.replace)
+    bundle = _make(options.ear, options.data, options.out, find_bundle(options.companion), replace=options.replace)
     size = sum(bundle.file(name).stat().st_size for name in bundle.files)
     print(f"{bundle.path}: {size / 1e6:.2f} MB")
     return 0
 
 
-def make(ear: Path, data: Path, out: Path, companion: Bundle, *, replace: bool) -> Bundle:
+def _make(ear: Path, data: Path, out: Path, companion: Bundle, *, replace: bool) -> Bundle:
     """The bundle, of the files in `ear`."""
     heads = json.loads((ear / "heads.json").read_text(encoding="utf-8"))
     features, genres = features_of(heads), tuple(heads["genres"])
     with np.load(ear / "heads.npz", allow_pickle=False) as stored:
         fitted = dict(stored)
-    network = network_of(ear / "model.keras", len(genres), features.n_mels)
+    network = _network_of(ear / "model.keras", len(genres), features.n_mels)
     network.get_layer("logits").set_weights([_halved(fitted["genre_kernel"]), _halved(fitted["genre_bias"])])
     tracks = _tracks(data, genres, features)
     alone = publish.publish(
@@ -110,10 +110,10 @@ def make(ear: Path, data: Path, out: Path, companion: Bundle, *, replace: bool) 
         further_scores=heads.get("scores", {}),
         replace=replace,
     )
-    return with_companion(alone, companion, fitted)
+    return _with_companion(alone, companion, fitted)
 
 
-def with_companion(alone: Bundle, companion: Bundle, fitted: dict[str, npt.NDArray[np.float32]]) -> Bundle:
+def _with_companion(alone: Bundle, companion: Bundle, fitted: dict[str, npt.NDArray[np.float32]]) -> Bundle:
     """The bundle with a second network that has a say in the genre: that of `companion` under its own head."""
     if alone.path is None:
         raise ValueError("the bundle is not on disk")
@@ -147,7 +147,7 @@ def features_of(heads: dict[str, Any]) -> FeatureConfig:
     return FeatureConfig.from_dict(features.to_dict() | {"is_tiled": True})
 
 
-def network_of(path: Path, n_genres: int, n_mels: int) -> keras.Model:
+def _network_of(path: Path, n_genres: int, n_mels: int) -> keras.Model:
     """The network with trained weights, rounded to half precision: half as large, and the same answers."""
     trained = keras.saving.load_model(path, compile=False)
     network = build_crnn(NETWORK, n_mels, n_genres)

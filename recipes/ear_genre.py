@@ -113,7 +113,12 @@ class Rows:
         return folds_of(self.heard[ELSEWHERE].groups)
 
     def without(self, part: str | None = None, fold: int | None = None) -> Learnt:
-        """All segments but those of a part and a fold; None leaves nothing out."""
+        """All segments but those of a part and a fold.
+
+        Args:
+            part: Of GTZAN, one of `PARTS`; None leaves none out.
+            fold: Of the clips from elsewhere, below `N_FOLDS`; None leaves none out.
+        """
         return balanced(
             [
                 (name, self.heard[name], weight, keep)
@@ -147,7 +152,13 @@ class Rows:
 
 
 def balanced(sources: list[tuple[str, Heard, float, Mask]], power: float) -> Learnt:
-    """Segments of the kept tracks; a track weighs the same however long, and a rare genre somewhat more."""
+    """Segments of the kept tracks, `softened`; a track weighs the same however long, and a rare genre somewhat more.
+
+    Args:
+        sources: Name of a set, its answers, what a track of it weighs, and which tracks are kept, `(n_tracks,)`;
+            those must be of the ten genres.
+        power: Of a genre's rarity, by which its tracks weigh more; 0 for no difference.
+    """
     embeddings, labels, weights, tracks = [], [], [], []
     for name, heard, weight, keep in sources:
         kept = keep[heard.own]
@@ -181,7 +192,12 @@ def softened(learnt: Learnt) -> Learnt:
 
 
 def scales(heard: Mapping[str, Heard], words_scale: float) -> tuple[FloatArray, FloatArray]:
-    """Mean and scale of the embedding: no label is used, so heads may share them."""
+    """Mean and scale of the embedding, `(size,)` each: no label is used, so heads may share them.
+
+    Args:
+        heard: Answers by set; GTZAN, its archive and elsewhere are read.
+        words_scale: How much more freely a head may use the tagger's words for genres.
+    """
     embeddings = np.concatenate([heard[name].embedding for name in (GTZAN, ELSEWHERE, ARCHIVE)])
     # The offset keeps features that hardly move from being blown up.
     mean, scale = embeddings.mean(axis=0), embeddings.std(axis=0) + np.float32(0.02)
@@ -193,7 +209,14 @@ def scales(heard: Mapping[str, Heard], words_scale: float) -> tuple[FloatArray, 
 
 
 def fit(learnt: Learnt, mean: FloatArray, scale: FloatArray, c: float) -> Head:
-    """A head of the first network."""
+    """A head of either network; it takes embeddings as they are, for mean and scale are folded in.
+
+    Args:
+        learnt: What it learns from.
+        mean: Of the embedding, `(size,)`.
+        scale: What the embedding is divided by, `(size,)`.
+        c: Inverse strength of the penalty.
+    """
     from sklearn.linear_model import LogisticRegression
 
     # To the minimum: a fit that ends early depends on the order of the rows.
@@ -205,7 +228,12 @@ def fit(learnt: Learnt, mean: FloatArray, scale: FloatArray, c: float) -> Head:
 
 
 def crossed(rows: Rows, names: tuple[str, ...] = (GTZAN, CUTS, ARCHIVE)) -> dict[str, Floats]:
-    """Logits by set, `(n_segments, n_genres)`, by heads that have not learnt the track."""
+    """Logits by set, `(n_segments, n_genres)`, by heads that have not learnt the track.
+
+    Args:
+        rows: What the heads learn from.
+        names: Sets of GTZAN that are judged beside `ELSEWHERE`; their groups are `PARTS`.
+    """
     heard, weights = rows.heard, rows.weights
     mean, scale = scales(heard, weights.words_scale)
     logits = {name: np.zeros((len(heard[name].own), 10)) for name in (*names, ELSEWHERE)}
@@ -231,7 +259,12 @@ class SecondRows:
     weights: Weights = Weights()
 
     def without(self, part: str | None = None, fold: int | None = None) -> Learnt:
-        """All segments but those of a part and a fold."""
+        """All segments but those of a part and a fold.
+
+        Args:
+            part: Of GTZAN's archive, one of `PARTS`; None leaves none out.
+            fold: Of the clips from elsewhere, below `N_FOLDS`; None leaves none out.
+        """
         archive, clips = self.heard[ARCHIVE], self.heard[ELSEWHERE]
         kept_clips = clips.labels >= 0
         if fold is not None:
@@ -250,7 +283,12 @@ class SecondRows:
         return Heard(second.embedding, first.tags, second.own, first.ids, first.genres, first.groups)
 
     def fit(self, part: str | None = None, fold: int | None = None) -> Head:
-        """A head of the second network; its scales are those of what it learns."""
+        """A head of the second network; its scales are those of what it learns.
+
+        Args:
+            part: Of GTZAN's archive, which it does not learn; None leaves none out.
+            fold: Of the clips from elsewhere, likewise.
+        """
         learnt = self.without(part, fold)
         mean, scale = learnt.embedding.mean(axis=0), learnt.embedding.std(axis=0) + np.float32(1e-3)
         return fit(learnt, mean, scale, self.weights.second_c)
@@ -276,7 +314,13 @@ class SecondRows:
 
 
 def together(rows: Rows, first: Mapping[str, Floats], second: Mapping[str, Floats]) -> dict[str, Floats]:
-    """Mean of both networks' logits by segment; tracks that the second has not heard keep the first's."""
+    """Weighted mean of both networks' logits by segment; tracks that the second has not heard keep the first's.
+
+    Args:
+        rows: Answers by set, and the second network's share in the mean.
+        first: Logits by set, `(n_segments, n_genres)`.
+        second: Mean logits of the tracks by set, `(n_tracks, n_genres)`.
+    """
     heard, share, joined = rows.heard, rows.weights.second, dict(first)
     place = {name: number for number, name in enumerate(heard[ARCHIVE].ids)}
     # The second network hears GTZAN from the archive.
@@ -309,7 +353,13 @@ def best_temperature(answers: Sequence[tuple[Heard, Floats]]) -> float:
 
 
 def calibration(posteriors: Floats, labels: Integers, temperature: float) -> dict[str, float]:
-    """Thresholds by crossed answers to music from elsewhere, `(n_tracks, n_genres)` at `temperature`."""
+    """Temperature and thresholds, as `heads.json` holds them.
+
+    Args:
+        posteriors: Crossed answers to music from elsewhere, `(n_tracks, n_genres)`, at `temperature`.
+        labels: Index of each track's genre, `(n_tracks,)`.
+        temperature: Kept beside the thresholds.
+    """
     of_truth = np.sort(posteriors[np.arange(len(labels)), labels])
     return {
         "temperature": temperature,

@@ -95,14 +95,25 @@ def read_companions(folder: Path) -> dict[str, Companions]:
 
 
 def folds_of(groups: npt.NDArray[np.str_], seed: int = 0) -> Integers:
-    """A fold for each track, the same for all of a group."""
+    """A fold for each track, the same for all of a group.
+
+    Args:
+        groups: Group of each track, `(n_tracks,)`.
+        seed: Of the order in which groups are dealt to the `N_FOLDS` folds.
+    """
     names = np.unique(groups)
     fold_of = dict(zip(names, np.random.default_rng(seed).permutation(len(names)) % N_FOLDS, strict=True))
     return np.array([fold_of[group] for group in groups], dtype=np.int64)
 
 
 def mean_by(values: npt.NDArray[np.floating], own: Integers, n_tracks: int) -> Floats:
-    """Mean of the rows of each track; zeros for a track without rows."""
+    """Mean of the rows of each track, `(n_tracks, …)`; zeros for a track without rows.
+
+    Args:
+        values: `(n_rows, …)`.
+        own: Track of each row, `(n_rows,)`.
+        n_tracks: Number of tracks.
+    """
     total = np.zeros((n_tracks, *values.shape[1:]))
     np.add.at(total, own, values)
     count = np.maximum(np.bincount(own, minlength=n_tracks), 1)
@@ -122,12 +133,23 @@ def log_softmax(logits: Floats) -> Floats:
 
 
 def log_sum_exp(logits: FloatArray, classes: list[int]) -> FloatArray:
-    """Loudness of a group of classes, `(n,)`."""
+    """Logarithm of the sum of the exponentials of a group's logits, `(n,)`.
+
+    Args:
+        logits: Of all classes, `(n, n_classes)`.
+        classes: Indices of the group.
+    """
     chosen = logits[:, classes]
     greatest = chosen.max(axis=1)
     return np.asarray(greatest + np.log(np.exp(chosen - greatest[:, None]).sum(axis=1)))
 
 
 def track_posteriors(heard: Heard, logits: Floats, temperature: float) -> Floats:
-    """Geometric mean of the segments' posteriors, `(n_tracks, n_genres)`."""
+    """Geometric mean of the segments' posteriors, scaled to sum to 1, `(n_tracks, n_genres)`.
+
+    Args:
+        heard: Whose segments they are.
+        logits: Of the segments, `(n_segments, n_genres)`.
+        temperature: What the logits are divided by.
+    """
     return np.exp(log_softmax(heard.track_mean(log_softmax(logits / temperature))))

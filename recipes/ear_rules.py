@@ -91,7 +91,12 @@ def _music_sets(heard: Mapping[str, Heard]) -> list[tuple[str, int, list[str], f
 
 
 def fit_music(heard: Mapping[str, Heard], names: Sequence[str]) -> dict[str, Any]:
-    """The rule for music, as `heads.json` holds it."""
+    """The rule for music, as `heads.json` holds it; prints what share of each set it refuses, unlearnt.
+
+    Args:
+        heard: Answers of the first network by set.
+        names: Of the tagger's classes, in their order.
+    """
     groups, sets = music_groups(names), _music_sets(heard)
     loudness = [np.stack([log_sum_exp(heard[name].tags, group) for group in groups], axis=1) for name, *_ in sets]
     x = np.concatenate([heard[name].track_mean(values) for (name, *_), values in zip(sets, loudness, strict=True)])

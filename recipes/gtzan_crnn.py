@@ -2,12 +2,11 @@
 
     python -m recipes.gtzan_crnn --data DATA --music MUSIC --musicnn WHEEL --out models/gtzan-crnn
 
-DATA holds gtzan-logmel.npz, gtzan-taggrams.npz, gtzan-audio, gtzan-reference,
-emotify-audio and teachers/choi-crnn-msd.h5; MUSIC a folder for each source of further music, without labels; WHEEL is
-`musicnn-0.1.0-py3-none-any.whl`. First the teachers' answers are computed (an hour for 30 hours
-of music on two cores), then each half of the student is distilled, twice (an hour and a half with AVX-512), then
-its head is fitted on the labelled tracks (five minutes). Each step's result is kept in
-`--work`, so that an interrupted run goes on.
+DATA holds gtzan-logmel.npz, gtzan-taggrams.npz, gtzan-audio, gtzan-reference, emotify-audio and
+teachers/choi-crnn-msd.h5; MUSIC a folder for each source of further music, without labels; WHEEL is
+`musicnn-0.1.0-py3-none-any.whl`. First the teachers' answers are computed (an hour for 30 hours of music on two
+cores), then each half of the student is distilled, twice (an hour and a half with AVX-512), then its head is fitted
+on the labelled tracks (five minutes). Each step's result is kept in `--work`, so that an interrupted run goes on.
 """
 
 from __future__ import annotations
@@ -86,6 +85,10 @@ REJECTION_THRESHOLD = 0.4
 N_CROPS = 8
 N_MUSIC_PIECES = 1200
 SEED = 0
+_LABELLED = ("gtzan", "emotify")
+_NOTES_BEFORE_REFIT = """The bundled model before its last refit: the same body, calibration and rejection under a \
+head that has learnt the 442 train tracks alone."""
+_NOTES = Path(__file__).with_name("gtzan_crnn.md").read_text(encoding="utf-8").removesuffix("\n")
 
 
 def main() -> int:
@@ -146,7 +149,12 @@ class _Job:
 
 
 def answers(options: argparse.Namespace, teachers: Teachers) -> dict[str, Targets]:
-    """What the teachers hear in each source, computed by a process for each core."""
+    """What the teachers hear in each source, by a process for each core where it is not kept in `--work` yet.
+
+    Args:
+        options: As `parser` gives them.
+        teachers: Of this process; those of the others load their own.
+    """
     jobs = [_Job(*source, options) for source in _sources(options.data, options.music)]
     # The longest first, lest the others wait for it in the end.
     missing = sorted((job for job in jobs if not job.cache.is_file()), key=_Job.length, reverse=True)
@@ -195,7 +203,12 @@ def _leg_facts(half: str, leg: Leg) -> dict[str, Any]:
 
 
 def body_after(n_legs: int, work: Path) -> Path:
-    """Where the student is kept after so many of `LEGS`."""
+    """Where the student is kept after so many of `LEGS`.
+
+    Args:
+        n_legs: From 1 on.
+        work: Folder of what is kept between steps.
+    """
     return work / f"body-{n_legs}.keras"
 
 
@@ -215,14 +228,18 @@ def _save(model: keras.Model, path: Path) -> None:
 
 
 def sources(heard: dict[str, Targets], gtzan: float, emotify: float, rest: float) -> list[Source]:
-    """The music with these shares: GTZAN's train tracks, Magnatune's, and the rest by its length."""
+    """The music with these shares.
+
+    Args:
+        heard: What the teachers hear in each source.
+        gtzan: Share of GTZAN's train tracks in what is heard.
+        emotify: Share of Magnatune's music.
+        rest: Share of all others, divided among them by their numbers of windows.
+    """
     n_windows = {name: len(of_source.piece) for name, of_source in heard.items()}
     n_of_rest = sum(n for name, n in n_windows.items() if name not in _LABELLED)
     shares = {"gtzan": gtzan, "emotify": emotify}
     return [Source(heard[name], shares.get(name, rest * n / max(1, n_of_rest))) for name, n in n_windows.items()]
-
-
-_LABELLED = ("gtzan", "emotify")
 
 
 def _report(step: int, losses: npt.NDArray[np.float32]) -> None:
@@ -250,7 +267,12 @@ def _lossless(data: Path, path: Path) -> Path:
 
 
 def archive_windows(data: Path, teachers: Teachers) -> hearing.TaggedWindows:
-    """Windows of the train tracks, of which the archive alone is here, with published tags."""
+    """Windows of the archive's train tracks that have published tags.
+
+    Args:
+        data: Folder of the archive and of the published tags.
+        teachers: The second hears each track; the published tags are the first's.
+    """
     archive = read_archive(data / "gtzan-logmel.npz")
     with np.load(data / "gtzan-logmel.npz", allow_pickle=False) as stored:
         column_seconds = stored["frame_index"] * 512 / WINDOWS.sample_rate
@@ -353,27 +375,6 @@ def _round_to_half(body: keras.Model) -> None:
         rounded = [w.astype(np.float16).astype(np.float32) if w.ndim > 1 else w for w in layer.get_weights()]
         if rounded:
             layer.set_weights(rounded)
-
-
-_NOTES_BEFORE_REFIT = """\
-The bundled model before its last refit: the same body, calibration and rejection under a head that has learnt the \
-442 train tracks alone."""
-_NOTES = """\
-The body was distilled without labels: the timbral half from MSD_musicnn (Pons & Serra 2019, ISC licence), the stack \
-from the MSD CRNN of Choi et al. (2017, MIT licence), each starting from its teacher's weights; on the fault-filtered \
-train tracks of GTZAN, on Magnatune music and on free game soundtracks, as they are, after codecs and through bad \
-sound. The head, logistic regression with discriminant analysis on each half, has learnt the 442 train and the 197 \
-validation tracks in a last refit, so the model as it is has no score on either.
-
-The scores are those of the same body and recipe before the refit. “valid”: a head of the train tracks, judged on the \
-validation tracks, whose artists it had not heard. “crossed”: every track judged by a head of the other part. The body \
-had heard the train tracks without their labels, and some of them in sound; of the validation tracks it had heard \
-nothing. Both parts chose the head's strength among eight, its form, the mean over segments, and the body among six. \
-Temperature and thresholds are fitted on the crossed answers; calibration error, coverage of the prediction set and \
-what “unsure” costs are cross-fitted over five folds.
-
-GTZAN was collected for research without clearance; the Magnatune recordings are under a non-commercial, share-alike \
-licence. No recording is part of this model."""
 
 
 def _rejection(

@@ -100,7 +100,7 @@ class TimbralBatches:
             decibels = to_db(window)
             if rng.random() < 0.5 * leg.bad_share:
                 decibels = augment.limit_band(decibels - decibels.max(), self.config, rng)
-            windows.append(varied(decibels, self.config, rng))
+            windows.append(_varied(decibels, self.config, rng))
         return (
             np.stack(windows),
             *(np.stack(values) for values in zip(*taught, strict=True)),
@@ -149,7 +149,7 @@ class StackBatches:
         return np.stack(segments), np.stack(of_chunks), np.stack(of_steps)
 
 
-def varied(segment: FloatArray, config: FeatureConfig, rng: np.random.Generator) -> FloatArray:
+def _varied(segment: FloatArray, config: FeatureConfig, rng: np.random.Generator) -> FloatArray:
     """A window as it is, or, every other time, through an equaliser, a small shift, noise, a raised floor."""
     segment = segment - segment.max()
     if rng.random() < 0.5:
@@ -169,7 +169,7 @@ def _window(
     """A window in dB; one that ends with the piece is filled up with its last frame."""
     missing = config.n_frames - len(log_mel)
     decibels = to_db(np.pad(log_mel, ((0, missing), (0, 0)), mode="edge") if missing > 0 else log_mel)
-    return varied(decibels, config, rng) if vary else features.rereference(decibels, config)
+    return _varied(decibels, config, rng) if vary else features.rereference(decibels, config)
 
 
 def _kind_of_sound(leg: Leg, rng: np.random.Generator) -> tuple[int, bool]:

@@ -45,7 +45,12 @@ def read_weights(path: Path) -> Weights:
 
 
 def set_weights(model: keras.Model, weights: Weights) -> keras.Model:
-    """`model` with the tagger's weights in the layers that bear its names; batch norms are folded in."""
+    """`model` with the tagger's weights in the layers that bear its names; batch norms are folded in.
+
+    Args:
+        model: A tagger; its weights are changed.
+        weights: Of the published file, as `read_weights` gives them.
+    """
     for layer_name, (kernel_key, bias_key) in _keys().items():
         layer = model.get_layer(layer_name)
         kernel, bias = weights[kernel_key], weights[bias_key]
