@@ -25,6 +25,10 @@ SLOW = {
     "media",
     "host's",
     "leave",
+    "under way",
+    "talk",
+    "name",
+    "zips",
 }
 
 

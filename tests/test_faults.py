@@ -171,6 +171,7 @@ def classify(bundle: Bundle, *arguments: str | Path, stdout: int | IO[bytes] = s
 NO_ROOM = "error: the output could not be written to its end: No space left on device.\n"
 
 
+@pytest.mark.slow
 def test_answers_that_found_no_room_are_taken_up_later(bundle: Bundle, tmp_path: Path, small_disk: Path) -> None:
     songs = tmp_path / "songs"
     songs.mkdir()
@@ -233,6 +234,7 @@ def read_only(bundle: Bundle) -> Iterator[Path]:
         folder.chmod(0o755)
 
 
+@pytest.mark.slow
 def test_a_read_only_shelf_serves_and_says_what_it_cannot_do(read_only: Path) -> None:
     script = """
 from sounds import sine, wav_bytes

@@ -24,6 +24,7 @@ def scored(rng: np.random.Generator, n: int, skill: float) -> metrics.Scores:
     return metrics.score(labels, np.eye(3)[answers] * 0.6 + 0.4 / 3, ("a", "b", "c"))
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_true_scores_in_about_95_of_100_sets() -> None:
     """Sixty tracks each; the truth is what so many that chance is nothing score."""
     rng = np.random.default_rng(0)

@@ -81,6 +81,7 @@ def test_a_failing_decoder_is_told_of_its_file_alone(word: bytes, sentence: str)
     assert declared_seconds(SONG) == 5.0
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("faulty")
 @pytest.mark.parametrize("word", [b"hang", b"circles"])
 def test_a_hanging_decoder_is_ended(monkeypatch: pytest.MonkeyPatch, word: bytes) -> None:
@@ -114,6 +115,7 @@ def test_a_mistake_of_our_own_is_no_damage() -> None:
     assert load_clip(SONG, RATE).duration_seconds == 5.0
 
 
+@pytest.mark.slow
 def test_a_slow_reader_is_not_taken_for_a_hang(monkeypatch: pytest.MonkeyPatch) -> None:
     load_clip(SONG, RATE)  # a worker is warm: its start does not count
     monkeypatch.setattr(workers, "HANG_SECONDS", 4.0)
@@ -178,6 +180,7 @@ def test_a_stream_that_nobody_closed_gives_its_worker_up() -> None:
     assert not workers.pool_of_this_process()._at_work
 
 
+@pytest.mark.slow
 def test_more_are_decoded_than_workers_are_meant_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files left half read must not keep the next visitor waiting for ever."""
     monkeypatch.setattr(workers, "_WAIT_SECONDS", 0.1)

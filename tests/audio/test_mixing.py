@@ -51,6 +51,7 @@ def inverted_from(samples: FloatArray, seconds: float) -> FloatArray:
     return np.stack([samples, sign * samples], axis=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("since", [0.0, 0.4, 2.0, 5.7])
 def test_inversion_from_anywhere_on(since: float) -> None:
     samples = music()
@@ -122,6 +123,7 @@ def test_one_channel_of_many_turned_round() -> None:
     np.testing.assert_allclose(np.abs(clip.samples), np.abs(samples), atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["equal", "wide", "one side", "apart", "delayed", "silence"])
 def test_sound_stereo_is_the_plain_mean_to_the_last_bit(kind: str) -> None:
     one, other = music(6.0), music(6.0, seed=9)

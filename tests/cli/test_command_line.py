@@ -329,6 +329,7 @@ def test_module_runs_and_results_alone_go_to_stdout(bundle, music):
     assert json.loads(done.stdout)["genre"] == "bass"
 
 
+@pytest.mark.slow
 def test_what_decoders_say_of_a_damaged_file_is_not_heard(bundle, tmp_path):
     out = io.BytesIO()
     soundfile.write(out, noise(6.0), RATE, format="MP3")

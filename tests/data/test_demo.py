@@ -123,6 +123,7 @@ def test_examples_hold_music_noise_and_silence():
     assert all(a != b for a, b in pairwise(names))
 
 
+@pytest.mark.slow
 def test_the_bundled_model_names_at_least_two_examples_rightly_and_hears_silence():
     folder = models_dir() / "gtzan-crnn"
     if not folder.is_dir():

@@ -244,6 +244,7 @@ def test_too_large_and_too_full_are_told_before_the_download(server: Server, mon
     assert parts() == []
 
 
+@pytest.mark.slow
 def test_a_zip_bomb_from_an_address_meets_the_limits_of_unpacking(server: Server):
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as zip_file, zip_file.open("jazz/a.wav", "w") as member:

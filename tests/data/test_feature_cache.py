@@ -205,6 +205,7 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path):
         FeatureCache(tmp_path / "file" / "c", CONFIG).load([], n_jobs=1)
 
 
+@pytest.mark.slow
 def test_workers_give_what_this_process_gives_and_the_second_run_computes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -30,6 +30,7 @@ def refused(tmp_path: Path, text: str) -> str:
     return str(caught.value)
 
 
+@pytest.mark.slow
 def test_rows_without_end(tmp_path: Path) -> None:
     assert f"more than {MAX_TRACKS} rows" in refused(tmp_path, "file,genre\n" + "a,b\n" * (MAX_TRACKS + 1))
 

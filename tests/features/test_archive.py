@@ -143,6 +143,7 @@ def test_a_lying_shape_takes_no_memory(tmp_path: Path):
         archive.read_archive(path)
 
 
+@pytest.mark.slow
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path):
     path = tmp_path / "x.npz"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as zip_file, zip_file.open("log_mel.npy", "w") as member:

@@ -112,6 +112,7 @@ def test_a_change_of_genre_begins_the_wait_anew(classifier: Classifier) -> None:
     assert settled == [second >= SETTLED_SECONDS and not changed < second < changed + 5 for second in range(1, 26)]
 
 
+@pytest.mark.slow
 def test_half_an_hour_takes_no_more_than_its_end(classifier: Classifier) -> None:
     """What is held after 5 minutes is what is held after 30: sound, timeline, and what the network said."""
     live = LiveListening(classifier, MICROPHONE_RATE, kept_seconds=120.0)

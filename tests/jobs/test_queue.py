@@ -43,6 +43,7 @@ def waiter(run: Path, log: list[str], leave: threading.Event, go: threading.Even
     return thread
 
 
+@pytest.mark.slow
 def test_turns_come_in_order_and_those_who_leave_are_passed_over(tmp_path: Path) -> None:
     names = [tmp_path / name for name in ("first", "second", "third")]
     log: list[str] = []
@@ -72,6 +73,7 @@ def test_a_ticket_that_nobody_holds_counts_nothing(home: Path) -> None:
     assert queue.waiting() == []
 
 
+@pytest.mark.slow
 def test_a_full_queue_and_a_second_training_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     papers = [FileLock(queue.folder() / f"ticket-{n:020d}") for n in range(1, ANN.limits.waiting + 1)]
     for paper in papers:

@@ -59,6 +59,7 @@ def begin(address: tuple[str, int], n_bytes: int) -> socket.socket:
     return client
 
 
+@pytest.mark.slow
 def test_an_upload_that_stands_still_is_ended(address: tuple[str, int]) -> None:
     with begin(address, 10**6) as client:
         client.sendall(b"x" * 5000)
@@ -79,6 +80,7 @@ def test_an_upload_of_drops_is_ended(address: tuple[str, int]) -> None:
     assert said.startswith(b"HTTP/1.1 408")
 
 
+@pytest.mark.slow
 def test_a_slow_one_that_keeps_coming_ends_well(address: tuple[str, int]) -> None:
     with begin(address, 12_000) as client:
         # Longer than a window in all, and in each far more than is needed.
