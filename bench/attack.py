@@ -358,6 +358,7 @@ ATTACKS = (
     ),
     Attack("talk", "ask for the page without a pause, a thousand times a second", forging.never_stop_talking),
     Attack("under way", "begin twelve uploads of 45 MB at once and end none", forging.send_many_at_once),
+    Attack("long messages", "begin messages of 150 MB and end none, have 5 MB repeated", forging.begin_long_messages),
     Attack("leave", "leave without a next visitor: what was held is freed", attacking.leave_with_uploads),
 )
 

@@ -12,6 +12,7 @@ import contextlib
 import http.client
 import json
 import re
+import socket
 import sys
 import tempfile
 import threading
@@ -297,6 +298,39 @@ def send_many_at_once(folder: Path) -> str:
         f"{len(ended)} are taken in, the rest refused ({statuses.count(413)} times 413); memory {grown} MB more; those "
         "that stand still are ended"
     )
+
+
+def begin_long_messages(folder: Path) -> str:
+    """Begin four messages of 150 MB by the page's socket and end none of them; have 5 MB repeated in a reply."""
+    from streamlit.proto.BackMsg_pb2 import BackMsg
+
+    with served(folder) as (host, pid), Client(host) as client, contextlib.ExitStack() as open_ones:
+        client.open_page()
+        before, n_cut, n_bytes = resident_bytes(pid), 0, 150 * 2**20
+        for _ in range(4):
+            connection = socket.create_connection((host.partition(":")[0], int(host.partition(":")[2])), timeout=30)
+            open_ones.callback(connection.close)
+            connection.sendall(
+                f"GET /_stcore/stream HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                f"Sec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+            )
+            hold(b" 101 " in connection.recv(4096), "the socket did not open")
+            try:
+                # A binary frame, its mask nothing; the last byte never comes.
+                connection.sendall(b"\x82\xff" + n_bytes.to_bytes(8, "big") + bytes(4) + bytes(n_bytes - 1))
+            except OSError:
+                n_cut += 1
+        time.sleep(2.0)
+        grown = (resident_bytes(pid) - before) >> 20
+        asked = BackMsg()
+        asked.file_urls_request.request_id = "x" * (5 * 2**20)
+        client.socket.send(asked.SerializeToString())
+        longest = max(len(message.SerializeToString()) for message in client.open_page())
+        hold(len(client.ask_for_ids(1)) == 1, "a fair request was not answered")
+    hold(grown < 60, f"memory grew by {grown} MB, {n_cut} of 4 cut off")
+    log = (folder / "log.txt").read_text(encoding="utf-8", errors="replace")
+    hold(longest < 2**20 and "asked for what is not its own" in log, f"a reply of {longest >> 20} MB came back")
+    return f"{n_cut} of 4 cut off, memory {grown} MB more; what a reply would repeat is not heard"
 
 
 def _ended(connection: http.client.HTTPConnection) -> bool:

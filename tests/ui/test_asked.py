@@ -17,6 +17,11 @@ def message(write: Callable[[Any], object]) -> BackMsg:
     return found
 
 
+def _ask_for_a_download(m: Any, request_id: str) -> None:
+    m.backend_operation_request.deferred_file.SetInParent()
+    m.backend_operation_request.request_id = request_id
+
+
 @pytest.mark.parametrize(
     ("write", "heard"),
     [
@@ -26,6 +31,10 @@ def message(write: Callable[[Any], object]) -> BackMsg:
         (lambda m: m.file_urls_request.SetInParent(), True),
         (lambda m: m.backend_operation_request.deferred_file.SetInParent(), True),
         (lambda m: m.backend_operation_request.dataframe_chunk.SetInParent(), True),
+        (lambda m: setattr(m.file_urls_request, "request_id", "x" * 36), True),
+        (lambda m: setattr(m.file_urls_request, "request_id", "x" * 5000), False),
+        (lambda m: _ask_for_a_download(m, "x" * 36), True),
+        (lambda m: _ask_for_a_download(m, "x" * 5000), False),
         (lambda m: m.backend_operation_request.install_skills.SetInParent(), False),
         (lambda m: m.backend_operation_request.dismiss_skills_nudge.SetInParent(), False),
         (lambda m: m.backend_operation_request.SetInParent(), False),

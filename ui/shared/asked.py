@@ -21,13 +21,20 @@ from streamlit.runtime import Runtime
 from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.session_manager import SessionClient
 
+from ui.shared import served_routes
+
 _HEARD = frozenset({"rerun_script", "stop_script", "app_heartbeat", "file_urls_request"})
 _OPERATIONS = frozenset({"deferred_file", "dataframe_chunk"})
+_WITH_ID = frozenset({"file_urls_request", "backend_operation_request"})
 # A page has a hundred.
 _MOST_WIDGETS = 2000
 # A live microphone tells two a second, each of 0.1 MB; held up it tells more at once, at most 5 MB.
 _A_SECOND, _AT_ONCE = 20.0, 100.0
 _BYTES_OF_ONE = 2**17
+# Streamlit takes 200 MB, and has all of it in memory before anybody hears of it; begun and never ended, for good.
+_LONGEST_BYTES = 8 * 2**20
+# Streamlit's own have 36.
+_LONGEST_ID = 100
 _log = logging.getLogger("crnn.doorman")
 
 
@@ -45,6 +52,8 @@ def hear_pages_alone() -> None:
 
     handle_if_heard.is_ours = True  # type: ignore[attr-defined]
     AppSession.handle_backmsg = handle_if_heard  # type: ignore[method-assign]
+    if not served_routes.shorten_messages(_LONGEST_BYTES):
+        _log.warning("Messages may be as long as Streamlit has them: its server's settings were not found.")
 
 
 class Paces:
@@ -144,6 +153,9 @@ def is_heard(msg: Any) -> bool:
         msg: A message of a page.
     """
     kind = msg.WhichOneof("type")
+    # A reply repeats it, and waits in memory for whoever does not read it.
+    if kind in _WITH_ID and len(getattr(msg, kind).request_id) > _LONGEST_ID:
+        return False
     if kind == "backend_operation_request":
         return msg.backend_operation_request.WhichOneof("payload") in _OPERATIONS
     if kind == "rerun_script" and len(msg.rerun_script.widget_states.widgets) > _MOST_WIDGETS:
