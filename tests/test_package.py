@@ -145,10 +145,15 @@ def test_papers_are_as_short_as_they_should_be() -> None:
 
 
 def test_papers_name_what_is_there() -> None:
-    """Every link to a file, and every module that ARCHITECTURE.md names, leads somewhere."""
+    """Every link, every test and every bench or recipe that a paper names, and every module of ARCHITECTURE.md."""
     for paper in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")):
-        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)\)", paper.read_text(encoding="utf-8")):
+        text = paper.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)\)", text):
             assert (paper.parent / target).exists(), f"{paper.name}: {target}"
+        for target in re.findall(r"\b(?:tests|bench|recipes)/[\w/]+\.py\b", text):
+            assert (ROOT / target).is_file(), f"{paper.name}: {target}"
+        for folder, module in re.findall(r"python -m (bench|recipes)\.(\w+)", text):
+            assert (ROOT / folder / f"{module}.py").is_file(), f"{paper.name}: {folder}.{module}"
     architecture = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     for module in re.findall(r"`([\w/]+\.py)`", architecture):
         assert (ROOT / "crnn" / module).is_file() or (ROOT / module).is_file(), module
