@@ -1,7 +1,7 @@
 """From the words of tags to a model's genres: which genre a tag means, and how the model's is written as one.
 
 A word means the genre of the model that is spelled alike but for case, spaces and signs; else what
-`_MEANINGS` says; else what its last word does (`melodic death metal` is metal). docs/command-line.md
+`MEANINGS` says; else what its last word does (`melodic death metal` is metal). docs/command-line.md
 has the list. What means none of the model's genres counts for nothing.
 """
 
