@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -202,3 +204,26 @@ def test_open_addresses(address: str) -> None:
 )
 def test_addresses_of_a_network(address: str) -> None:
     assert not public_addresses.is_public(address)
+
+
+def test_uploads_of_the_same_moment_share_the_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GENRESCOPE_HOME", str(tmp_path))
+    ann = person("https://id.example", "ann")
+    there = user_clips.uploads_dir(ann) / "there" / "big.zip"
+    there.parent.mkdir(parents=True)
+    with there.open("wb") as file:
+        file.truncate(ann.limits.disk_bytes - 30 * 2**20)
+    together = threading.Barrier(6)
+
+    def keep(number: int) -> bool:
+        data = bytes([number]) * (20 * 2**20)
+        together.wait()
+        try:
+            user_clips.keep_upload(f"{number}.zip", data, owner=ann)
+        except DiskFullError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(keep, range(6))) == 1
+    assert owners.used_bytes(ann.home) <= ann.limits.disk_bytes
