@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from listen_in_browser import hand_over
+from listen_in_browser import box_of, hand_over
 from sounds import noise, sine, wav_bytes
 
 pytestmark = pytest.mark.browser
@@ -69,7 +69,7 @@ def test_nothing_serious_is_found_on_train_and_models_and_they_fit_a_phone(page,
         # The table is a canvas, which takes clicks some time after it is there; the first row's box is below the head.
         card = main.get_by_text("Model card")
         for _ in range(5):
-            box = page.get_by_test_id("stDataFrame").bounding_box()
+            box = box_of(page.get_by_test_id("stDataFrame"))
             page.mouse.click(box["x"] + 16, box["y"] + 35 + 17)
             try:
                 card.wait_for(timeout=10_000)
@@ -125,7 +125,7 @@ def test_nothing_serious_is_found_on_a_part_an_error_and_many_files(open_page) -
     picture = page.locator(".picture canvas").first
     picture.wait_for(timeout=60_000)
     page.get_by_role("button", name="select").click()
-    box = page.locator(".picture").first.bounding_box()
+    box = box_of(page.locator(".picture").first)
     y = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + box["width"] / 4, y)
     page.mouse.down()

@@ -6,7 +6,7 @@ import struct
 import zlib
 
 import pytest
-from listen_in_browser import hand_over
+from listen_in_browser import box_of, hand_over
 from sounds import sine, wav_bytes
 
 pytestmark = pytest.mark.browser
@@ -44,7 +44,7 @@ def test_cover_stands_small_beside_the_answer(open_page, width: int) -> None:
     cover = page.get_by_role("img", name="Cover picture of the file")
     expect(cover).to_be_visible(timeout=60_000)
     page.wait_for_function("image => image.complete && image.naturalWidth === 8", arg=cover.element_handle())
-    box, verdict = cover.bounding_box(), page.locator('[data-testid="stMain"] h3').bounding_box()
+    box, verdict = box_of(cover), box_of(page.locator('[data-testid="stMain"] h3'))
     assert box["width"] == box["height"] == 72
     assert verdict["x"] > box["x"] + 72
     assert verdict["y"] < box["y"] + 72

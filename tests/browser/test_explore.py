@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 import soundfile
-from listen_in_browser import hand_over, wait_until_it_plays
+from listen_in_browser import box_of, hand_over, wait_until_it_plays
 from sounds import clicks, noise, sine, wav_bytes
 
 from crnn.config import FeatureConfig
@@ -82,7 +82,7 @@ def add(page, title: str) -> None:
 def read_peak(page, picture) -> tuple[float, str]:
     """The frequency and note that a visitor reads where he finds the loudest spot of a view."""
     picture.scroll_into_view_if_needed()
-    box = picture.bounding_box()
+    box = box_of(picture)
     best = (-1e9, 0.0, "")
     for y in np.arange(box["y"] + box["height"] - 2, box["y"], -2):
         page.mouse.move(box["x"] + box["width"] / 2, y)
@@ -126,7 +126,7 @@ def test_a4_is_read_in_constant_q_and_440_hz_in_linear(explore) -> None:
 
 def test_part_loops_and_is_taken_home(explore) -> None:
     explore.get_by_role("button", name="select").click()
-    box = explore.locator(".picture").bounding_box()
+    box = box_of(explore.locator(".picture"))
     y = box["y"] + box["height"] / 2
     explore.mouse.move(box["x"] + box["width"] / 3, y)
     explore.mouse.down()
@@ -237,7 +237,7 @@ def test_two_sounds_share_one_transport_that_a_switch_does_not_stop(without_soun
 def read_level(page, picture, hz: float) -> float:
     """The level that a visitor reads on a mel picture at a frequency."""
     picture.scroll_into_view_if_needed()
-    box, config = picture.bounding_box(), FeatureConfig()
+    box, config = box_of(picture), FeatureConfig()
     share = log_mel.hz_to_mel(hz) / log_mel.hz_to_mel(config.fmax)
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] * (1 - float(share)))
     text = page.locator(".readout:visible").inner_text()

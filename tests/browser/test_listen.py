@@ -182,11 +182,11 @@ def test_narrow_screen_shows_three_bars_and_a_player_in_reach(open_page) -> None
     wait_for_player(page)
     bars = page.locator(".list li")
     expect(bars.nth(2)).to_be_visible()
-    toolbar = page.get_by_role("toolbar", name="Player").bounding_box()
+    toolbar = box_of(page.get_by_role("toolbar", name="Player"))
     assert toolbar["y"] + toolbar["height"] == pytest.approx(800, abs=1)
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
-    top = verdict(page).bounding_box()["y"]
-    assert top < page.locator(".list").bounding_box()["y"] < page.locator(".stage").bounding_box()["y"]
+    top = box_of(verdict(page))["y"]
+    assert top < box_of(page.locator(".list"))["y"] < box_of(page.locator(".stage"))["y"]
 
 
 def test_list_of_pages_leaves_a_narrow_screen_when_one_was_chosen(open_page) -> None:
