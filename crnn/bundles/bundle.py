@@ -36,6 +36,7 @@ _T = TypeVar("_T")
 
 _MAX_INPUT_CELLS = 2**22
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,8 @@ def check_name(name: str) -> str:
         raise BundleError(
             f"“{name}” cannot be a model's name. Use letters, digits, dot, dash and underscore, at most 64."
         )
+    if _DEVICE.fullmatch(name):
+        raise BundleError(f"“{name}” cannot be a model's name: Windows keeps it for a device. Choose another.")
     return name
 
 

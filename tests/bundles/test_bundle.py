@@ -206,7 +206,13 @@ def test_names_that_no_folder_bears(name: str) -> None:
         bundles.check_name(name)
 
 
-@pytest.mark.parametrize("name", ["gtzan-crnn", "My_Model.2", "7", "x" * 64])
+@pytest.mark.parametrize("name", ["CON", "nul", "aux.2", "Com1", "lpt9.old.one"])
+def test_names_of_a_device_of_windows_are_none_of_a_model(name: str) -> None:
+    with pytest.raises(BundleError, match="Windows keeps it for a device"):
+        bundles.check_name(name)
+
+
+@pytest.mark.parametrize("name", ["gtzan-crnn", "My_Model.2", "7", "x" * 64, "console", "com10", "my-con"])
 def test_names_that_will_do(name: str) -> None:
     assert bundles.check_name(name) == name
 
