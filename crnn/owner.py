@@ -11,7 +11,9 @@ import hashlib
 import os
 import re
 import shutil
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -118,6 +120,22 @@ class Owner:
                 f"{n_bytes / 2**20:.0f} more. Delete something first."
             )
 
+    @contextlib.contextmanager
+    def keeping(self, n_bytes: int) -> Iterator[None]:
+        """Within it so much more is written, one after the other: at once, each would find room that only one has.
+
+        Args:
+            n_bytes: What is written.
+
+        Raises:
+            DiskFullError: It would be more than is his.
+        """
+        with _keeping:
+            self.check_room(n_bytes)
+            yield
+
+
+_keeping = threading.RLock()
 
 MACHINE = Owner("local")
 

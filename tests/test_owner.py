@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import threading
+import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sounds import sine, wav_bytes
@@ -14,7 +16,7 @@ from tiny_bundle import tiny_bundle
 
 from crnn import owner as owners
 from crnn.bundles import library, shelves
-from crnn.bundles.bundle import load_bundle
+from crnn.bundles.bundle import Bundle, load_bundle
 from crnn.data import public_addresses, user_clips
 from crnn.data.scan import scan
 from crnn.errors import BundleError, ClipTooLongError, CrnnError, DiskFullError, NotAllowedError
@@ -227,3 +229,28 @@ def test_uploads_of_the_same_moment_share_the_room(monkeypatch: pytest.MonkeyPat
     with ThreadPoolExecutor(6) as pool:
         assert sum(pool.map(keep, range(6))) == 1
     assert owners.used_bytes(ann.home) <= ann.limits.disk_bytes
+
+
+def test_models_saved_at_the_same_moment_share_the_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GENRESCOPE_HOME", str(tmp_path / "home"))
+    bundle = tiny_bundle(tmp_path / "tiny")
+    for number in range(ANN.limits.models - 1):
+        library.save_copy(bundle, f"kept-{number}", owner=ANN)
+    together, save_bundle = threading.Barrier(6), library.save_bundle
+
+    def slowly(*args: Any, **others: Any) -> Bundle:
+        time.sleep(0.1)
+        return save_bundle(*args, **others)
+
+    monkeypatch.setattr(library, "save_bundle", slowly)
+
+    def save(number: int) -> bool:
+        together.wait()
+        try:
+            library.save_copy(bundle, f"new-{number}", owner=ANN)
+        except BundleError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(save, range(6))) == 1

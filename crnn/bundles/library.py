@@ -117,23 +117,25 @@ def save_copy(bundle: Bundle, name: str, notes: str = "", *, owner: Owner) -> Bu
     owner.require("keep")
     named = dataclasses.replace(bundle, name=name, notes=notes)
     _check_free(check_name(name), owner)
-    _check_share(bundle, owner)
     # A copy of what was imported is no more to be trusted than that.
     is_foreign = bundle.path is not None and bundle.path.parent.resolve() == owner.imported_dir.resolve()
     folder = owner.imported_dir if is_foreign else owner.models_dir
-    return save_bundle(named, folder / name, lambda draft: _copy_files(named, draft))
+    with _one_more(bundle, owner):
+        return save_bundle(named, folder / name, lambda draft: _copy_files(named, draft))
 
 
-def _check_share(bundle: Bundle, owner: Owner) -> None:
-    """Refuse one more than the owner may have."""
-    n_models = sum(len(bundle_folders(folder)) for folder in {owner.models_dir, owner.imported_dir})
-    if n_models >= owner.limits.models:
-        raise BundleError(f"You have {n_models} models, which is as many as are kept for you. Delete one first.")
+@contextlib.contextmanager
+def _one_more(bundle: Bundle, owner: Owner) -> Iterator[None]:
+    """Within it a model is saved; refused where that is more than the owner may have."""
     try:
         n_bytes = sum(bundle.file(name).stat().st_size for name in bundle.files)
     except OSError as err:
         raise BundleError(f"The model “{bundle.name}” was changed or taken away meanwhile.") from err
-    owner.check_room(n_bytes)
+    with owner.keeping(n_bytes):
+        n_models = sum(len(bundle_folders(folder)) for folder in {owner.models_dir, owner.imported_dir})
+        if n_models >= owner.limits.models:
+            raise BundleError(f"You have {n_models} models, which is as many as are kept for you. Delete one first.")
+        yield
 
 
 def _check_free(name: str, owner: Owner) -> None:
@@ -352,8 +354,8 @@ def import_zip(data: bytes, name: str | None = None, *, owner: Owner) -> Bundle:
         _check_it_serves(folder)
         kept = dataclasses.replace(bundle, name=check_name(name or bundle.name))
         _check_free(kept.name, owner)
-        _check_share(bundle, owner)
-        return save_bundle(kept, owner.imported_dir / kept.name, lambda draft: _copy_files(kept, draft))
+        with _one_more(bundle, owner):
+            return save_bundle(kept, owner.imported_dir / kept.name, lambda draft: _copy_files(kept, draft))
 
 
 @contextlib.contextmanager

@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import io
 import re
-import threading
 import unicodedata
 import zipfile
 from pathlib import Path
@@ -23,8 +22,6 @@ from crnn.errors import DatasetError, DiskFullError
 from crnn.limits import MAX_DIRECTORY_BYTES, MAX_UPLOADS_BYTES, check_room
 from crnn.owner import Owner, used_bytes
 from crnn.zip_directory import check_directory
-
-_writing = threading.Lock()
 
 _UNSAFE = re.compile(r"[^\w &'+.-]+")
 _MAX_NAME = 60
@@ -179,9 +176,7 @@ def check_uploads(n_bytes: int, owner: Owner) -> None:
 
 
 def _write(path: Path, data: bytes, what: str, owner: Owner) -> None:
-    # One after the other: given at the same moment, each would find the room that only one of them has.
-    with _writing:
-        owner.check_room(len(data))
+    with owner.keeping(len(data)):
         check_room(path, len(data), what)
         path.parent.mkdir(parents=True, exist_ok=True)
         # In one step: half a file would count as a track for ever.
