@@ -216,7 +216,7 @@ def _more_options(
 
 
 def _size_of(name: str) -> str:
-    return next(size for size, known in _SIZES.items() if known == name)
+    return next(size for size, known in _SIZES.items() if preset(known).model == preset(name).model)
 
 
 def _choose_size(place: DeltaGenerator, name: str) -> str:
