@@ -24,6 +24,7 @@ from crnn.cli.evaluate import answer_all, score
 from crnn.data.scan import scan, select_part
 from crnn.evaluation.verdicts import Answered, summarize
 from crnn.inference.classifier import Classifier
+from crnn.inference.verdict import Verdict
 
 Figures = dict[str, Any]
 
@@ -98,8 +99,8 @@ _ROWS: dict[str, Callable[[Figures], str]] = {
     "the 90 % set holds the truth": lambda f: _between(f["set_coverage"], f["set_coverage_interval"]),
     "genres in the set": lambda f: f"{f['set_size']:.2f}",
     "expected calibration error": lambda f: f"{f['calibration_error']:.3f}",
-    "told to be of another genre": lambda f: f"{f['verdicts'].get('other', 0):.3f}",
-    "refused as no music": lambda f: f"{f['verdicts'].get('not_music', 0):.3f}",
+    "told to be of another genre": lambda f: f"{f['verdicts'].get(Verdict.OTHER, 0):.3f}",
+    "refused as no music": lambda f: f"{f['verdicts'].get(Verdict.NOT_MUSIC, 0):.3f}",
     "tracks of other genres": lambda f: str(f.get("unknown_genres", {}).get("n_tracks", 0)),
     "of these named": lambda f: _unknown(f, "named"),
     "named with 0.9 or more": lambda f: _unknown(f, "named_surely"),

@@ -46,6 +46,7 @@ from crnn.evaluation import metrics, paired
 from crnn.evaluation.cross_fitting import pooled
 from crnn.features.archive import to_db
 from crnn.inference.classifier import Classifier
+from crnn.inference.verdict import Verdict
 from crnn.intervals import wilson_interval
 from crnn.jobs.order import TrainingSettings, preset, settings_from, with_frozen_body
 from crnn.training import instant
@@ -186,7 +187,7 @@ def _untaught(dealt: Dealt, bundle: Bundle) -> Counter[str]:
             (logits,) = fitted.head.logits([said[i].embeddings])
             found = classifier.decide(said[i]._replace(logits=logits), len(unheard.log_mels[i]))
             counts[found.verdict] += 1
-            counts["sure"] += found.verdict == "genre" and found.confidence >= SURE
+            counts["sure"] += found.genre is not None and found.confidence >= SURE
     return counts
 
 
@@ -293,10 +294,11 @@ def _tell(found: dict[str, list[Right]], tested: list[list[str]], verdicts: Coun
             test = paired.compare(np.concatenate(found[way]), np.concatenate(found["head"]))
             alone = f"{way} alone right {test.only_first}, head alone right {test.only_second}"
             print(f"head minus {way:<8} {100 * mean:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f}); {alone}")
-    n = sum(verdicts[name] for name in ("genre", "unsure", "other", "not_music", "silence"))
-    named, sure = verdicts["genre"], verdicts["sure"]
+    n = sum(verdicts[name] for name in Verdict)
+    named, sure = verdicts[Verdict.GENRE], verdicts["sure"]
     low, high = wilson_interval(named, n)
-    others = ", ".join(f"{name} {verdicts[name]}" for name in ("unsure", "other", "not_music"))
+    said_apart = {Verdict.GENRE, Verdict.SILENCE}
+    others = ", ".join(f"{name} {verdicts[name]}" for name in reversed(Verdict) if name not in said_apart)
     print(f"untaught genres: {named} of {n} named as a taught one ({low:.3f} to {high:.3f}), {sure} surely; {others}")
 
 

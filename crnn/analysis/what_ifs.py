@@ -48,13 +48,7 @@ def _either(names: list[str]) -> str:
 
 
 def _outcome(prediction: Prediction) -> str:
-    words = {
-        "genre": f"it would be {prediction.genre}",
-        "silence": "nothing would be left to hear",
-        "not_music": "it would not sound like music",
-        "other": "it would be none of the genres",
-    }
-    return words.get(prediction.verdict, f"it would be unclear, {prediction.ranked()[0][0]} at best")
+    return prediction.verdict.traits.outcome.format(top=prediction.ranked()[0][0])
 
 
 def strongest(found: Explanation, config: FeatureConfig) -> tuple[float, float, float] | None:

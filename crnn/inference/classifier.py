@@ -1,9 +1,8 @@
 """From sound to answer, on ONNX Runtime.
 
 Segments give a posterior each; their geometric mean is the track's (see `crnn.inference.decision`).
-A long file is read in blocks, so memory does not grow with its length. The rule
-for each verdict: `silence` by level, `not_music` by the bundle's tags or its rejection, `other`
-by its rule for music of none of its genres, `unsure` by its threshold on the confidence, else `genre`.
+A long file is read in blocks, so memory does not grow with its length. Which verdict they come to is
+decided in `crnn.inference.verdict`.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +20,7 @@ from crnn.bundles.bundle import ONNX_NAME, Bundle
 from crnn.bundles.companion import COMPANION_NAME
 from crnn.errors import BundleError
 from crnn.features import log_mel as features
-from crnn.inference.decision import in_prediction_set, is_sure, softmax, track_posterior
+from crnn.inference.decision import in_prediction_set, softmax, track_posterior
 from crnn.inference.listening import SEGMENTS_PER_RUN, Answers, FileListening, Listening, Outputs
 from crnn.inference.network import open_session
 from crnn.inference.remote import Session
@@ -33,12 +31,10 @@ from crnn.inference.tagging import (
     tag_probabilities,
     tag_scores,
 )
+from crnn.inference.verdict import Verdict, verdict_of
 from crnn.onnx_runtime import failures
 
 FloatArray = npt.NDArray[np.float32]
-Verdict = Literal["genre", "unsure", "other", "not_music", "silence"]
-# The verdicts on what is no music: nothing is said there of genre, tempo or key.
-NO_MUSIC: frozenset[Verdict] = frozenset({"not_music", "silence"})
 
 
 @dataclass(frozen=True)
@@ -75,7 +71,7 @@ class Prediction:
     """The answer for one sound.
 
     posterior: the track's, shape `(n_genres,)`, in the order of `genres`; sums to 1.
-    genre: the top genre, and only where the verdict is `genre`.
+    genre: the top genre, and only where the verdict names it.
     confidence: the greatest posterior.
     prediction_set: the genres that hold the true one with the bundle's coverage.
     segments: `(start_seconds, end_seconds)` of each input of the model.
@@ -105,7 +101,7 @@ class Prediction:
     @property
     def is_music(self) -> bool:
         """Whether it is music, of whatever genre: neither silence nor what does not sound like music."""
-        return self.verdict not in NO_MUSIC
+        return self.verdict.traits.is_music
 
     def ranked(self) -> list[tuple[str, float]]:
         """Genres with their posteriors, most confident first."""
@@ -266,7 +262,7 @@ class Classifier:
         music = self._music_probability(heard) if not silent.all() and not is_clicks else 0.0
         other = self._other_probability(heard) if not silent.all() else 0.0
         confidence = float(posterior.max())
-        verdict = self._verdict(silent, music, other, posterior)
+        verdict = verdict_of(self.bundle, posterior, is_silent=bool(silent.all()), music=music, other=other)
         tags, tag_timeline = self._tags(heard, tag_logits, silent)
         segments, timeline = self._timeline(outputs, posteriors, silent, duration_seconds)
         in_set = in_prediction_set(posterior, calibration)
@@ -275,7 +271,7 @@ class Classifier:
             genres=genres,
             posterior=posterior,
             verdict=verdict,
-            genre=genres[int(posterior.argmax())] if verdict == "genre" else None,
+            genre=genres[int(posterior.argmax())] if verdict.traits.names_genre else None,
             confidence=confidence,
             prediction_set=tuple(genres[i] for i in order if in_set[i]),
             timeline=timeline,
@@ -327,17 +323,6 @@ class Classifier:
 
         order = sorted(range(len(tags)), key=place)
         return tuple(tags[i] for i in order), of_segments[:, order]
-
-    def _verdict(self, silent: npt.NDArray[np.bool_], music: float, other: float, posterior: FloatArray) -> Verdict:
-        tagging, rejection = self.bundle.tagging, self.bundle.rejection
-        rule = tagging.music if tagging is not None and tagging.music is not None else rejection
-        if silent.all():
-            return "silence"
-        if rule is not None and music < rule.threshold:
-            return "not_music"
-        if tagging is not None and tagging.other is not None and other >= tagging.other.threshold:
-            return "other"
-        return "genre" if is_sure(posterior, self.bundle.calibration) else "unsure"
 
     def _timeline(
         self, outputs: Outputs, posteriors: FloatArray, silent: npt.NDArray[np.bool_], duration_seconds: float

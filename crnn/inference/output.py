@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from crnn.inference.classifier import Cell, Prediction
 from crnn.inference.stretches import Stretch, of_prediction, shares, stretches
+from crnn.inference.verdict import Verdict
 from crnn.text import in_words, percent, sentence_case
 from crnn.untrusted import csv_line, visible
 
@@ -19,18 +21,20 @@ MOST_HEARD = 4
 
 def verdict_sentence(prediction: Prediction) -> str:
     """The answer as a musician would say it."""
-    ranked = prediction.ranked()
-    if prediction.verdict == "silence":
-        return "Silence: nothing above −60 dB."
-    if prediction.verdict == "not_music":
-        return "That doesn't sound like music."
-    if prediction.verdict == "genre":
-        sure = percent(prediction.confidence)
-        return f"Sounds like {prediction.genre}. {sure[0].upper()}{sure[1:]} sure."
-    if prediction.verdict == "other":
-        nearest = _nearest_genres(prediction)
-        return f"None of the {in_words(len(prediction.genres))} genres{': ' if nearest else ''}{', '.join(nearest)}."
-    names = list(prediction.prediction_set) or [ranked[0][0]]
+    return _SENTENCES[prediction.verdict](prediction)
+
+
+def _named(prediction: Prediction) -> str:
+    return f"Sounds like {prediction.genre}. {sentence_case(percent(prediction.confidence))} sure."
+
+
+def _of_none(prediction: Prediction) -> str:
+    nearest = _nearest_genres(prediction)
+    return f"None of the {in_words(len(prediction.genres))} genres{': ' if nearest else ''}{', '.join(nearest)}."
+
+
+def _unclear(prediction: Prediction) -> str:
+    names = list(prediction.prediction_set) or [prediction.ranked()[0][0]]
     if len(names) == 1:
         return f"Can't tell: {names[0]} at best."
     if len(names) <= 3:
@@ -38,9 +42,18 @@ def verdict_sentence(prediction: Prediction) -> str:
     return f"Can't tell: {names[0]} or {names[1]}, or one of {len(names) - 2} others."
 
 
+_SENTENCES: dict[Verdict, Callable[[Prediction], str]] = {
+    Verdict.SILENCE: lambda _: "Silence: nothing above −60 dB.",
+    Verdict.NOT_MUSIC: lambda _: "That doesn't sound like music.",
+    Verdict.OTHER: _of_none,
+    Verdict.UNSURE: _unclear,
+    Verdict.GENRE: _named,
+}
+
+
 def candidates_sentence(prediction: Prediction) -> str:
-    """What else it could be, for the line under a `genre` verdict; empty for the others."""
-    if prediction.verdict != "genre":
+    """What else it could be, for the line under a verdict that names a genre; empty for the others."""
+    if not prediction.verdict.traits.names_genre:
         return ""
     others = [genre for genre in prediction.prediction_set if genre != prediction.genre]
     if not others:
@@ -57,7 +70,7 @@ def heard_words(prediction: Prediction) -> tuple[str, ...]:
     the verdict has said, are left out.
     """
     said = {genre.casefold() for genre in prediction.genres}
-    if prediction.verdict == "other":
+    if prediction.verdict.traits.names_nearest:
         said |= {name.casefold() for name in _nearest_genres(prediction)}
     heard = [tag for tag in prediction.tags if tag.is_heard and tag.name.casefold() not in said]
     genres = [tag.name for tag in heard if tag.kind == "genre"]
@@ -100,10 +113,7 @@ def short_verdict(prediction: Prediction) -> str:
     """The answer in a word or two, for lists."""
     if changes_sentence(of_prediction(prediction)):
         return "changes"
-    if prediction.genre is not None:
-        return prediction.genre
-    words = {"silence": "silence", "not_music": "no music", "unsure": "can't tell", "other": "none of these"}
-    return words.get(prediction.verdict, "music")
+    return prediction.genre or prediction.verdict.traits.word
 
 
 def notes(prediction: Prediction) -> tuple[str, ...]:

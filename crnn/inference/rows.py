@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from crnn.inference.tag_words import sentence
+from crnn.inference.verdict import Verdict
 from crnn.text import clock, confidence
 from crnn.untrusted import csv_line, csv_name, visible
 
@@ -62,7 +63,7 @@ def table_lines(row: Row) -> str:
     verdict = visible(row["genre"] or row["verdict"].replace("_", " "))
     lines = [f"{verdict:<10} {confidence(row['confidence']):>6}  {name}  ({best})  {visible(sentence(row))}".rstrip()]
     heard = row.get("heard", ())
-    if heard and row["verdict"] != "not_music":
+    if heard and Verdict(row["verdict"]).traits.is_music:
         lines.append(f"{'':<17}  also heard: {', '.join(map(visible, heard[:_MOST_HEARD]))}")
     for cell in row.get("timeline", []):
         genre, posterior = max(cell["genres"].items(), key=lambda item: item[1])

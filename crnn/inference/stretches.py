@@ -43,7 +43,7 @@ class Stretch:
 
 def of_prediction(prediction: Prediction) -> tuple[Stretch, ...]:
     """The stretches of a prediction; none where it is not the music of some genre that is heard."""
-    if prediction.verdict not in {"genre", "unsure"}:
+    if not prediction.verdict.traits.has_stretches:
         return ()
     return stretches(prediction.timeline, prediction.genres)
 

@@ -21,6 +21,7 @@ from crnn.data.labelled import LabelledTracks
 from crnn.inference.classifier import Classifier
 from crnn.inference.listening import Answers
 from crnn.inference.tagging import other_inputs, sigmoid
+from crnn.inference.verdict import Verdict
 from crnn.text import number_of
 
 # Of one's own tracks so many may be told to be of another genre, judged by folds.
@@ -87,7 +88,7 @@ class FittedOther:
 
 
 def refused(bundle: Bundle, tracks: LabelledTracks, said: Sequence[Answers]) -> dict[str, int]:
-    """How many of the tracks a model would refuse, `not_music` and `other`.
+    """How many of the tracks a model would refuse, by verdict.
 
     Args:
         bundle: The model.
@@ -98,7 +99,7 @@ def refused(bundle: Bundle, tracks: LabelledTracks, said: Sequence[Answers]) -> 
     verdicts = Counter(
         classifier.decide(answers, len(cells)).verdict for answers, cells in zip(said, tracks.log_mels, strict=True)
     )
-    return {"not_music": verdicts["not_music"], "other": verdicts["other"]}
+    return {verdict.value: verdicts[verdict] for verdict in Verdict if verdict.traits.refusal}
 
 
 def refused_sentence(counts: dict[str, int], n_tracks: int) -> str:
@@ -110,8 +111,7 @@ def refused_sentence(counts: dict[str, int], n_tracks: int) -> str:
     """
     if not any(counts.values()):
         return f"The model would refuse none of its {n_tracks} own tracks."
-    parts = [(counts["not_music"], "for not sounding like music"), (counts["other"], "as music of another genre")]
-    said = " and ".join(f"{n} {why}" for n, why in parts if n)
+    said = " and ".join(f"{n} {Verdict(name).traits.refusal}" for name, n in counts.items() if n)
     return f"The model would refuse some of its {n_tracks} own tracks: {said}."
 
 

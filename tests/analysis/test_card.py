@@ -11,13 +11,14 @@ import pytest
 
 from crnn.analysis.card import Card, page, png, svg
 from crnn.analysis.figures import VIRIDIS, Picture, genre_color
-from crnn.inference.classifier import Cell, Prediction, Verdict
+from crnn.inference.classifier import Cell, Prediction
+from crnn.inference.verdict import Verdict
 
 _SVG = "{http://www.w3.org/2000/svg}"
 PICTURE = Picture(np.zeros((100, 3), np.uint8), (50.0, 1000.0, 8000.0), -80.0, 0.0, 0.0, 0.4)
 
 
-def half_jazz_half_rock(verdict: Verdict = "genre") -> Prediction:
+def half_jazz_half_rock(verdict: str = "genre") -> Prediction:
     """40 s, of which the first half is jazz and the second rock."""
     posteriors = [np.array([0.9, 0.1], np.float32)] * 8 + [np.array([0.2, 0.8], np.float32)] * 8
     cells = tuple(
@@ -26,11 +27,21 @@ def half_jazz_half_rock(verdict: Verdict = "genre") -> Prediction:
     genre = "jazz" if verdict == "genre" else None
     posterior = np.array([0.55, 0.45], np.float32)
     return Prediction(
-        ("jazz", "rock"), posterior, verdict, genre, 0.55, ("jazz", "rock"), cells, (), np.zeros((0, 1)), 1.0, 40.0
+        ("jazz", "rock"),
+        posterior,
+        Verdict(verdict),
+        genre,
+        0.55,
+        ("jazz", "rock"),
+        cells,
+        (),
+        np.zeros((0, 1)),
+        1.0,
+        40.0,
     )
 
 
-def card(verdict: Verdict = "genre", name: str = "song.mp3") -> Card:
+def card(verdict: str = "genre", name: str = "song.mp3") -> Card:
     return Card(name, "tiny", half_jazz_half_rock(verdict), PICTURE, "About 120 BPM · C major")
 
 
@@ -62,7 +73,7 @@ def test_sentence_bars_stretches_and_axes_are_drawn_at_their_places() -> None:
 
 
 @pytest.mark.parametrize("verdict", ["silence", "not_music"])
-def test_what_is_no_music_gets_neither_bars_nor_stretches(verdict: Verdict) -> None:
+def test_what_is_no_music_gets_neither_bars_nor_stretches(verdict: str) -> None:
     drawing = svg(card(verdict))
     assert not boxes(drawing, genre_color("jazz"))
     assert "jazz" not in told(drawing)

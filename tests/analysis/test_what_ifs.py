@@ -8,15 +8,16 @@ from sounds import RATE, sine
 
 from crnn.analysis import what_ifs
 from crnn.config import FeatureConfig
-from crnn.inference.classifier import Prediction, Verdict
+from crnn.inference.classifier import Prediction
 from crnn.inference.explanation import Explanation
+from crnn.inference.verdict import Verdict
 
 
-def answer(verdict: Verdict, genre: str = "jazz") -> Prediction:
+def answer(verdict: str, genre: str = "jazz") -> Prediction:
     genres = ("jazz", "rock")
     posterior = np.array([0.8, 0.2] if genre == "jazz" else [0.2, 0.8], np.float32)
     named = genre if verdict == "genre" else None
-    return Prediction(genres, posterior, verdict, named, 0.8, (genre,), (), (), np.zeros((0, 1)), 1.0, 10.0)
+    return Prediction(genres, posterior, Verdict(verdict), named, 0.8, (genre,), (), (), np.zeros((0, 1)), 1.0, 10.0)
 
 
 def test_what_differs_is_told_first_and_what_does_not_in_one_sentence() -> None:
@@ -29,6 +30,9 @@ def test_what_differs_is_told_first_and_what_does_not_in_one_sentence() -> None:
     assert what_ifs.sentence(jazz, after) == (
         "Without the drums it would be unclear, rock at best. Without the bass it would not sound like music. "
         "Without the voice band it would be none of the genres."
+    )
+    assert (
+        what_ifs.sentence(jazz, {"the drums": answer("silence")}) == "Without the drums nothing would be left to hear."
     )
 
 

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
 from crnn.evaluation.verdicts import Answered, summarize
 from crnn.inference.classifier import HeardTag, Prediction
+from crnn.inference.verdict import Verdict
 from crnn.intervals import wilson_interval
 
 GENRES = ("jazz", "rock")
 
 
-def answer(verdict: Any, jazz: float, held: tuple[str, ...] = ()) -> Prediction:
+def answer(verdict: str, jazz: float, held: tuple[str, ...] = ()) -> Prediction:
     posterior = np.array([jazz, 1 - jazz], np.float32)
     genre = GENRES[int(posterior.argmax())] if verdict == "genre" else None
     tags = (HeardTag("piano", "instrument", 0.75, True),)
     nothing = np.zeros((0, 2), np.float32)
     confidence = float(posterior.max())
-    return Prediction(GENRES, posterior, verdict, genre, confidence, held, (), (), nothing, 1.0, 30.0, tags=tags)
+    return Prediction(
+        GENRES, posterior, Verdict(verdict), genre, confidence, held, (), (), nothing, 1.0, 30.0, tags=tags
+    )
 
 
 KNOWN = [

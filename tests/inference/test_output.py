@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from typing import get_args
 
 import numpy as np
 import pytest
 
-from crnn.inference import output
-from crnn.inference.classifier import Cell, Prediction, Verdict
+from crnn.inference import output, rows
+from crnn.inference.classifier import Cell, Prediction
+from crnn.inference.verdict import Verdict
 
 GENRES = ("blues", "jazz", "metal", "rock")
 
@@ -19,7 +19,7 @@ GENRES = ("blues", "jazz", "metal", "rock")
 def prediction(
     posterior: tuple[float, ...] = (0.1, 0.8, 0.06, 0.04),
     *,
-    verdict: Verdict = "genre",
+    verdict: str = "genre",
     prediction_set: tuple[str, ...] = ("jazz", "blues"),
     seconds: float = 30.0,
 ) -> Prediction:
@@ -34,7 +34,7 @@ def prediction(
     return Prediction(
         genres=GENRES,
         posterior=values,
-        verdict=verdict,
+        verdict=Verdict(verdict),
         genre="jazz" if verdict == "genre" else None,
         confidence=float(values.max()),
         prediction_set=prediction_set,
@@ -59,7 +59,7 @@ def prediction(
         ("unsure", (), "Can't tell: jazz at best."),
     ],
 )
-def test_verdict_sentences(verdict: Verdict, prediction_set: tuple[str, ...], sentence: str) -> None:
+def test_verdict_sentences(verdict: str, prediction_set: tuple[str, ...], sentence: str) -> None:
     assert output.verdict_sentence(prediction(verdict=verdict, prediction_set=prediction_set)) == sentence
 
 
@@ -108,15 +108,28 @@ def test_json_follows_the_contract() -> None:
     assert values["timeline"][-1]["end_seconds"] == values["duration_seconds"] == 30.0
 
 
-def test_each_verdict_is_music_or_not_and_has_words_of_its_own() -> None:
-    found = {verdict: prediction(verdict=verdict) for verdict in get_args(Verdict)}
-    assert {verdict for verdict, each in found.items() if not each.is_music} == {"not_music", "silence"}
-    for words in (output.verdict_sentence, output.short_verdict):
-        assert len({words(each) for each in found.values()}) == len(found)
+def test_each_verdict_has_words_of_its_own() -> None:
+    found = {verdict: prediction(verdict=verdict) for verdict in Verdict}
+    assert len({output.verdict_sentence(each) for each in found.values()}) == len(found)
+    assert {str(verdict): output.short_verdict(each) for verdict, each in found.items()} == {
+        "silence": "silence",
+        "not_music": "no music",
+        "other": "none of these",
+        "unsure": "can't tell",
+        "genre": "jazz",
+    }
+
+
+def test_verdicts_are_written_as_their_names() -> None:
+    written = [output.to_json(prediction(verdict=verdict), "a")["verdict"] for verdict in Verdict]
+    assert json.dumps(written) == '["silence", "not_music", "other", "unsure", "genre"]'
+    row = output.to_json(prediction(verdict="not_music"), "a.wav")
+    assert rows.csv_row(row, GENRES).startswith("a.wav,30.0,not_music,,0.800000,")
+    assert rows.table_lines(row).startswith("not music    0.80  a.wav")
 
 
 @pytest.mark.parametrize("verdict", ["unsure", "not_music", "silence"])
-def test_json_names_a_genre_only_when_sure(verdict: Verdict) -> None:
+def test_json_names_a_genre_only_when_sure(verdict: str) -> None:
     values = output.to_json(prediction(verdict=verdict), "a", with_timeline=False)
     assert values["genre"] is None
     assert set(values["genres"]) == set(GENRES)

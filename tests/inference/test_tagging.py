@@ -22,6 +22,7 @@ from crnn.inference import output, rows
 from crnn.inference import tagging as rules
 from crnn.inference.classifier import Classifier, HeardTag
 from crnn.inference.listening import Answers
+from crnn.inference.verdict import Verdict
 
 SHORT = FeatureConfig(segment_seconds=3.0, segment_hop_seconds=3.0)
 LOW = Tag("bass guitar", "instrument", (0,), (), 1.0, 77.5, 0.5, 0.9, (0.8, 0.95))
@@ -204,7 +205,7 @@ def test_what_is_said_of_tags(tmp_path: Path, names: list[str], verdict: Any, se
     tags = tuple(HeardTag(name, kinds.get(name, "instrument"), 0.9 - i / 10, True) for i, name in enumerate(names))
     tags += (HeardTag("harp", "instrument", 0.2, False),)
     answer = tagged(tmp_path / "tiny", other=None).classify(Clip(sine(150.0, 4.0), RATE))
-    answer = dataclasses.replace(answer, verdict=verdict, genre=None, tags=tags, prediction_set=("bass",))
+    answer = dataclasses.replace(answer, verdict=Verdict(verdict), genre=None, tags=tags, prediction_set=("bass",))
     assert output.verdict_sentence(answer) == sentence
     assert output.heard_sentence(answer) == also
     row = output.to_json(answer, "x.wav")

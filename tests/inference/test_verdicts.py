@@ -13,6 +13,7 @@ from tiny_bundle import tiny_bundle
 from crnn.bundles.bundle import Calibration, Rejection
 from crnn.inference.classifier import Classifier, Prediction
 from crnn.inference.listening import Answers, Listening, Outputs
+from crnn.inference.verdict import Verdict
 
 # Music scores +ln 9, a probability of 0.9, where the first number of the embedding is 1, and 0.1 where it is −1.
 REJECTION = Rejection(weights=(math.log(9.0), 0.0, 0.0), bias=0.0, threshold=0.6)
@@ -42,6 +43,28 @@ def answer(
     classifier = Classifier(tiny_bundle(folder / "m", calibration=calibration, rejection=rejection))
     heard = Heard(*map(list, zip(*segments, strict=True)))  # type: ignore[arg-type]
     return classifier.answer(cast("Listening", heard), float(len(segments)))
+
+
+# What is asked of a verdict, as it is answered for each.
+TRAITS = {
+    "is_heard": {"not_music", "other", "unsure", "genre"},
+    "is_music": {"other", "unsure", "genre"},
+    "has_timeline": {"silence", "other", "unsure", "genre"},
+    "has_stretches": {"unsure", "genre"},
+    "names_genre": {"genre"},
+    "names_nearest": {"other"},
+}
+
+
+@pytest.mark.parametrize("trait", TRAITS)
+def test_what_is_true_of_which_verdict(trait: str) -> None:
+    assert {str(verdict) for verdict in Verdict if getattr(verdict.traits, trait)} == TRAITS[trait]
+
+
+def test_words_that_go_with_a_verdict_differ() -> None:
+    for words in ("word", "outcome"):
+        assert len({getattr(verdict.traits, words) for verdict in Verdict}) == len(Verdict)
+    assert not Verdict.GENRE.traits.word, "the genre itself is said"
 
 
 SURE, EVEN = (0.8, 0.1, 0.1), (0.4, 0.3, 0.3)

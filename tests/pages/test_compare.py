@@ -5,15 +5,17 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 from explore_page import players
-from sounds import sine, wav_bytes
+from listen_page import component
+from sounds import RATE, sine, wav_bytes
 from streamlit.testing.v1 import AppTest
 from tiny_bundle import tiny_bundle
 from train_page import APP, read
 
 from crnn.bundles import library
-from crnn.bundles.bundle import load_bundle
+from crnn.bundles.bundle import Rejection, load_bundle
 from crnn.owner import MACHINE
 
 
@@ -94,6 +96,19 @@ def test_files_of_one_name_and_bad_ones_have_their_rows(page: AppTest) -> None:
         ("song.wav", "middle"),
         ("bad.wav", "cannot be read"),
     ]
+
+
+def test_silence_has_no_bars_and_what_is_no_music_no_timeline(models: Path) -> None:
+    tiny_bundle(models / "one")
+    tiny_bundle(models / "two", rejection=Rejection(weights=(0.0, 0.0, 0.0), bias=-5.0))
+    page = AppTest.from_file(APP, default_timeout=240).switch_page("pages/3_Models.py").run()
+    give(page, ("quiet.wav", wav_bytes(np.zeros(4 * RATE, np.float32))))
+    assert read(page).count("**Silence: nothing above") == 2
+    with pytest.raises(AssertionError, match="no bars"):
+        component(page, "bars")
+    give(page, ("song.wav", tagged(6000.0)))
+    assert "**That doesn't sound like music.**" in read(page)
+    assert [lane["name"] for lane in component(page, "player")["lanes"]] == ["one"]
 
 
 def test_one_model_against_itself_is_no_difference(page: AppTest) -> None:

@@ -172,6 +172,12 @@ def test_silence_is_said_and_gets_no_bars(app: AppTest, sound: np.ndarray, sente
     upload(app, ("quiet.wav", wav_bytes(sound)))
     assert verdict(app) == sentence
     assert "No genre is judged in silence." in read(app)
+    assert "Nothing in it is above" not in read(app), "said twice"
+    assert not any(words.value.startswith("| genre | confidence |") for words in numbers_of(app).markdown)
+    assert [lane["name"] for lane in component(app, "player")["lanes"]] == ["genre"]
+    assert "Why?" not in [button.label for button in app.main.button]
+    with pytest.raises(AssertionError, match="no bars"):
+        component(app, "bars")
 
 
 def test_notes_stand_beside_the_verdict(app: AppTest) -> None:

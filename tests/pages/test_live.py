@@ -82,6 +82,14 @@ def test_answer_grows_and_the_end_is_a_recording_like_any_other(app: AppTest) ->
     assert (subheaders(app), bars(app)) == ([sentence], by_ear)
 
 
+def test_silence_is_named_in_the_timeline(app: AppTest) -> None:
+    quiet = np.zeros(6 * RATE, dtype="<i2")
+    send(app, 0, 0, 1)
+    found = [send(app, second, second + 1, second + 2, sound=quiet) for second in range(4)][-1]
+    assert found["sentence"].startswith("Silence: nothing above")
+    assert [(cell["start"], cell["end"], cell["name"]) for cell in found["cells"]] == [(0, 4, "silence")]
+
+
 def test_the_answer_before_makes_room_and_comes_back_where_nothing_was_heard(app: AppTest) -> None:
     bass = wav_bytes(sine(100.0, 4.0), subtype="PCM_16")
     app.file_uploader[0].set_value([("bass.wav", bass, "audio/wav")]).run()

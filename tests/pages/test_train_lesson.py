@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from listen_page import component
 from sounds import RATE, noise, sine, wav_bytes
 from streamlit.testing.v1 import AppTest
 from tiny_bundle import tiny_bundle
@@ -72,6 +73,14 @@ def test_from_clips_to_a_model_that_answers_and_is_kept(page: AppTest, models: P
     page.run()
     assert not page.exception
     assert any("Sounds like whistles." in words.value or "Can't tell" in words.value for words in page.markdown)
+    assert component(page, "bars")
+    silence = state.Sound("", wav_bytes(np.zeros(3 * RATE), RATE, "PCM_16"), "recording")
+    page.session_state[state.SOUNDS] = (silence,)
+    page.session_state["train.try"] = silence.digest
+    page.run()
+    assert any("Silence: nothing above" in words.value for words in page.markdown)
+    with pytest.raises(AssertionError, match="no bars"):
+        component(page, "bars")
     page.text_input(key="train.save.name").set_value("mine")
     next(button for button in page.button if button.label == "Save").click().run()
     assert not page.exception

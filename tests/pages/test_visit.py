@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from listen_page import APP, BASS, TREBLE, component, read, upload, verdict
-from sounds import sine, wav_bytes
+from sounds import RATE, sine, wav_bytes
 from streamlit.testing.v1 import AppTest
 from tiny_bundle import tiny_bundle
 
@@ -25,6 +25,13 @@ def test_last_sound_given_is_the_one_answered(app: AppTest) -> None:
     upload(app, ("song.wav", TREBLE))
     app.audio_input[0].set_value(("recording.wav", wav_bytes(sine(60.0, 8.0)), "audio/wav")).run()
     assert verdict(app).startswith("Sounds like bass.")
+
+
+def test_silence_in_the_table_has_no_confidence(app: AppTest) -> None:
+    upload(app, ("high.wav", TREBLE), ("quiet.wav", wav_bytes(np.zeros(4 * RATE, np.float32))))
+    table = app.dataframe[0].value
+    assert list(table["Answer"]) == ["treble", "Silence: nothing above −60 dB."]
+    assert list(table["Confidence"]) == ["0.60", ""]
 
 
 def test_several_files_give_a_table_and_a_chosen_row_its_detail(app: AppTest) -> None:

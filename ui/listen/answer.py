@@ -71,9 +71,9 @@ def draw_verdict(sound: Sound, prediction: Prediction) -> tuple[DeltaGenerator, 
             _offer_explore(sound, prediction)
             beside_downloads = st.empty()
     with right:
-        if prediction.verdict == "silence":
+        if not prediction.verdict.traits.is_heard:
             st.caption("No genre is judged in silence.")
-        elif prediction.verdict == "not_music":
+        elif not prediction.is_music:
             with st.expander("If it were music", key="listen.if_music"):
                 genre_bars(prediction.ranked(), key="listen.bars")
         else:
@@ -100,7 +100,7 @@ def _notes(sound: Sound, prediction: Prediction) -> tuple[str, ...]:
     if sound.origin == "recording":
         # The rate of a recording was our choice, and says nothing about the sound.
         found = tuple(note for note in found if not note.startswith("Resampled from"))
-    if prediction.verdict == "silence":
+    if not prediction.verdict.traits.is_heard:
         # The verdict has just said so.
         found = tuple(note for note in found if not note.startswith("Nothing in it is above"))
     return found
@@ -143,7 +143,7 @@ def draw_heard_words(place: DeltaGenerator, heard: str, sound: Sound, view: View
 
 def _offer_explore(sound: Sound, prediction: Prediction) -> None:
     """Ways on: to what in the sound spoke for the answer, and to all that can be seen of it."""
-    if prediction.verdict == "silence":
+    if not prediction.verdict.traits.is_heard:
         return
     ways = {"Why?": (REASONS, "listen.why", "See and hear what in the sound spoke for it, on Explore")}
     if not answer_cache.fits_in_memory(prediction):
@@ -193,7 +193,7 @@ def draw_listening_view(sound: Sound, prediction: Prediction, view: View | None,
     """
     config = model.bundle.feature_config
     # Of what is no music, no genre is told.
-    lanes = () if prediction.verdict == "not_music" else (genre_lane(prediction), *tag_lanes(prediction))
+    lanes = (genre_lane(prediction), *tag_lanes(prediction)) if prediction.verdict.traits.has_timeline else ()
     if view is None:
         region = _draw_long_view(sound, prediction, lanes, config)
         if not answer_cache.is_stopped(sound, model):
@@ -337,7 +337,7 @@ def draw_numbers(prediction: Prediction, view: View | None, config: FeatureConfi
         config: The model's features.
     """
     with st.expander("The same in words and numbers", key="listen.numbers"):
-        if prediction.verdict != "silence":
+        if prediction.verdict.traits.is_heard:
             rows = [(genre, text.confidence(share)) for genre, share in prediction.ranked()]
             st.markdown(table(("genre", "confidence"), rows))
         st.markdown(table(("from", "to", "genre", "confidence"), _stretches(prediction)))

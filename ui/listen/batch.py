@@ -73,11 +73,11 @@ def _row(sound: Sound, found: Prediction | CrnnError) -> dict[str, str | None]:
         }
     answer: str | None = output.changes_sentence(of_prediction(found))
     if not answer:
-        answer = found.genre if found.verdict == "genre" else output.verdict_sentence(found)
+        answer = found.genre or output.verdict_sentence(found)
     return {
         "File": sound.name,
         "Answer": answer,
-        "Confidence": "" if found.verdict == "silence" else text.confidence(found.confidence),
+        "Confidence": text.confidence(found.confidence) if found.verdict.traits.is_heard else "",
         "Length": text.clock(found.duration_seconds),
         "Also heard": _heard(found),
     }

@@ -13,6 +13,7 @@ from crnn.analysis.figures import genre_color
 from crnn.errors import CrnnError
 from crnn.inference import output
 from crnn.inference.live import LiveListening, Moment
+from crnn.inference.verdict import Verdict
 from crnn.limits import MAX_CLIP_SECONDS, MIN_CLIP_SECONDS
 from ui.components import microphone
 from ui.components.bars import genre_bars
@@ -152,7 +153,7 @@ def _so_far(live: LiveListening) -> Shown:
         sentence=output.verdict_sentence(live.prediction),
         about=output.heard_sentence(live.prediction),
         # A line of genres would belie that it is no music.
-        cells=() if live.prediction.verdict == "not_music" else _cells(live),
+        cells=_cells(live) if live.prediction.verdict.traits.has_timeline else (),
     )
 
 
@@ -167,7 +168,7 @@ def _cells(live: LiveListening) -> tuple[Cell, ...]:
 
 
 def _name(moment: Moment) -> str:
-    return moment.genre or ("silence" if moment.is_silent else "no music")
+    return moment.genre or (Verdict.SILENCE if moment.is_silent else Verdict.NOT_MUSIC).traits.word
 
 
 def _end(opened: _Open, words: str) -> Sound | None:

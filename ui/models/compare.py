@@ -203,7 +203,7 @@ def _draw_answer(found: Found, side: str) -> None:
         st.error(plain(str(found)))
         return
     st.markdown(f"**{plain(output.verdict_sentence(found))}**")
-    if found.verdict != "silence":
+    if found.verdict.traits.is_heard:
         genre_bars(found.ranked(), key=f"models.bars.{side}")
 
 
@@ -224,7 +224,9 @@ def _draw_player(answers: Answers, first: Model, second: Model) -> None:
         st.error(plain(str(err)))
         return
     lanes = tuple(
-        dataclasses.replace(genre_lane(found), name=model.label) for model, found in heard if found.verdict != "not_music"
+        dataclasses.replace(genre_lane(found), name=model.label)
+        for model, found in heard
+        if found.verdict.traits.has_timeline
     )
     listening_view(
         key=f"models.player.{sound.digest}",

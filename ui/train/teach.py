@@ -172,7 +172,7 @@ def _draw_answer(sound: Sound, model: Model) -> None:
     if isinstance(found, Prediction):
         left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
         left.markdown(f"**{plain(output.verdict_sentence(found))}**")
-        if found.verdict != "silence":
+        if found.verdict.traits.is_heard:
             with right:
                 genre_bars(found.ranked(), key="train.try.bars")
     elif found is not None:
