@@ -35,8 +35,16 @@ from crnn.limits import BY_MODE
 ROOT = Path(__file__).resolve().parents[1]
 
 
+# A cold start on a busy machine; an app that takes longer is not up.
+UP_SECONDS = 180.0
+
+
 class CameThroughError(Exception):
     """An act came through."""
+
+
+class NotServedError(Exception):
+    """The app that acts are tried on did not come up: nothing is known of them."""
 
 
 def zipped(files: dict[str, bytes]) -> bytes:
@@ -161,6 +169,9 @@ def served(folder: Path, mode: str = "public", **settings: str) -> Iterator[tupl
         folder: Takes `models`, with a hand-made bundle, `home` and the log.
         mode: `GENRESCOPE_MODE` of the server.
         **settings: Further environment variables, which win over those that are set here.
+
+    Raises:
+        NotServedError: It ended, or does not answer.
     """
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
@@ -177,18 +188,27 @@ def served(folder: Path, mode: str = "public", **settings: str) -> Iterator[tupl
     with (folder / "log.txt").open("wb") as log:
         process = subprocess.Popen([*command, str(port)], cwd=ROOT, env=environment, stdout=log, stderr=log)
         try:
-            deadline = time.monotonic() + 180
-            while time.monotonic() < deadline and process.poll() is None:
-                with (
-                    contextlib.suppress(OSError),
-                    urllib.request.urlopen(f"http://localhost:{port}/_stcore/health", timeout=5),
-                ):
-                    break
-                time.sleep(0.3)
+            _await(process, port, folder / "log.txt")
             yield f"localhost:{port}", process.pid
         finally:
             process.terminate()
             process.wait(30)
+
+
+def _await(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Wait until the app answers."""
+    deadline = time.monotonic() + UP_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        with (
+            contextlib.suppress(OSError),
+            urllib.request.urlopen(f"http://localhost:{port}/_stcore/health", timeout=5),
+        ):
+            return
+        time.sleep(0.3)
+    status = process.poll()
+    found = f"does not answer after {UP_SECONDS:.0f} s" if status is None else f"ended with status {status}"
+    said = " ".join(log.read_text(encoding="utf-8", errors="replace").split())[-500:]
+    raise NotServedError(f"The app {found} and cannot be tried. Its last words: {said or 'none'}")
 
 
 def hold(fact: bool, words: str) -> None:

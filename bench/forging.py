@@ -27,7 +27,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from sounds import chirp, sine, wav_bytes  # noqa: E402
 
-from bench.attacking import CameThroughError, hold, resident_bytes, served  # noqa: E402
+from bench.attacking import CameThroughError, NotServedError, hold, resident_bytes, served  # noqa: E402
 from bench.clients import Client, texts  # noqa: E402
 from ui.shared.steady import WINDOW_SECONDS  # noqa: E402
 
@@ -368,5 +368,5 @@ def main() -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except CameThroughError as err:
+    except (CameThroughError, NotServedError) as err:
         sys.exit(str(err))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import attack, hostile_networks
+from bench import attack, attacking, hostile_networks
 from ui.shared import doorman, promises, visits
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -60,5 +60,27 @@ def test_the_hostile_networks_are_networks() -> None:
 
 
 def test_an_act_that_comes_through_is_told() -> None:
-    with pytest.raises(attack.BrokenError, match="nothing refused it"):
+    with pytest.raises(attacking.CameThroughError, match="nothing refused it"):
         attack.refused(lambda: None)
+    attacking.hold(True, "it was changed")
+    with pytest.raises(attacking.CameThroughError, match="it was changed"):
+        attacking.hold(False, "it was changed")
+
+
+def test_a_server_that_ends_at_once_is_told_with_its_last_words(tmp_path: Path) -> None:
+    with (
+        pytest.raises(attacking.NotServedError, match=r"ended with status 1 and .*encodings"),
+        attacking.served(tmp_path, PYTHONHOME=str(tmp_path)),
+    ):
+        pytest.fail("nothing is served")
+
+
+def test_a_server_that_does_not_come_up_in_time_is_told_and_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attacking, "UP_SECONDS", 0.0)
+    with (
+        pytest.raises(attacking.NotServedError, match="does not answer after 0 s"),
+        attacking.served(tmp_path),
+    ):
+        pytest.fail("nothing is served")
