@@ -32,6 +32,8 @@ FORMATS = {
     "a.aiff": ["-write_id3v2", "1"],
     "a.wav": [],
     "a.wv": [],
+    "a.tta": [],
+    "a.mp4": [],
 }
 
 
