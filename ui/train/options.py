@@ -10,7 +10,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from crnn.config import AugmentConfig, FeatureConfig
+from crnn.config import AugmentConfig, FeatureConfig, ModelConfig
 from crnn.data.collection import Collection, with_genres
 from crnn.data.overview import Check, head_protection, protection
 from crnn.data.scan import check_trainable
@@ -152,7 +152,7 @@ def _choose_network(name: str, starts: Starts, found: Check) -> TrainingOrder:
         draw_variation(found.collection, settings.augment, _features_of(init or SCRATCH, starts.models))
         genres = _choose_genres(found)
     if init is None:
-        size = next(size for size, known in _SIZES.items() if preset(known).model == settings.model)
+        size = _size_of(settings.model)
         st.caption(f"It trains a {size} network, which knows nothing yet: on few tracks far worse than a model’s.")
     else:
         settings = with_frozen_body(settings)
@@ -173,7 +173,7 @@ def _more_options(
     where no tracks are watched.
     """
     train, left, right = base.train, *st.columns(2, gap="medium")
-    size = _choose_size(left, name) if is_scratch else _size_of(name)
+    size = _choose_size(left, name) if is_scratch else _size_of(preset(name).model)
     batch = left.number_input(
         "Tracks in a step", 1, 1024, train.batch_size, key=f"train.batch.{name}", help="Fewer takes less memory."
     )
@@ -215,8 +215,9 @@ def _more_options(
     return dataclasses.replace(base, model=preset(_SIZES[size]).model, train=chosen, augment=augment)
 
 
-def _size_of(name: str) -> str:
-    return next(size for size, known in _SIZES.items() if preset(known).model == preset(name).model)
+def _size_of(network: ModelConfig) -> str:
+    """The word for a preset's network, by what it is made of and not by the preset's name."""
+    return next(size for size, known in _SIZES.items() if preset(known).model == network)
 
 
 def _choose_size(place: DeltaGenerator, name: str) -> str:
@@ -224,7 +225,7 @@ def _choose_size(place: DeltaGenerator, name: str) -> str:
         place.select_slider(
             "Size of the network",
             list(_SIZES),
-            _size_of(name),
+            _size_of(preset(name).model),
             key=f"train.size.{name}",
             help="A larger one learns finer differences, from more tracks and in more time.",
         )
