@@ -31,6 +31,8 @@ MAX_ARCHIVE_BYTES = 16 * 2**30
 
 # What is kept to be quicker next time: beyond it the oldest goes. Of uploads nothing goes by itself.
 MAX_FEATURES_BYTES = 4 * 2**30
+# Sounds that are no music: up to 33 MB for each of the features that models are trained with.
+MAX_MADE_BYTES = 256 * 2**20
 MAX_KEPT_UNPACKED_BYTES = 20 * 2**30
 MAX_UPLOADS_BYTES = 20 * 2**30
 MAX_UNUSED_SECONDS = 60 * 86_400.0

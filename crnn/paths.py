@@ -22,6 +22,11 @@ def home_dir() -> Path:
     return _from_environment("GENRESCOPE_HOME") or (_REPOSITORY / "var" if _is_checkout() else _user_dir())
 
 
+def made_dir() -> Path:
+    """Folder of what was made once for everybody and is made again where it is missing (`GENRESCOPE_MADE`)."""
+    return _from_environment("GENRESCOPE_MADE") or home_dir() / "made"
+
+
 def models_dir() -> Path:
     """Folder of the models that can be changed: the shelf (`GENRESCOPE_MODELS`)."""
     return _from_environment("GENRESCOPE_MODELS") or (

@@ -95,8 +95,11 @@ def _own_main_module() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What is written without a place being named is not found again by the tests beside this one, or the next run."""
+    base = tmp_path_factory.getbasetemp()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GENRESCOPE_HOME", str(tmp_path_factory.mktemp("home")))
+        # What every training makes alike is made once for all of them, in whatever process.
+        patch.setenv("GENRESCOPE_MADE", str((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "made"))
         yield
 
 

@@ -163,7 +163,7 @@ class FeatureCache:
     def __init__(self, folder: Path, config: FeatureConfig) -> None:
         self._path = folder / CACHE_FILE
         self._config = config
-        self._made_with = f"{_CACHE_VERSION} {archive.FLOOR_DB} {MAX_TRACK_SECONDS} {_transform_key(config)}"
+        self._made_with = made_with(config)
 
     def load(
         self,
@@ -249,8 +249,10 @@ def _take(result: UInt8Array | Fault, position: int, found: list[UInt8Array | No
         found[position] = result
 
 
-def _transform_key(config: FeatureConfig) -> str:
-    return json.dumps(front_ends.transform_of(config), sort_keys=True)
+def made_with(config: FeatureConfig) -> str:
+    """All but the sound that decides what is kept of it, as the key that a store has for it."""
+    transform = json.dumps(front_ends.transform_of(config), sort_keys=True)
+    return f"{_CACHE_VERSION} {archive.FLOOR_DB} {MAX_TRACK_SECONDS} {transform}"
 
 
 # Computing

@@ -21,9 +21,16 @@ from crnn import atomic, paths
 from crnn.data import user_clips
 from crnn.data.feature_cache import CACHE_FILE, CACHE_FOLDER
 from crnn.data.feature_store import shrink
+from crnn.data.no_music import store_path
 from crnn.errors import DatasetError, TrainingBusyError
 from crnn.jobs import queue, runs
-from crnn.limits import DRAFT_SECONDS, MAX_FEATURES_BYTES, MAX_KEPT_UNPACKED_BYTES, MAX_UNUSED_SECONDS
+from crnn.limits import (
+    DRAFT_SECONDS,
+    MAX_FEATURES_BYTES,
+    MAX_KEPT_UNPACKED_BYTES,
+    MAX_MADE_BYTES,
+    MAX_UNUSED_SECONDS,
+)
 from crnn.locks import FileLock
 from crnn.mode import Mode
 from crnn.owner import MACHINE, Owner, people_dir, used_bytes
@@ -54,7 +61,7 @@ class Kept:
 def kept(owner: Owner) -> Kept:
     """How much is kept for a person."""
     return Kept(
-        used_bytes(owner.home / CACHE_FOLDER),
+        sum(used_bytes(store.parent) for store in _stores(owner)),
         used_bytes(owner.home / _UNPACKED),
         used_bytes(user_clips.uploads_dir(owner)),
     )
@@ -77,7 +84,8 @@ def clear(kind: Kind, *, owner: Owner, chosen: Collection[str] = ()) -> None:
     if _is_busy(owner):
         raise TrainingBusyError("A training is under way, which may need it. Clear it when that has ended.")
     if kind == "features":
-        shrink(owner.home / CACHE_FOLDER / CACHE_FILE, 0)
+        for store in _stores(owner):
+            shrink(store, 0)
     elif kind == "unpacked":
         spared = _folders_of(chosen)
         for folder in _unpacked(owner.home):
@@ -89,6 +97,11 @@ def clear(kind: Kind, *, owner: Owner, chosen: Collection[str] = ()) -> None:
                 user_clips.remove(path, owner=owner)
 
 
+def _stores(owner: Owner) -> list[Path]:
+    """The stores of features that are a person's to clear: at his own machine that of what was made, too."""
+    return [owner.home / CACHE_FOLDER / CACHE_FILE, *([store_path()] if owner.mode == "local" else [])]
+
+
 def trim(owner: Owner) -> None:
     """Hold to the limits, the oldest first; what cannot be let go now goes another time."""
     if not _is_busy(owner):
@@ -96,9 +109,10 @@ def trim(owner: Owner) -> None:
 
 
 def _trim(home: Path, chosen: Collection[str]) -> None:
-    with contextlib.suppress(DatasetError):
-        if used_bytes(home / CACHE_FOLDER) > MAX_FEATURES_BYTES:
-            shrink(home / CACHE_FOLDER / CACHE_FILE, MAX_FEATURES_BYTES * 3 // 4)
+    for store, most in ((home / CACHE_FOLDER / CACHE_FILE, MAX_FEATURES_BYTES), (store_path(), MAX_MADE_BYTES)):
+        with contextlib.suppress(DatasetError):
+            if used_bytes(store.parent) > most:
+                shrink(store, most * 3 // 4)
     folders = sorted(_unpacked(home), key=_used_at)
     sizes = {folder: used_bytes(folder) for folder in folders}
     surplus, oldest = sum(sizes.values()) - MAX_KEPT_UNPACKED_BYTES, time.time() - MAX_UNUSED_SECONDS

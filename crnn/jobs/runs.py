@@ -309,10 +309,11 @@ def _new_folder(owner: Owner) -> Path:
 def _launch(run: Run, owner: Owner) -> Run:
     command = [sys.executable, "-m", "crnn.training.run_process", str(run.folder), str(queue.folder())]
     command += [str(owner.limits.training_seconds), str(owner.limits.training_bytes)]
-    # Its home is its owner's: what it unpacks and remembers is his, and goes with him.
+    # Its home is its owner's: what it unpacks and remembers is his, and goes with him. What is made is everybody's.
     environment = {
         **os.environ,
         "GENRESCOPE_HOME": str(owner.home),
+        "GENRESCOPE_MADE": str(paths.made_dir()),
         "GENRESCOPE_MODELS": str(paths.models_dir()),
         "TF_CPP_MIN_LOG_LEVEL": "2",
     }

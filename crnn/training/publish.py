@@ -24,18 +24,16 @@ from crnn.bundles.tagging import OtherRule, Tagging
 from crnn.config import FeatureConfig
 from crnn.data import labelled
 from crnn.data.labelled import LabelledTracks, TrainingData
+from crnn.data.no_music import no_music
 from crnn.errors import BundleError
 from crnn.evaluation import metrics
 from crnn.evaluation.calibration import calibrate
 from crnn.evaluation.cross_fitting import Judged
-from crnn.features.archive import UInt8Array, cells_of
-from crnn.features.log_mel import mel_power
 from crnn.inference.decision import softmax
 from crnn.jobs.order import TrainingSettings
 from crnn.networks.new_head import onnx_with_head, write_keras_with_head
 from crnn.networks.onnx_export import MAX_POSTERIOR_DIFFERENCE, OnnxNetwork, write_onnx
 from crnn.onnx_runtime import onnx_runtime, resting_options
-from crnn.synthesis import negatives
 from crnn.training.inheritance import inherited_rejection, inherited_tagging
 from crnn.training.instant import Fitted
 from crnn.training.rejection import fit_rejection
@@ -46,8 +44,6 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float32]
 
 _N_CHECKED = 16
-_NEGATIVES_PER_KIND = 12
-_NEGATIVE_SECONDS = 12.0
 _VERSIONS_OF = ("tensorflow-cpu", "tensorflow", "keras", "numpy", "scipy", "onnx", "onnxruntime", "scikit-learn")
 
 
@@ -310,38 +306,11 @@ def _rejection(
 ) -> Rejection | None:
     if tagging is not None and tagging.music is not None:
         return None
-    return inherited_rejection(start, embeddings) or fit_rejection(embeddings, embed_negatives(network, settings))
-
-
-def embed_negatives(network: OnnxNetwork, settings: TrainingSettings) -> list[FloatArray]:
-    """Embeddings of sounds that are no music, made on the spot: `_NEGATIVES_PER_KIND` of each kind.
-
-    Args:
-        network: An exported network.
-        settings: Its features; the seed of its training is that of the sounds.
-
-    Returns:
-        Per sound of 12 s those of its segments, `(n_segments, embedding_size)`.
-    """
-    return embed(network, negative_cells(settings.features, settings.train.seed), settings.features)
-
-
-def negative_cells(config: FeatureConfig, seed: int) -> list[UInt8Array]:
-    """Log-mels of sounds that are no music, made on the spot: `_NEGATIVES_PER_KIND` of each kind.
-
-    Args:
-        config: What to compute.
-        seed: The same seed gives the same sounds.
-
-    Returns:
-        Per sound of 12 s its cells, `(n_frames, n_mels)`.
-    """
-    sounds = (
-        negatives.synthesize(kind, seed + i, _NEGATIVE_SECONDS, config.sample_rate)
-        for kind in negatives.KINDS
-        for i in range(_NEGATIVES_PER_KIND)
-    )
-    return [cells_of(mel_power(sound, config), config) for sound in sounds]
+    inherited = inherited_rejection(start, embeddings)
+    if inherited is not None:
+        return inherited
+    other = no_music(settings.features, settings.train.seed)
+    return fit_rejection(embeddings, embed(network, other, settings.features))
 
 
 def _write_embeddings(path: Path, embeddings: list[FloatArray], tracks: LabelledTracks) -> None:

@@ -28,6 +28,7 @@ DAY = 86_400.0
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GENRESCOPE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("GENRESCOPE_MADE", str(tmp_path / "made"))
     monkeypatch.setenv("GENRESCOPE_MODELS", str(tmp_path / "models"))
     (tmp_path / "models").mkdir()
     return tmp_path / "home"

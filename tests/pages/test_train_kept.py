@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from sounds import RATE, sine, wav_bytes
 from streamlit.testing.v1 import AppTest
 from tiny_bundle import tiny_bundle
@@ -13,6 +14,12 @@ from crnn.bundles import library
 from crnn.bundles.bundle import load_bundle
 from crnn.data import user_clips
 from crnn.owner import MACHINE
+
+
+@pytest.fixture(autouse=True)
+def _nothing_made(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What trainings of other tests had made counts as kept, too."""
+    monkeypatch.setenv("GENRESCOPE_MADE", str(home / "made"))
 
 
 def kept_line(app: AppTest) -> str:
