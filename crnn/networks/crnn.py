@@ -270,6 +270,18 @@ def genre_model(model: keras.Model) -> keras.Model:
     return keras.Model(_input_of(model), logits_of(model), name="crnn")
 
 
+def said_at_once(model: keras.Model, inputs: Any) -> Any:
+    """What a network says of a batch, layer by layer: arrays in the form of its outputs.
+
+    `predict` first traces a graph for each network and each shape, which takes longer than some batches do.
+
+    Args:
+        model: A network.
+        inputs: A batch, as `model` takes it.
+    """
+    return keras.tree.map_structure(np.asarray, model(inputs, training=False))
+
+
 def logits_of(model: keras.Model) -> keras.KerasTensor:
     """The logits of a CRNN."""
     return model.output[LOGITS] if isinstance(model.output, dict) else model.output

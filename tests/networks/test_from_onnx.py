@@ -17,7 +17,7 @@ from crnn.config import FeatureConfig, ModelConfig
 from crnn.errors import BundleError
 from crnn.features import log_mel
 from crnn.inference.network import open_session
-from crnn.networks.crnn import LOGITS, build_crnn, set_normalization
+from crnn.networks.crnn import LOGITS, build_crnn, said_at_once, set_normalization
 from crnn.networks.from_onnx import companion_model, keras_of_onnx
 from crnn.networks.onnx_export import onnx_model
 from crnn.networks.parity import music_segments
@@ -59,7 +59,7 @@ def test_a_network_comes_back_from_its_onnx_file() -> None:
     model = trained()
     built = keras_of_onnx(onnx_model(model), SIZES)
     segments = np.random.default_rng(1).uniform(-80, 0, (4, 24, 16)).astype(np.float32)
-    np.testing.assert_allclose(built.predict_on_batch(segments), model.predict_on_batch(segments), atol=1e-5)
+    np.testing.assert_allclose(said_at_once(built, segments), said_at_once(model, segments), atol=1e-5)
 
 
 def test_a_file_of_another_build_is_refused() -> None:
@@ -93,7 +93,7 @@ def difference(bundle: Bundle, companion: keras.Model, segments: np.ndarray) -> 
     """The greatest one of logits."""
     session = open_session(bundle, 0, COMPANION_NAME)
     served = session.run([LOGITS], {"log_mel": segments})[0]
-    return float(np.abs(companion.predict_on_batch(segments) - served).max())
+    return float(np.abs(said_at_once(companion, segments) - served).max())
 
 
 def test_the_bundled_one_says_in_keras_what_it_says_in_onnx(bundle: Bundle, companion: keras.Model) -> None:

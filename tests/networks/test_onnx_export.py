@@ -9,7 +9,7 @@ import pytest
 from crnn.config import ModelConfig
 from crnn.errors import BundleError
 from crnn.networks import onnx_export
-from crnn.networks.crnn import build_crnn, serving_model, set_normalization, with_new_head
+from crnn.networks.crnn import build_crnn, said_at_once, serving_model, set_normalization, with_new_head
 
 SQUARE = ModelConfig(channels=(4, 6, 8), pools=((1, 2), (2, 2), (2, 2)), gru_units=5, embedding_size=7)
 TIMBRAL = ModelConfig(
@@ -55,7 +55,7 @@ def test_onnx_answers_as_keras_does_for_any_length_and_batch(model, tmp_path):
     for n_segments, n_frames in ((1, 2), (5, 7), (1, 24), (5, 61)):
         segments = rng.uniform(-80, 0, (n_segments, n_frames, 16)).astype(np.float32)
         logits, embedding = session.run(["logits", "embedding"], {"log_mel": segments})
-        expected = serving.predict_on_batch({"log_mel": segments})
+        expected = said_at_once(serving, {"log_mel": segments})
         np.testing.assert_allclose(logits, expected["logits"], atol=1e-4, err_msg=f"{segments.shape}")
         np.testing.assert_allclose(embedding, expected["embedding"], atol=1e-4, err_msg=f"{segments.shape}")
 
@@ -99,10 +99,10 @@ def test_a_layer_without_counterpart_is_named(model):
 
 def test_new_head_keeps_the_body(model):
     segments = np.random.default_rng(2).uniform(-80, 0, (2, 20, 16)).astype(np.float32)
-    before = serving_model(model).predict_on_batch({"log_mel": segments})["embedding"]
+    before = said_at_once(serving_model(model), {"log_mel": segments})["embedding"]
     renewed = with_new_head(model, 5)
     assert renewed.output_shape == (None, 5)
-    after = serving_model(renewed).predict_on_batch({"log_mel": segments})["embedding"]
+    after = said_at_once(serving_model(renewed), {"log_mel": segments})["embedding"]
     np.testing.assert_array_equal(before, after)
 
 
@@ -110,4 +110,4 @@ def test_saved_model_answers_the_same_after_loading(model, tmp_path):
     segments = np.random.default_rng(3).uniform(-80, 0, (2, 20, 16)).astype(np.float32)
     model.save(tmp_path / "m.keras")
     loaded = keras.saving.load_model(tmp_path / "m.keras", safe_mode=True)
-    np.testing.assert_allclose(loaded.predict_on_batch(segments), model.predict_on_batch(segments), atol=1e-6)
+    np.testing.assert_allclose(said_at_once(loaded, segments), said_at_once(model, segments), atol=1e-6)

@@ -12,6 +12,7 @@ import pytest
 from crnn.config import AugmentConfig, FeatureConfig, ModelConfig, TrainConfig
 from crnn.jobs.order import TrainingSettings
 from crnn.networks import crnn as networks
+from crnn.networks.crnn import said_at_once
 from crnn.networks.onnx_export import OnnxNetwork, onnx_model, write_onnx
 from crnn.networks.tagger_crnn import N_CLASSES, POOLED_SIZE, is_taggers
 from recipes.teachers import efficientat
@@ -31,7 +32,7 @@ def test_the_export_answers_as_keras_does(model: keras.Model, n_frames: int) -> 
     session = onnxruntime.InferenceSession(onnx_model(model).SerializeToString(), providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     assert names == ["logits", "embedding", "tags"]
-    expected = model.predict_on_batch(segments)
+    expected = said_at_once(model, segments)
     for name, found in zip(names, session.run(names, {"log_mel": segments}), strict=True):
         np.testing.assert_allclose(found, expected[name], atol=1e-4)
 
@@ -42,15 +43,16 @@ def test_it_is_saved_once_both_agree_and_opens_with_plain_keras(model: keras.Mod
     model.save(tmp_path / "model.keras")
     assert all(type(layer).__module__.startswith("keras.") for layer in model.layers)
     loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False)
-    for name, found in loaded.predict_on_batch(segments).items():
-        np.testing.assert_allclose(found, model.predict_on_batch(segments)[name], atol=1e-6)
+    expected = said_at_once(model, segments)
+    for name, found in said_at_once(loaded, segments).items():
+        np.testing.assert_allclose(found, expected[name], atol=1e-6)
 
 
 def test_a_new_head_leaves_the_tags_as_they_were(model: keras.Model) -> None:
     segments = np.random.default_rng(2).normal(0, 1, (2, 120, 128)).astype(np.float32)
     renewed = networks.with_new_head(model, 6)
     assert networks.logits_of(renewed).shape == (None, 6)
-    before, after = model.predict_on_batch(segments), renewed.predict_on_batch(segments)
+    before, after = said_at_once(model, segments), said_at_once(renewed, segments)
     for name in ("tags", "embedding"):
         np.testing.assert_array_equal(before[name], after[name])
     logits, embeddings = OnnxNetwork(renewed).run(segments)
@@ -79,7 +81,7 @@ def test_equal_to_the_tagger_on_its_check_values(model: keras.Model, data_dir: P
     efficientat.set_weights(model, efficientat.read_weights(folder / efficientat.FILE_NAME))
     with np.load(folder / "check.npz") as stored:
         for genre in ("blues", "jazz", "metal"):
-            found = model.predict_on_batch(stored[f"{genre}_mel"].astype(np.float32).T[None])
+            found = said_at_once(model, stored[f"{genre}_mel"].astype(np.float32).T[None])
             np.testing.assert_allclose(found["tags"][0], stored[f"{genre}_logits"], atol=3e-3)
             np.testing.assert_allclose(found["embedding"][0, :POOLED_SIZE], stored[f"{genre}_pooled"], atol=1e-3)
     assert found["tags"].shape == (1, N_CLASSES)
@@ -109,9 +111,9 @@ def test_it_learns_genres_and_keeps_its_tags() -> None:
     cells = tuple(rng.integers(0, 255, (150, 128)).astype(np.uint8) for _ in range(2))
     tracks = LabelledTracks(("a", "b"), cells, np.array([0, 1]))
     segments = rng.normal(0, 1, (2, 120, 128)).astype(np.float32)
-    before = model.predict_on_batch(segments)
+    before = said_at_once(model, segments)
     result = trainer.train(TrainingData(("a", "b"), tracks, NO_TRACKS), settings, initial=model)
-    after = result.model.predict_on_batch(segments)
+    after = said_at_once(result.model, segments)
     assert len(result.history) == 2
     np.testing.assert_allclose(after["tags"], before["tags"], atol=1e-6)
     assert not np.allclose(after["logits"], before["logits"])
