@@ -7,10 +7,8 @@ import json
 
 import numpy as np
 import pytest
-from sounds import RATE, sine, wav_bytes
 from training_runs import SETTINGS, order_for, small_data_set
 
-from crnn.bundles.bundle import UNFITTED
 from crnn.data.collection import gather
 from crnn.data.overview import check, protection
 from crnn.errors import CrnnError, DatasetError, EmptyGenreError
@@ -85,34 +83,6 @@ def test_check_tells_counts_minutes_balance_and_splits(home):
 
 
 @pytest.mark.slow
-def test_a_model_is_the_start_of_another_with_other_genres(home):
-    from crnn.training.pipeline import carry_out
-
-    first = carry_out(brief(small_data_set(home / "sounds"), home / "models" / "first"))
-    assert first.bundle is not None
-    seen = []
-    order = brief(home / "sounds", home / "models" / "second", init="first", genres={"hiss": None, "hum": "drone"})
-    second = carry_out(order, on_event=seen.append)
-    assert second.bundle is not None
-    assert second.bundle.genres == ("drone", "sweep")
-    assert second.bundle.model == first.bundle.model | {"n_parameters": second.bundle.model["n_parameters"]}
-    assert [event["stage"] for event in seen if event["event"] == "stage"] == [
-        "scanning",
-        "features",
-        "copies",
-        "loading",
-        "embedding",
-        "head",
-        "training",
-        "saving",
-    ]
-    # The head and the network answered the same unheard tracks; the better one is there, and the report tells.
-    assert second.report["compared"]["n_tracks"] == len(first.report["tracks"]) // 3 * 2
-    assert second.report is not None
-    assert np.isclose(sum(second.report["tracks"][0]["posterior"].values()), 1.0)
-
-
-@pytest.mark.slow
 def test_a_checkpoint_goes_on_only_as_it_was_begun(home):
     from crnn.training.pipeline import carry_out
 
@@ -136,32 +106,6 @@ def test_a_checkpoint_goes_on_only_as_it_was_begun(home):
     fresh = dataclasses.replace(order, replace=True, settings=dataclasses.replace(SETTINGS, train=other_seed))
     assert carry_out(fresh, should_stop=lambda: True).stopped
     assert not (home / "run" / CHECKPOINT_NAME).exists()
-
-
-@pytest.mark.slow
-def test_tracks_shorter_than_a_segment_train_check_save_and_serve(home):
-    """One 9.8-second recording among the first sixteen ended every training after its last epoch."""
-    from crnn.bundles.bundle import load_bundle
-    from crnn.evaluation.report import calibration_sentence
-    from crnn.inference.classifier import Classifier
-    from crnn.training.pipeline import carry_out
-
-    folder = small_data_set(home / "sounds")
-    for genre, seconds in (("hum", 1.0), ("hiss", 1.3), ("sweep", 1.9)):
-        (folder / genre / f"{genre}0.wav").write_bytes(wav_bytes(sine(300.0, seconds), RATE, "PCM_16"))
-    outcome = carry_out(brief(folder, home / "models" / "mine"))
-    assert outcome.bundle is not None
-    assert outcome.report is not None
-    prediction = Classifier(load_bundle(home / "models" / "mine")).classify_file(folder / "hum" / "hum0.wav")
-    assert prediction.duration_seconds == pytest.approx(1.0, abs=0.01)
-    # So few tracks claim no calibration, neither on the card nor in the report.
-    assert outcome.bundle.calibration == UNFITTED
-    said = calibration_sentence(outcome.report)
-    assert said == "Not calibrated: only 3 tracks to check with. The confidence is the network's own."
-    card = (home / "models" / "mine" / "README.md").read_text(encoding="utf-8")
-    assert "Not calibrated: only 3 tracks to check with." in card
-    assert "no prediction set is claimed" in card
-    assert "it was calibrated on" not in card
 
 
 @pytest.mark.slow
