@@ -160,17 +160,27 @@ def _note_refusal(told: list[str], packed: bytes) -> None:
 def misbehave_after_the_trial(folder: Path) -> str:
     """A network that takes 4 GB, and one that never ends, once a rare input comes that no trial has."""
     with host(folder):
-        for number, network in enumerate((hostile_networks.greedy_on_silence(), hostile_networks.endless_on_silence())):
+        # What never ends turns for as long as it is let.
+        networks = ((hostile_networks.greedy_on_silence(), 60.0), (hostile_networks.endless_on_silence(), 4.0))
+        for number, (network, answer_seconds) in enumerate(networks):
             bundle = _with_network(folder / str(number), network)
             mine = library.import_zip(library.pack(bundle), f"mine{number}", owner=ANN)
-            classifier = Classifier(mine, opened=partial(RemoteSession, mine, answer_seconds=15.0))
+            session = RemoteSession(mine, answer_seconds=60.0)
+            classifier = _over(mine, session)
             rare = np.full((1, FeatureConfig().n_frames, FeatureConfig().n_mels), hostile_networks.RARE_DB, np.float32)
             hold(bool(np.isfinite(classifier.run(rare + 20.0)[0]).all()), "it does not even serve")
+            # The process is up, which may take longer than an answer.
+            session.answer_seconds = answer_seconds
             began, before = time.monotonic(), attacking.resident_bytes(os.getpid())
             words = refused(partial(classifier.run, rare))
             hold(time.monotonic() - began < 60.0, "it held its visitor for a minute")
             hold(attacking.resident_bytes(os.getpid()) - before < 200 * 2**20, "the server's own memory grew")
     return words
+
+
+def _over(bundle: Bundle, session: RemoteSession) -> Classifier:
+    """A classifier whose network is asked by a session."""
+    return Classifier(bundle, opened=lambda _: session)
 
 
 def take_anothers_things(folder: Path) -> str:

@@ -61,11 +61,11 @@ class RemoteSession:
     Args:
         bundle: Whose network runs elsewhere; it was tried out when it was imported.
         file_name: Which of its networks.
-        answer_seconds: How long one answer may take.
+        answer_seconds: How long one answer may take; an attribute, too.
     """
 
     def __init__(self, bundle: Bundle, file_name: str = ONNX_NAME, *, answer_seconds: float = _ANSWER_SECONDS) -> None:
-        self._bundle, self._file_name, self._answer_seconds = bundle, file_name, answer_seconds
+        self._bundle, self._file_name, self.answer_seconds = bundle, file_name, answer_seconds
         self._process: subprocess.Popen[bytes] | None = None
         self._turn = threading.Lock()
         # One that had to be ended is not begun again for every sound that its owner gives it.
@@ -101,7 +101,7 @@ class RemoteSession:
         process = self._running()
         assert process.stdin is not None
         assert process.stdout is not None
-        watch = threading.Timer(self._answer_seconds, process.kill)
+        watch = threading.Timer(self.answer_seconds, process.kill)
         watch.start()
         try:
             process.stdin.write(json.dumps({"names": names, "shape": batch.shape}).encode() + b"\n" + batch.tobytes())
