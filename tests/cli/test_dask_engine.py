@@ -21,11 +21,10 @@ from crnn.errors import CrnnError
 N_FILES = 24
 
 
-@pytest.fixture
-def shelf(tmp_path):
-    """A folder of noises, and one file that is none."""
-    folder = tmp_path / "shelf"
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory):
+    """A folder of noises, and one file that is none; nobody writes there."""
+    folder = tmp_path_factory.mktemp("shelf")
     for number in range(N_FILES - 1):
         soundfile.write(folder / f"{number:02d}.wav", noise(30, seed=number), RATE)
     (folder / "text.wav").write_text("This is no sound.")
