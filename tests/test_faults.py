@@ -264,30 +264,36 @@ for action in (lambda: library.save_copy(tiny, "copy", owner=MACHINE),
 
 
 PAGES = """
-import sys
+import os
 from streamlit.testing.v1 import AppTest
-app = AppTest.from_file("app.py", default_timeout=240)
-for page in ("app.py", "pages/1_Explore.py", "pages/2_Train.py", "pages/3_Models.py"):
-    app.switch_page(page).run()
-    assert not app.exception, app.exception
-    print(page, *(warning.value for warning in (*app.sidebar.warning, *app.main.warning)))
+for models in os.environ["SHELVES"].split(os.pathsep):
+    os.environ["GENRESCOPE_MODELS"] = models
+    app = AppTest.from_file("app.py", default_timeout=240)
+    for page in ("app.py", "pages/1_Explore.py", "pages/2_Train.py", "pages/3_Models.py"):
+        app.switch_page(page).run()
+        assert not app.exception, app.exception
+        print(page, *(warning.value for warning in (*app.sidebar.warning, *app.main.warning)))
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("folder", ["models", "models/tiny"])
-def test_the_pages_open_with_models_that_may_not_be_read(bundle: Bundle, tmp_path: Path, folder: str) -> None:
-    tiny_bundle(tmp_path / "models" / "other")
-    forbidden = tmp_path / folder
-    forbidden.chmod(0)
+def test_the_pages_open_with_models_that_may_not_be_read(tmp_path: Path) -> None:
+    """A shelf, and a model on another shelf beside one that may be read."""
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    for folder in (whole / "tiny", part / "tiny", part / "other"):
+        tiny_bundle(folder)
+    forbidden = (whole, part / "tiny")
+    for folder in forbidden:
+        folder.chmod(0)
     try:
-        models, home = str(tmp_path / "models"), str(tmp_path / "home")
-        said = run_unprivileged(PAGES, GENRESCOPE_MODELS=models, GENRESCOPE_HOME=home).splitlines()
+        shelves = os.pathsep.join([str(whole), str(part)])
+        said = run_unprivileged(PAGES, SHELVES=shelves, GENRESCOPE_HOME=str(tmp_path / "home")).splitlines()
     finally:
-        forbidden.chmod(0o755)
-    assert len(said) == 4
-    assert "Permission denied" in said[0]
-    assert "Permission denied" in said[3]
+        for folder in forbidden:
+            folder.chmod(0o755)
+    assert len(said) == 8
+    assert ["Permission denied" in line for line in said[::4]] == [True, True]
+    assert ["Permission denied" in line for line in said[3::4]] == [True, True]
 
 
 def test_data_that_may_not_be_read_are_named(tmp_path: Path) -> None:
