@@ -43,6 +43,7 @@ def test_sound_that_changes_is_told_as_such_and_its_stretches_are_a_click_away(p
     from playwright.sync_api import expect
 
     upload(page, ("minutes.wav", MINUTES))
+    expect(page.get_by_text("minutes.wav · 2:00 · change", exact=True)).to_be_visible()
     expect(verdict(page)).to_have_text(
         re.compile(r"^Changes: (bass|treble) \d\d\s% of the time, (bass|treble) \d\d\s%\.$")
     )
@@ -53,13 +54,6 @@ def test_sound_that_changes_is_told_as_such_and_its_stretches_are_a_click_away(p
     expect(stretches).to_have_text([re.compile(r"^0:00 bass$"), re.compile(r"^(0:5\d|1:0\d) treble$")])
     stretches.nth(1).click()
     assert sound_time(page) == pytest.approx(60.0, abs=10.0)
-
-
-def test_line_of_the_source_tells_its_length_from_the_first_on(page) -> None:
-    from playwright.sync_api import expect
-
-    upload(page, ("minutes.wav", MINUTES))
-    expect(page.get_by_text("minutes.wav · 2:00 · change", exact=True)).to_be_visible()
 
 
 def test_colours_that_no_stretch_names_have_a_legend(page) -> None:
