@@ -218,6 +218,7 @@ class Pupil(keras.Model):  # type: ignore[misc]  # Keras has no types
         on_step: OnStep,
         *,
         jit_compile: bool = False,
+        ema_momentum: float = 0.0,
     ) -> None:
         """Train for one leg.
 
@@ -227,9 +228,11 @@ class Pupil(keras.Model):  # type: ignore[misc]  # Keras has no types
             weights: Of the parts in the loss, in their order.
             on_step: Called with the number of each step, from 0, and its unweighted parts, `(n_parts,)`.
             jit_compile: Whether XLA compiles a step; on JAX it always does.
+            ema_momentum: Of the weights' moving average, which is what they end with; 0 leaves them as they come.
         """
         self.weights_of_parts = weights
-        optimizer = keras.optimizers.AdamW(leg.learning_rate, weight_decay=1e-5, clipnorm=1.0)
+        averaging: dict[str, Any] = {"use_ema": True, "ema_momentum": ema_momentum} if ema_momentum else {}
+        optimizer = keras.optimizers.AdamW(leg.learning_rate, weight_decay=1e-5, clipnorm=1.0, **averaging)
         # Without it JAX would run operation by operation.
         self.compile(optimizer, jit_compile=jit_compile or keras.backend.backend() == "jax")
         for step, (heard, *taught) in enumerate(_ahead(lambda step: batches(leg, step), leg.steps)):
@@ -237,6 +240,7 @@ class Pupil(keras.Model):  # type: ignore[misc]  # Keras has no types
             self.reset_metrics()
             losses = self.train_on_batch(heard, tuple(taught), return_dict=True)
             on_step(step, np.array([losses[tracker.name] for tracker in self.trackers], np.float32))
+        optimizer.finalize_variable_values(self.trainable_variables)
 
 
 def _joined(sources: Sequence[Source], name: str) -> FloatArray:
