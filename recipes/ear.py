@@ -1,11 +1,12 @@
-"""The bundled model `ten-genres`, from what training gave to the bundle.
+"""Make the bundled model `ten-genres` again, from data to bundle.
 
-    python -m recipes.ear --ear EAR --data DATA --out models/ten-genres
+    python -m recipes.ear --data DATA --debian DEBIAN --work WORK --out models/ten-genres
 
-EAR holds `model.keras` (the network's weights), `heads.json` (calibration, tags, rules for music and for other
-genres) and `heads.npz` (the genre head, and the companion's with its weight). The companion is the network of
-`gtzan-crnn` under that head. DATA is as for tests. What is made is checked as every bundle is: ONNX against Keras
-on music, the JSON field by field.
+DATA is as for tests, with the tagger's weights in `teachers/mn04`; DEBIAN has the unpacked packages that
+`recipes.ear_sounds` names. What the networks read is computed first, then the body learns (`recipes.ear_body`),
+then heads and rules are fitted to what it and `gtzan-crnn` answer (`recipes.ear_heads`), and the bundle is made: its
+second network is that of `gtzan-crnn` under a head of its own. Each step's result is kept in WORK, so that an
+interrupted run goes on. The bundle is checked as every one is: ONNX against Keras on music, the JSON field by field.
 """
 
 from __future__ import annotations
@@ -23,43 +24,39 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from crnn import paths
+from crnn import atomic, paths
 from crnn.bundles.bundle import CARD_NAME, ONNX_NAME, Bundle, Calibration, save_bundle
 from crnn.bundles.companion import COMPANION_NAME, Companion
 from crnn.bundles.library import find_bundle
 from crnn.bundles.model_card import model_card
 from crnn.bundles.tagging import MusicRule, OtherRule, Tag, Tagging
-from crnn.config import FeatureConfig, ModelConfig, tagger_features
+from crnn.config import FeatureConfig, tagger_features
 from crnn.data.feature_cache import log_mel_of_file
 from crnn.data.labelled import NO_TRACKS, LabelledTracks, TrainingData
 from crnn.jobs.order import TrainingSettings
 from crnn.networks.crnn import build_crnn
 from crnn.networks.new_head import onnx_with_head
+from crnn.networks.onnx_export import onnx_model
 from crnn.networks.tagger_crnn import N_CLASSES, TAG_WORDS, copy_tag_words
 from crnn.training import publish
 from crnn.training.trainer import TrainResult
+from recipes import ear_answers, ear_body, ear_heads, ear_inputs
+from recipes.ear_body import LEG, NETWORK
+from recipes.ear_inputs import FIRST
+from recipes.ear_outputs import GENRES
+from recipes.teachers import efficientat
 
-# Names that the layers had while they were trained.
-RENAMED = {"bidirectional": "recurrent", "gru_mean": "recurrent_mean", "gru_max": "recurrent_max"}
-NETWORK = ModelConfig(front_end="tagger", gru_units=64, embedding_size=522, dropout=0.3)
 # Ten of fifteen seconds, as its head was judged; the end where half of that is left.
 _SECOND_HEARS = {"segment_seconds": 10.0, "segment_hop_seconds": 7.5, "tail_seconds": 7.5}
-# How the body came about: docs/model.md.
-_BODY: dict[str, Any] = {
-    "data": "sound without labels, as docs/model.md lists it",
-    "by": "research scripts, not in the repository",
-}
 LEGS: tuple[dict[str, Any], ...] = (
     {
         "what": "body distilled, from EfficientAT's mn04_as and gtzan-crnn's answers",
-        "steps": 1400,
-        "of a cosine over": 2200,
-        "learning rate": 6e-4,
-        "seed": 0,
-        "start's SHA-256": "899a8c6217063f6941793102a2780b3dd788ab11fce468d9cf5f0577c453321c",
-    }
-    | _BODY,
-    {"what": "body distilled further", "steps": 750, "learning rate": 4e-4, "seed": 1} | _BODY,
+        "data": "sound without labels, as recipes.ear_body lists it",
+        "steps": LEG.steps,
+        "learning rate": LEG.learning_rate,
+        "seed": LEG.seed,
+        "start's SHA-256": efficientat.SHA256,
+    },
     {
         "what": "heads and rules fitted, to this network and to gtzan-crnn's",
         "data": "GTZAN with sound, cuts and archive, and 77 clips from elsewhere",
@@ -72,22 +69,57 @@ _DATA = {
     "GTZAN": "283 tracks as sound, 356 more from the archive, 323 cuts; train and validation parts",
     "elsewhere": "77 clips of the ten genres and 58 of others",
 }
+BODY = "body.keras"
 NOTES = (Path(__file__).with_name("ear.md")).read_text(encoding="utf-8")
 
 
 def main() -> int:
-    """Make the bundle and say how large it is."""
+    """Run the whole recipe and say how large the bundle is."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ear", type=Path, required=True)
     parser.add_argument("--data", type=Path, default=paths.data_dir())
+    parser.add_argument("--debian", type=Path, required=True, help="a folder for each unpacked package")
+    parser.add_argument("--work", type=Path, default=paths.home_dir() / "recipe-ear", help="intermediate results")
     parser.add_argument("--out", type=Path, default=paths.models_dir() / "ten-genres")
     parser.add_argument("--companion", default="gtzan-crnn", metavar="NAME|DIR")
     parser.add_argument("--replace", action="store_true")
     options = parser.parse_args()
-    bundle = _make(options.ear, options.data, options.out, find_bundle(options.companion), replace=options.replace)
+    companion, teachers = find_bundle(options.companion), options.data / "teachers" / "mn04"
+    ear_inputs.make_inputs(options.data, options.debian, options.work)
+    body = options.work / BODY
+    if not body.is_file():
+        _save(_learn_body(options.work, teachers / efficientat.FILE_NAME, companion), body)
+    _fit(options.work, teachers / "class_labels_indices.csv", companion)
+    bundle = _make(options.work, options.data, options.out, companion, replace=options.replace)
     size = sum(bundle.file(name).stat().st_size for name in bundle.files)
     print(f"{bundle.path}: {size / 1e6:.2f} MB")
     return 0
+
+
+def _learn_body(work: Path, tagger: Path, companion: Bundle) -> keras.Model:
+    keras.utils.set_random_seed(LEG.seed)
+    body = ear_body.new_body(tagger)
+
+    def report(step: int, losses: npt.NDArray[np.float32]) -> None:
+        if step % 50 == 49:
+            print(f"step {step + 1}: losses {np.round(losses, 3).tolist()}", file=sys.stderr, flush=True)
+
+    ear_body.distil_body(body, work, companion, LEG, report)
+    return body
+
+
+def _save(body: keras.Model, path: Path) -> None:
+    with atomic.draft_folder(path) as draft:
+        body.save(draft / path.name)
+        (draft / path.name).replace(path)
+
+
+def _fit(work: Path, classes: Path, companion: Bundle) -> None:
+    """Heads and rules, for the network as it is shipped."""
+    with classes.open(encoding="utf-8", newline="") as file:
+        names = [row["display_name"] for row in csv.DictReader(file)]
+    run = ear_body.runner(onnx_model(_network_of(work / BODY, len(GENRES), FIRST.n_mels)).SerializeToString())
+    heard = ear_answers.heard_by_first(run, work)
+    ear_heads.fit_heads(heard, ear_answers.heard_by_second(companion, work), names, work)
 
 
 def _make(ear: Path, data: Path, out: Path, companion: Bundle, *, replace: bool) -> Bundle:
@@ -96,7 +128,7 @@ def _make(ear: Path, data: Path, out: Path, companion: Bundle, *, replace: bool)
     features, genres = features_of(heads), tuple(heads["genres"])
     with np.load(ear / "heads.npz", allow_pickle=False) as stored:
         fitted = dict(stored)
-    network = _network_of(ear / "model.keras", len(genres), features.n_mels)
+    network = _network_of(ear / BODY, len(genres), features.n_mels)
     network.get_layer("logits").set_weights([_halved(fitted["genre_kernel"]), _halved(fitted["genre_bias"])])
     tracks = _tracks(data, genres, features)
     alone = publish.publish(
@@ -154,7 +186,7 @@ def _network_of(path: Path, n_genres: int, n_mels: int) -> keras.Model:
     for layer in network.layers:
         # The head for genres was fitted apart from the body.
         if layer.weights and layer.name not in {TAG_WORDS, "logits"}:
-            weights = trained.get_layer(RENAMED.get(layer.name, layer.name)).get_weights()
+            weights = trained.get_layer(layer.name).get_weights()
             layer.set_weights([_halved(w) for w in weights])
     copy_tag_words(network)
     return network

@@ -1,18 +1,13 @@
 """Heads and rules of `ten-genres`, from what both networks answer.
 
-    python -m recipes.ear_heads --outputs OUTPUTS.npz --index INDEX --second SECOND --classes CLASSES.csv --out OUT
-
-Writes `heads.npz` (`genre_kernel`, `genre_bias`; `old_kernel`, `old_bias` of the second network; `weight`, its share)
-and `heads.json` (front end, calibration, rules, scores) for `recipes.ear`. Tags and their calibration are taken
-from `--tags`, a `heads.json` that has them: docs/model.md says how they were made.
+`fit_heads` writes `heads.npz` (`genre_kernel`, `genre_bias`; `old_kernel`, `old_bias` of the second network; `weight`,
+its share) and `heads.json` (front end, calibration, tags, rules, scores) for `recipes.ear`, and prints the tables of
+docs/scores.md.
 """
 
 from __future__ import annotations
 
-import argparse
-import csv
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +15,16 @@ import numpy as np
 
 from crnn.evaluation.metrics import score
 from crnn.intervals import wilson_interval
-from recipes import ear_genre, ear_rules
+from recipes import ear_genre, ear_rules, ear_tags
 from recipes.ear_outputs import (
     ARCHIVE,
     CUTS,
     ELSEWHERE,
     GENRES,
     GTZAN,
+    Companions,
     Floats,
     Heard,
-    read_companions,
-    read_heard,
     track_posteriors,
 )
 
@@ -52,18 +46,17 @@ _LEVELS = {
 }
 
 
-def main() -> int:
-    """Fit, cross, write, and say what came out."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("outputs", "index", "second", "classes", "tags", "out"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
-    options = parser.parse_args()
-    with options.classes.open(encoding="utf-8", newline="") as file:
-        names = [row["display_name"] for row in csv.DictReader(file)]
-    tags = json.loads(options.tags.read_text(encoding="utf-8"))["tags"]
-    heard = read_heard(options.outputs, options.index)
+def fit_heads(heard: dict[str, Heard], companions: dict[str, Companions], names: list[str], out: Path) -> None:
+    """Fit, cross, write, and say what came out.
+
+    Args:
+        heard: Answers of the first network by set.
+        companions: Of the second.
+        names: Of the tagger's classes, in their order.
+        out: Folder of the two files.
+    """
     rows = ear_genre.Rows(heard)
-    second = ear_genre.SecondRows(heard, read_companions(options.second))
+    second = ear_genre.SecondRows(heard, companions)
     mean, scale = ear_genre.scales(heard, rows.weights.words_scale)
     first = ear_genre.crossed(rows, (GTZAN, CUTS, ARCHIVE, PHONE))
     logits = ear_genre.together(rows, first, second.crossed())
@@ -74,15 +67,15 @@ def main() -> int:
     other, is_other = ear_rules.fit_other(heard, logits, (mean, scale), names, temperature)
     calibration = ear_genre.calibration(*answers[ELSEWHERE], temperature)
     heads = _INPUT | {"calibration": calibration, "music": ear_rules.fit_music(heard, names), "other": other}
-    heads |= {"tags": tags, "scores": {level: _scores(*answers[name]) for name, level in _LEVELS.items()}}
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "heads.json").write_text(json.dumps(heads), encoding="utf-8")
-    _write_heads(options.out / "heads.npz", whole, second)
+    heads |= {"tags": ear_tags.fit_tags(heard, names)}
+    heads |= {"scores": {level: _scores(*answers[name]) for name, level in _LEVELS.items()}}
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "heads.json").write_text(json.dumps(heads), encoding="utf-8")
+    _write_heads(out / "heads.npz", whole, second)
     _tell(heard, logits, is_other, heads)
     for name in (GTZAN, ELSEWHERE, PHONE):
         posteriors, labels = _of_the_ten(heard[name], first[name], temperature)
         print(f"{name}, the first network alone: {_share(posteriors.argmax(axis=1) == labels)}")
-    return 0
 
 
 def _tell(
@@ -136,7 +129,3 @@ def _of_the_ten(heard: Heard, logits: Floats, temperature: float) -> tuple[Float
 
 def _scores(posteriors: Floats, labels: Any) -> dict[str, Any]:
     return score(labels, posteriors, GENRES).to_dict() | {"level": "track"}
-
-
-if __name__ == "__main__":
-    sys.exit(main())

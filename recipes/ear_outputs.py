@@ -7,12 +7,9 @@ A set is named `SOUNDS.KIND`: `gtzan.phone1` is GTZAN's tracks as a phone would 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-
-from crnn.networks.tagger_crnn import GENRE_CLASSES
 
 FloatArray = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
@@ -64,34 +61,6 @@ class Companions:
 
     embedding: FloatArray
     own: Integers
-
-
-def read_heard(outputs: Path, index: Path) -> dict[str, Heard]:
-    """Answers of the first network by set.
-
-    Args:
-        outputs: An `.npz` with `SET.E` (embedding without words), `SET.T` (tags) and `SET.own`.
-        index: Folder with `SOUNDS.clean.idx.npz`: `ids`, `genres`, `groups`.
-    """
-    heard = {}
-    with np.load(outputs, allow_pickle=False) as stored:
-        names = [name.removesuffix(".own") for name in stored.files if name.endswith(".own")]
-        for name in names:
-            tags = stored[f"{name}.T"].astype(np.float32)
-            embedding = np.concatenate([stored[f"{name}.E"], tags[:, list(GENRE_CLASSES)]], axis=1)
-            with np.load(index / f"{name.split('.')[0]}.clean.idx.npz", allow_pickle=False) as tracks:
-                facts = [tracks[key] for key in ("ids", "genres", "groups")]
-            heard[name] = Heard(embedding, tags, stored[f"{name}.own"], *facts)
-    return heard
-
-
-def read_companions(folder: Path) -> dict[str, Companions]:
-    """Answers of the second network by set, from `old.SOUNDS.npz` with `E` and `own`."""
-    found = {}
-    for name in (ARCHIVE, ELSEWHERE, CUTS):
-        with np.load(folder / f"old.{name.split('.')[0]}.npz", allow_pickle=False) as stored:
-            found[name] = Companions(stored["E"], stored["own"])
-    return found
 
 
 def folds_of(groups: npt.NDArray[np.str_], seed: int = 0) -> Integers:

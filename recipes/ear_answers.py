@@ -1,0 +1,74 @@
+"""What both networks answer to the sets of sounds that `recipes.ear_inputs` keeps: the input of the heads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from crnn.bundles.bundle import Bundle
+from crnn.config import FeatureConfig
+from crnn.networks.tagger_crnn import GENRE_CLASSES, TAGS
+from recipes.ear_body import embedder, second_segments
+from recipes.ear_inputs import SECOND, read_inputs, read_second
+from recipes.ear_outputs import ARCHIVE, CUTS, ELSEWHERE, ELSEWHERE_ARCHIVE, GTZAN, Companions, FloatArray, Heard
+from recipes.ear_rules import MADE
+
+FIRST_HEARS = (
+    GTZAN,
+    "gtzan.phone1",
+    "gtzan.degrade1",
+    CUTS,
+    ARCHIVE,
+    ELSEWHERE,
+    ELSEWHERE_ARCHIVE,
+    "emo.clean",
+    "debmus.clean",
+    "solos.clean",
+    "notmusic.clean",
+    "notmusic.degrade1",
+    "debspeech.clean",
+    "debspeech.degrade1",
+    MADE,
+)
+SECOND_HEARS = (ARCHIVE, ELSEWHERE, CUTS)
+# Ten seconds, every five: `recipes.ear_genre.EVERY` says which of them count.
+_SECOND_CONFIG = FeatureConfig.from_dict(SECOND.to_dict() | {"segment_seconds": 10.0, "segment_hop_seconds": 5.0})
+_BATCH = 64
+
+
+def heard_by_first(run: Callable[[FloatArray], dict[str, FloatArray]], work: Path) -> dict[str, Heard]:
+    """Answers of the first network by set.
+
+    Args:
+        run: From segments to its `embedding` and `tags`.
+        work: Folder of the inputs.
+    """
+    return {name: _heard(run, work, *name.split(".")) for name in FIRST_HEARS}
+
+
+def heard_by_second(bundle: Bundle, work: Path) -> dict[str, Companions]:
+    """Answers of the second network by set.
+
+    Args:
+        bundle: `gtzan-crnn`.
+        work: Folder of the inputs.
+    """
+    run, found = embedder(bundle), {}
+    for name in SECOND_HEARS:
+        tracks = read_second(work, name.split(".")[0])
+        answers = [run(second_segments(cells, _SECOND_CONFIG))["embedding"] for cells in tracks]
+        own = np.repeat(np.arange(len(tracks)), list(map(len, answers)))
+        found[name] = Companions(np.concatenate(answers), own)
+    return found
+
+
+def _heard(run: Callable[[FloatArray], dict[str, FloatArray]], work: Path, name: str, kind: str) -> Heard:
+    inputs = read_inputs(work, name, kind)
+    answers = [run(inputs.segments[i : i + _BATCH].astype(np.float32)) for i in range(0, len(inputs.own), _BATCH)]
+    tags = np.concatenate([answer[TAGS] for answer in answers])
+    embedding = np.concatenate([answer["embedding"] for answer in answers])
+    # The words stand last in the embedding and are the tags themselves, which rounded weights must not part.
+    embedding[:, -len(GENRE_CLASSES) :] = tags[:, list(GENRE_CLASSES)]
+    return Heard(embedding, tags, inputs.own, inputs.ids, inputs.genres, inputs.groups)
