@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +9,9 @@ import numpy as np
 from crnn.bundles.bundle import Bundle
 from crnn.config import FeatureConfig
 from crnn.networks.tagger_crnn import GENRE_CLASSES, TAGS
-from recipes.ear_body import embedder, second_segments
+from recipes.ear_body import Run, embedder, second_segments
 from recipes.ear_inputs import SECOND, read_inputs, read_second
-from recipes.ear_outputs import ARCHIVE, CUTS, ELSEWHERE, ELSEWHERE_ARCHIVE, GTZAN, Companions, FloatArray, Heard
+from recipes.ear_outputs import ARCHIVE, CUTS, ELSEWHERE, ELSEWHERE_ARCHIVE, GTZAN, Companions, Heard
 from recipes.ear_rules import MADE
 
 FIRST_HEARS = (
@@ -38,7 +37,7 @@ _SECOND_CONFIG = FeatureConfig.from_dict(SECOND.to_dict() | {"segment_seconds": 
 _BATCH = 64
 
 
-def heard_by_first(run: Callable[[FloatArray], dict[str, FloatArray]], work: Path) -> dict[str, Heard]:
+def heard_by_first(run: Run, work: Path) -> dict[str, Heard]:
     """Answers of the first network by set.
 
     Args:
@@ -64,7 +63,7 @@ def heard_by_second(bundle: Bundle, work: Path) -> dict[str, Companions]:
     return found
 
 
-def _heard(run: Callable[[FloatArray], dict[str, FloatArray]], work: Path, name: str, kind: str) -> Heard:
+def _heard(run: Run, work: Path, name: str, kind: str) -> Heard:
     inputs = read_inputs(work, name, kind)
     answers = [run(inputs.segments[i : i + _BATCH].astype(np.float32)) for i in range(0, len(inputs.own), _BATCH)]
     tags = np.concatenate([answer[TAGS] for answer in answers])

@@ -7,7 +7,7 @@ What is heard is clean or bent (`recipes.ear_inputs`), and half of it is bent on
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ from recipes.hearing import Batch, Leg
 from recipes.teachers import efficientat
 
 FloatArray = npt.NDArray[np.float32]
+# From segments, `(n, n_frames, n_mels)`, to a network's outputs by name.
+Run = Callable[[FloatArray], dict[str, FloatArray]]
 
 NETWORK = ModelConfig(front_end="tagger", gru_units=64, embedding_size=522, dropout=0.3)
 LEG = Leg(2600, 2600, learning_rate=8e-4, warmup_steps=60, seed=0)
@@ -62,6 +64,10 @@ HEARD = (
 # Below these layers a gradient would cost as much as all the rest, and they fit as they are.
 _KEPT = ("stem", "block1", "block2", "block3")
 _VALIDATION = "valid"
+# Of the second network: the same ten seconds, or what there is.
+_SAME_SECONDS = FeatureConfig.from_dict(
+    SECOND.to_dict() | {"segment_seconds": 10.0, "segment_hop_seconds": 10.0, "tail_seconds": FIRST.tail_seconds}
+)
 _BENT_IN_MEL = 0.5
 # Of ten seconds of music two or three are heard alone, and what the teachers heard in all ten is to be guessed.
 _CUT_SHORT, _SHORT_FRAMES = 0.15, (200, 300)
@@ -98,7 +104,8 @@ def distil_body(body: keras.Model, work: Path, companion: Bundle, leg: Leg, on_s
     """
     inputs = {(name, kind): read_inputs(work, name, kind) for name, kind, _ in HEARD}
     names = dict.fromkeys(name for name, _ in inputs)
-    taught = {name: _teach(body, inputs[name, "clean"], read_second(work, name), companion) for name in names}
+    teachers = _Teachers.of(body, companion)
+    taught = {name: teachers.teach(inputs[name, "clean"], read_second(work, name)) for name in names}
     scales = [np.concatenate([getattr(of, part) for of in taught.values()]).std(axis=0) + 0.05 for part in PARTS]
     memory = keras.layers.Dense(scales[-1].shape[0], name="of_memory")(body.get_layer("memory").output)
     outputs = [body.output[TAGS], body.get_layer("pooled").output, memory]
@@ -125,17 +132,12 @@ def second_segments(cells: npt.NDArray[np.uint8], config: FeatureConfig) -> Floa
     return log_mel.input_from_db(log_mel.stack_segments(to_db(cells), config), config)
 
 
-def embedder(bundle: Bundle, file_name: str = ONNX_NAME) -> Any:
-    """A function from segments to a bundle's outputs by name.
-
-    Args:
-        bundle: Whose network it is.
-        file_name: The network among the bundle's files.
-    """
-    return runner(bundle.file(file_name).read_bytes())
+def embedder(bundle: Bundle) -> Run:
+    """A function from segments to the outputs of a bundle's network by name."""
+    return runner(bundle.file(ONNX_NAME).read_bytes())
 
 
-def runner(content: bytes) -> Any:
+def runner(content: bytes) -> Run:
     """A function from segments, `(n, n_frames, n_mels)`, to a network's outputs by name.
 
     Args:
@@ -151,24 +153,33 @@ def runner(content: bytes) -> Any:
     return run
 
 
-def _teach(body: keras.Model, clean: Inputs, cells: list[npt.NDArray[np.uint8]], companion: Bundle) -> Taught:
-    from crnn.networks.onnx_export import onnx_model
+@dataclass(frozen=True)
+class _Teachers:
+    """The tagger, which a new body is, and the second network."""
 
-    run = runner(onnx_model(body).SerializeToString())
-    answers = [run(clean.segments[i : i + 64].astype(np.float32)) for i in range(0, len(clean.segments), 64)]
-    tags = np.concatenate([answer[TAGS] for answer in answers])
-    pooled = np.concatenate([answer["embedding"] for answer in answers])[:, : body.get_layer("pooled").output.shape[-1]]
-    second = embedder(companion)
-    # The same ten seconds, or what there is.
-    config = FeatureConfig.from_dict(
-        SECOND.to_dict() | {"segment_seconds": 10.0, "segment_hop_seconds": 10.0, "tail_seconds": FIRST.tail_seconds}
-    )
-    memory = []
-    for track, of_track in enumerate(cells):
-        heard = second(second_segments(of_track, config))["embedding"]
-        n_segments = int((clean.own == track).sum())
-        memory.append(heard[np.minimum(np.arange(n_segments), len(heard) - 1)])
-    return Taught(tags, pooled, np.concatenate(memory))
+    tagger: Run
+    second: Run
+    pooled_size: int
+
+    @classmethod
+    def of(cls, body: keras.Model, companion: Bundle) -> _Teachers:
+        from crnn.networks.onnx_export import onnx_model
+
+        tagger = runner(onnx_model(body).SerializeToString())
+        return cls(tagger, embedder(companion), body.get_layer("pooled").output.shape[-1])
+
+    def teach(self, clean: Inputs, cells: list[npt.NDArray[np.uint8]]) -> Taught:
+        answers = [
+            self.tagger(clean.segments[i : i + 64].astype(np.float32)) for i in range(0, len(clean.segments), 64)
+        ]
+        tags = np.concatenate([answer[TAGS] for answer in answers])
+        pooled = np.concatenate([answer["embedding"] for answer in answers])[:, : self.pooled_size]
+        memory = []
+        for track, of_track in enumerate(cells):
+            heard = self.second(second_segments(of_track, _SAME_SECONDS))["embedding"]
+            n_segments = int((clean.own == track).sum())
+            memory.append(heard[np.minimum(np.arange(n_segments), len(heard) - 1)])
+        return Taught(tags, pooled, np.concatenate(memory))
 
 
 @dataclass(frozen=True)

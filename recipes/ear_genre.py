@@ -7,12 +7,11 @@ learnt the part, and music from elsewhere by heads that have not learnt the fold
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from crnn.evaluation.calibration import conformal_rank
 from crnn.networks.tagger_crnn import GENRE_CLASSES, POOLED_SIZE
 from recipes.ear_outputs import (
     ARCHIVE,
@@ -31,11 +30,9 @@ from recipes.ear_outputs import (
     folds_of,
     mean_by,
     numbers_within,
-    track_posteriors,
 )
 
 PARTS = ("train", "valid")
-COVERAGE = 0.9
 # The second network's outputs are of ten seconds, every five. The bundle hears ten of fifteen seconds, one of three
 # of these: two thirds of the price, and by folds no worse than all.
 EVERY = 3
@@ -48,8 +45,6 @@ SOFT_TARGETS = (
     ("disco", "pop", 0.1),
     ("pop", "disco", 0.05),
 )
-# Share of music from elsewhere that is to be answered; chosen with the crossed answers in view.
-ANSWERED = 0.62
 
 
 @dataclass(frozen=True)
@@ -102,15 +97,19 @@ class Learnt:
 
 @dataclass(frozen=True)
 class Rows:
-    """What heads of the first network learn from, without a part of GTZAN or a fold of elsewhere."""
+    """What heads of the first network learn from, without a part of GTZAN or a fold of elsewhere.
+
+    draw: Of the folds of elsewhere.
+    """
 
     heard: Mapping[str, Heard]
     weights: Weights = Weights()
+    draw: int = 0
 
     @property
     def folds(self) -> Integers:
         """Fold of each clip from elsewhere."""
-        return folds_of(self.heard[ELSEWHERE].groups)
+        return folds_of(self.heard[ELSEWHERE].groups, self.draw)
 
     def without(self, part: str | None = None, fold: int | None = None) -> Learnt:
         """All segments but those of a part and a fold.
@@ -228,35 +227,50 @@ def fit(learnt: Learnt, mean: FloatArray, scale: FloatArray, c: float) -> Head:
 
 
 def crossed(rows: Rows, names: tuple[str, ...] = (GTZAN, CUTS, ARCHIVE)) -> dict[str, Floats]:
-    """Logits by set, `(n_segments, n_genres)`, by heads that have not learnt the track.
+    """Logits of sets of GTZAN, `(n_segments, n_genres)`, by heads that have not learnt the part.
 
     Args:
         rows: What the heads learn from.
-        names: Sets of GTZAN that are judged beside `ELSEWHERE`; their groups are `PARTS`.
+        names: Sets whose groups are `PARTS`.
     """
     heard, weights = rows.heard, rows.weights
     mean, scale = scales(heard, weights.words_scale)
-    logits = {name: np.zeros((len(heard[name].own), 10)) for name in (*names, ELSEWHERE)}
+    logits = {name: np.zeros((len(heard[name].own), 10)) for name in names}
     for part in PARTS:
         head = fit(rows.without(part=part), mean, scale, weights.c)
         for name in names:
             judged = (heard[name].groups == part)[heard[name].own]
             logits[name][judged] = head(heard[name].embedding)[judged]
-    clips = heard[ELSEWHERE]
+    return logits
+
+
+def crossed_elsewhere(rows: Rows) -> Floats:
+    """Logits of the clips from elsewhere, `(n_segments, n_genres)`, by heads that have not learnt the fold.
+
+    Args:
+        rows: What the heads learn from.
+    """
+    clips, weights = rows.heard[ELSEWHERE], rows.weights
+    mean, scale = scales(rows.heard, weights.words_scale)
+    logits = np.zeros((len(clips.own), 10))
     for fold in range(N_FOLDS):
         head = fit(rows.without(fold=fold), mean, scale, weights.c)
         judged = (rows.folds == fold)[clips.own]
-        logits[ELSEWHERE][judged] = head(clips.embedding)[judged]
+        logits[judged] = head(clips.embedding)[judged]
     return logits
 
 
 @dataclass(frozen=True)
 class SecondRows:
-    """What heads of the second network learn from: archive tracks and clips from elsewhere."""
+    """What heads of the second network learn from: archive tracks and clips from elsewhere.
+
+    draw: Of the folds of elsewhere.
+    """
 
     heard: Mapping[str, Heard]
     second: Mapping[str, Companions]
     weights: Weights = Weights()
+    draw: int = 0
 
     def without(self, part: str | None = None, fold: int | None = None) -> Learnt:
         """All segments but those of a part and a fold.
@@ -268,7 +282,7 @@ class SecondRows:
         archive, clips = self.heard[ARCHIVE], self.heard[ELSEWHERE]
         kept_clips = clips.labels >= 0
         if fold is not None:
-            kept_clips &= folds_of(clips.groups) != fold
+            kept_clips &= folds_of(clips.groups, self.draw) != fold
         sources = [
             (name, self._as_heard(name), weight, keep)
             for name, weight, keep in (
@@ -294,18 +308,23 @@ class SecondRows:
         return fit(learnt, mean, scale, self.weights.second_c)
 
     def crossed(self) -> dict[str, Floats]:
-        """Mean logits of the tracks by set, `(n_tracks, n_genres)`, by heads that have not learnt the track."""
-        tracks = {name: np.zeros((self.heard[name].n_tracks, 10)) for name in (ARCHIVE, CUTS, ELSEWHERE)}
+        """Mean logits of GTZAN's tracks by set, `(n_tracks, n_genres)`, by heads that have not learnt the part."""
+        tracks = {name: np.zeros((self.heard[name].n_tracks, 10)) for name in (ARCHIVE, CUTS)}
         for part in PARTS:
             head = self.fit(part=part)
-            for name in (ARCHIVE, CUTS):
+            for name, logits in tracks.items():
                 judged = self.heard[name].groups == part
-                tracks[name][judged] = self._track_logits(head, name)[judged]
-        folds = folds_of(self.heard[ELSEWHERE].groups)
+                logits[judged] = self._track_logits(head, name)[judged]
+        return tracks
+
+    def crossed_elsewhere(self) -> Floats:
+        """Mean logits of the clips from elsewhere, `(n_tracks, n_genres)`, by heads that have not learnt the fold."""
+        clips = self.heard[ELSEWHERE]
+        logits, folds = np.zeros((clips.n_tracks, 10)), folds_of(clips.groups, self.draw)
         for fold in range(N_FOLDS):
             judged = folds == fold
-            tracks[ELSEWHERE][judged] = self._track_logits(self.fit(fold=fold), ELSEWHERE)[judged]
-        return tracks
+            logits[judged] = self._track_logits(self.fit(fold=fold), ELSEWHERE)[judged]
+        return logits
 
     def _track_logits(self, head: Head, name: str) -> Floats:
         second = self.second[name]
@@ -314,56 +333,32 @@ class SecondRows:
 
 
 def together(rows: Rows, first: Mapping[str, Floats], second: Mapping[str, Floats]) -> dict[str, Floats]:
-    """Weighted mean of both networks' logits by segment; tracks that the second has not heard keep the first's.
+    """Both networks' logits by segment of sets of GTZAN; tracks that the second has not heard keep the first's.
 
     Args:
         rows: Answers by set, and the second network's share in the mean.
         first: Logits by set, `(n_segments, n_genres)`.
         second: Mean logits of the tracks by set, `(n_tracks, n_genres)`.
     """
-    heard, share, joined = rows.heard, rows.weights.second, dict(first)
+    heard, joined = rows.heard, dict(first)
     place = {name: number for number, name in enumerate(heard[ARCHIVE].ids)}
     # The second network hears GTZAN from the archive.
     of_gtzan = [second[ARCHIVE][place[name]] if name in place else np.full(10, np.nan) for name in heard[GTZAN].ids]
-    for name, tracks in (second | {GTZAN: np.array(of_gtzan)}).items():
-        of_segments = tracks[heard[name].own]
-        is_heard = ~np.isnan(of_segments[:, 0])
-        logits = first[name].copy()
-        logits[is_heard] = (1 - share) * logits[is_heard] + share * of_segments[is_heard]
-        joined[name] = logits
+    for name, tracks in {**second, GTZAN: np.array(of_gtzan)}.items():
+        joined[name] = mixed(rows, name, first[name], tracks)
     return joined
 
 
-def best_temperature(answers: Sequence[tuple[Heard, Floats]]) -> float:
-    """The temperature of the least loss, GTZAN and elsewhere counting the same, in steps of 0.05.
+def mixed(rows: Rows, name: str, first: Floats, second: Floats) -> Floats:
+    """Weighted mean of both networks' logits of a set by segment, `(n_segments, n_genres)`.
 
     Args:
-        answers: Of each source, its tracks and the crossed logits of their segments.
+        rows: Answers by set, and the second network's share in the mean.
+        name: Of the set.
+        first: Logits of the segments, `(n_segments, n_genres)`.
+        second: Mean logits of the tracks, `(n_tracks, n_genres)`; NaN where it has not heard one.
     """
-
-    def loss(temperature: float) -> float:
-        of_source = []
-        for heard, logits in answers:
-            known = heard.labels >= 0
-            posteriors = track_posteriors(heard, logits, temperature)[known]
-            of_source.append(-np.log(posteriors[np.arange(known.sum()), heard.labels[known]]).mean())
-        return float(np.mean(of_source))
-
-    return min((round(0.05 * step, 2) for step in range(8, 31)), key=loss)
-
-
-def calibration(posteriors: Floats, labels: Integers, temperature: float) -> dict[str, float]:
-    """Temperature and thresholds, as `heads.json` holds them.
-
-    Args:
-        posteriors: Crossed answers to music from elsewhere, `(n_tracks, n_genres)`, at `temperature`.
-        labels: Index of each track's genre, `(n_tracks,)`.
-        temperature: Kept beside the thresholds.
-    """
-    of_truth = np.sort(posteriors[np.arange(len(labels)), labels])
-    return {
-        "temperature": temperature,
-        "unsure_below": float(np.quantile(posteriors.max(axis=1), 1 - ANSWERED)),
-        "set_threshold": float(of_truth[conformal_rank(len(labels), COVERAGE) - 1]),
-        "set_coverage": COVERAGE,
-    }
+    share, of_segments, logits = rows.weights.second, second[rows.heard[name].own], first.copy()
+    is_heard = ~np.isnan(of_segments[:, 0])
+    logits[is_heard] = (1 - share) * logits[is_heard] + share * of_segments[is_heard]
+    return logits

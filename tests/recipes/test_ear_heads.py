@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recipes import ear_genre
+from recipes import ear_calibration, ear_genre
 from recipes.ear_outputs import ELSEWHERE, Heard, folds_of, numbers_within
 
 
@@ -48,7 +48,7 @@ def test_a_track_weighs_the_same_however_long():
 
 def test_the_set_threshold_is_the_conformal_rank():
     posteriors = np.linspace(0.05, 0.95, 19)[:, None] * [1.0, 0.0]
-    found = ear_genre.calibration(posteriors, np.zeros(19, dtype=np.int64), 0.7)
+    found = ear_calibration.calibration(posteriors, np.zeros(19, dtype=np.int64), 0.7)
     assert found["temperature"] == 0.7
     np.testing.assert_allclose(found["set_threshold"], 0.10)  # rank 0.1 · 20 = 2
 
@@ -67,6 +67,20 @@ def test_the_temperature_has_the_least_loss():
     clips = heard(["a", "b", "c", "d"], ["blues", "blues", "blues", "classical"], ["x"] * 4, per_track=1)
     logits = np.full((4, 10), -1e3)
     logits[:, :2] = [4.0, 0.0]
-    assert ear_genre.best_temperature([(clips, logits)]) == 1.5  # the end of the range
+    assert ear_calibration.best_temperature([(clips, logits)]) == 1.5  # the end of the range
     logits[:, 0] = 1.0
-    assert ear_genre.best_temperature([(clips, logits)]) == 0.9  # 1 / log 3 is 0.910
+    assert ear_calibration.best_temperature([(clips, logits)]) == 0.9  # 1 / log 3 is 0.910
+
+
+def test_both_networks_are_averaged_where_both_have_heard():
+    of = rows()
+    first = np.arange(40.0).reshape(4, 10)
+    second = np.array([np.full(10, 100.0), np.full(10, np.nan)])
+    mixed = ear_genre.mixed(of, "gtzan.clean", first, second)
+    np.testing.assert_array_equal(mixed[:2], 0.5 * first[:2] + 50.0)
+    np.testing.assert_array_equal(mixed[2:], first[2:])
+
+
+def test_another_draw_has_other_folds():
+    of = rows()
+    assert not np.array_equal(of.folds, ear_genre.Rows(of.heard, draw=1).folds)

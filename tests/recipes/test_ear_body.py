@@ -1,0 +1,46 @@
+"""The body of `ten-genres` learns from its teachers, and what it shall keep it keeps."""
+
+import numpy as np
+
+from crnn import paths
+from crnn.bundles.bundle import load_bundle
+from crnn.networks.tagger_crnn import GENRE_CLASSES
+from recipes import ear_body, ear_inputs
+from recipes.hearing import Leg
+
+
+def write_inputs(work, rng):
+    work.mkdir()
+    for name in dict.fromkeys(name for name, *_ in ear_body.HEARD):
+        segments = [rng.normal(0, 0.5, (1, 320, 128)).astype(np.float16) for _ in range(2)]
+        cells = [rng.integers(0, 255, (240, 128)).astype(np.uint8) for _ in range(2)]
+        tracks = ear_inputs._Tracks(np.array(["a", "b"]), np.array(["rock", "pop"]), np.array(["train", "valid"]))
+        ear_inputs._write_facts(work / f"{name}.npz", tracks, segments, cells)
+        for kind in (kind for of, kind, _ in ear_body.HEARD if of == name):
+            ear_inputs._write_segments(work, f"{name}.{kind}.npy", segments)
+
+
+def test_two_steps_change_what_learns_and_nothing_below(tmp_path, rng, monkeypatch):
+    from crnn.networks.crnn import build_crnn
+
+    monkeypatch.setattr(ear_body, "BATCH", 2)
+    write_inputs(tmp_path / "work", rng)
+    body = build_crnn(ear_body.NETWORK, 128, 10)
+    before = {layer.name: layer.get_weights() for layer in body.layers}
+    losses = []
+    ear_body.distil_body(
+        body,
+        tmp_path / "work",
+        load_bundle(paths.models_dir() / "gtzan-crnn"),
+        Leg(2, 2, warmup_steps=1),
+        lambda step, parts: losses.append((step, *parts)),
+    )
+    assert [step for step, *_ in losses] == [0, 1]
+    assert np.isfinite(losses).all()
+    for layer in body.layers:
+        changed = any(map(np.any, map(np.not_equal, before[layer.name], layer.get_weights())))
+        learns = layer.name.split("_")[0] not in {"stem", "block1", "block2", "block3"}
+        # What the genres' logits rest on is fitted later.
+        assert changed == (bool(layer.weights) and learns and layer.name != "logits"), layer.name
+    words, tags = (body.get_layer(name).get_weights()[1] for name in ("tag_words", "tags"))
+    np.testing.assert_array_equal(words, tags[list(GENRE_CLASSES)])
