@@ -89,19 +89,19 @@ def test_without_a_sound_an_example_is_varied(app: AppTest) -> None:
     assert len(players(app)) == 1
 
 
-def test_pictures_are_what_the_model_reads_that_training_starts_from(app: AppTest, models: Path) -> None:
+def test_pictures_are_what_the_model_reads_that_training_starts_from(opened: AppTest, models: Path) -> None:
     """The tagger's mel where a bundled model hears by it; log-mels from scratch, and of a model that hears so."""
     for name, config in (("tiny", FeatureConfig()), ("ten-genres", tagger_features(level=100.0))):
         if name != "tiny":
             tiny_bundle(models / name, config=config)
-        hears(app)
+        hears(opened)
         for kind in ("through a phone", "all of it, by chance", "mixed with another"):
-            choose(app, "train.hears.kind", kind)
-            assert not app.exception
+            choose(opened, "train.hears.kind", kind)
+            assert not opened.exception
             heard = log_mel.mel_frequencies(config)[: log_mel.n_heard_bands(config)]
-            (player,) = players(app)
+            (player,) = players(opened)
             assert player["pictures"][1]["rowHz"] == pytest.approx(heard.tolist(), abs=0.01)
-        assert any(f"The pictures are what the model {name} reads" in c.value for c in app.main.caption)
+        assert any(f"The pictures are what the model {name} reads" in c.value for c in opened.main.caption)
 
 
 def test_sound_that_cannot_be_read_is_told(explore: AppTest) -> None:
