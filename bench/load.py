@@ -256,8 +256,9 @@ def soak(
         if number % 50 == 49:
             print(f"{number + 1} of {n_uploads}: {memory[-1]:.0f} MB", file=sys.stderr, flush=True)
     settle_at = min(settle_at, n_uploads // 2)
-    # The mean of some: a single look depends on what was just thrown away.
-    first, last = np.mean(memory[settle_at : settle_at + 10]), np.mean(memory[-10:])
+    # The mean of some: a single look depends on what was just thrown away. None counts as both.
+    n_looks = max(1, min(10, (n_uploads - settle_at) // 2))
+    first, last = np.mean(memory[settle_at : settle_at + n_looks]), np.mean(memory[-n_looks:])
     return {
         "uploads": n_uploads,
         "wrong": wrong,

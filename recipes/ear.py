@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import csv
 import dataclasses
+import hashlib
 import json
 import shutil
 import sys
@@ -48,21 +49,19 @@ from recipes.teachers import efficientat
 
 # Ten of fifteen seconds, as its head was judged; the end where half of that is left.
 _SECOND_HEARS = {"segment_seconds": 10.0, "segment_hop_seconds": 7.5, "tail_seconds": 7.5}
-LEGS: tuple[dict[str, Any], ...] = (
-    {
-        "what": "body distilled, from EfficientAT's mn04_as and gtzan-crnn's answers",
-        "data": "sound without labels, as recipes.ear_body lists it",
-        "steps": LEG.steps,
-        "learning rate": LEG.learning_rate,
-        "seed": LEG.seed,
-        "start's SHA-256": efficientat.SHA256,
-    },
-    {
-        "what": "heads and rules fitted, to this network and to gtzan-crnn's",
-        "data": "GTZAN with sound, cuts and archive, and 77 clips from elsewhere",
-        "by": "recipes.ear_heads",
-    },
-)
+_LEARNT = {
+    "what": "body distilled, from EfficientAT's mn04_as and gtzan-crnn's answers",
+    "data": "sound without labels, as recipes.ear_body lists it",
+    "steps": LEG.steps,
+    "learning rate": LEG.learning_rate,
+    "seed": LEG.seed,
+    "start's SHA-256": efficientat.SHA256,
+}
+_FITTED = {
+    "what": "heads and rules fitted, to this network and to gtzan-crnn's",
+    "data": "GTZAN with sound, cuts and archive, and 77 clips from elsewhere",
+    "by": "recipes.ear_heads",
+}
 _DATA = {
     "name": "GTZAN, and clips from elsewhere",
     "n_tracks": 639 + 77,
@@ -80,16 +79,20 @@ def main() -> int:
     parser.add_argument("--debian", type=Path, required=True, help="a folder for each unpacked package")
     parser.add_argument("--work", type=Path, default=paths.home_dir() / "recipe-ear", help="intermediate results")
     parser.add_argument("--out", type=Path, default=paths.models_dir() / "ten-genres")
+    parser.add_argument("--body", type=Path, help="a model.keras whose body is taken; without it one learns")
     parser.add_argument("--companion", default="gtzan-crnn", metavar="NAME|DIR")
     parser.add_argument("--replace", action="store_true")
     options = parser.parse_args()
     companion, teachers = find_bundle(options.companion), options.data / "teachers" / "mn04"
     ear_inputs.make_inputs(options.data, options.debian, options.work)
-    body = options.work / BODY
+    body = options.body or options.work / BODY
+    if options.body and not body.is_file():
+        parser.error(f"{body} is no file")
     if not body.is_file():
         _save(_learn_body(options.work, teachers / efficientat.FILE_NAME, companion), body)
-    _fit(options.work, teachers / "class_labels_indices.csv", companion)
-    bundle = _make(options.work, options.data, options.out, companion, replace=options.replace)
+    _fit(body, options.work, teachers / "class_labels_indices.csv", companion)
+    first_leg = _taken(body) if options.body else _LEARNT
+    bundle = _make(body, options, companion, (first_leg, _FITTED))
     size = sum(bundle.file(name).stat().st_size for name in bundle.files)
     print(f"{bundle.path}: {size / 1e6:.2f} MB")
     return 0
@@ -113,34 +116,40 @@ def _save(body: keras.Model, path: Path) -> None:
         (draft / path.name).replace(path)
 
 
-def _fit(work: Path, classes: Path, companion: Bundle) -> None:
+def _fit(body: Path, work: Path, classes: Path, companion: Bundle) -> None:
     """Heads and rules, for the network as it is shipped."""
     with classes.open(encoding="utf-8", newline="") as file:
         names = [row["display_name"] for row in csv.DictReader(file)]
-    run = ear_body.runner(onnx_model(_network_of(work / BODY, len(GENRES), FIRST.n_mels)).SerializeToString())
+    run = ear_body.runner(onnx_model(_network_of(body, len(GENRES), FIRST.n_mels)).SerializeToString())
     heard = ear_answers.heard_by_first(run, work)
     ear_heads.fit_heads(heard, ear_answers.heard_by_second(companion, work), names, work)
 
 
-def _make(ear: Path, data: Path, out: Path, companion: Bundle, *, replace: bool) -> Bundle:
-    """The bundle, of the files in `ear`."""
+def _taken(body: Path) -> dict[str, Any]:
+    with body.open("rb") as file:
+        return {"what": "body taken as it was", "SHA-256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def _make(body: Path, options: argparse.Namespace, companion: Bundle, legs: tuple[dict[str, Any], ...]) -> Bundle:
+    """The bundle, of the body and of the heads in `--work`."""
+    ear, out = options.work, options.out
     heads = json.loads((ear / "heads.json").read_text(encoding="utf-8"))
     features, genres = features_of(heads), tuple(heads["genres"])
     with np.load(ear / "heads.npz", allow_pickle=False) as stored:
         fitted = dict(stored)
-    network = _network_of(ear / BODY, len(genres), features.n_mels)
+    network = _network_of(body, len(genres), features.n_mels)
     network.get_layer("logits").set_weights([_halved(fitted["genre_kernel"]), _halved(fitted["genre_bias"])])
-    tracks = _tracks(data, genres, features)
+    tracks = _tracks(options.data, genres, features)
     alone = publish.publish(
         TrainResult(network, [], 0, stopped=False),
         out,
         TrainingData(genres, tracks, NO_TRACKS),
         TrainingSettings(features=features, model=NETWORK),
-        publish.Provenance(_DATA, {}, NOTES, LEGS),
+        publish.Provenance(_DATA, {}, NOTES, legs),
         calibration=Calibration(**heads["calibration"]),
         tagging=tagging_of(heads),
         further_scores=heads.get("scores", {}),
-        replace=replace,
+        replace=options.replace,
     )
     return _with_companion(alone, companion, fitted)
 

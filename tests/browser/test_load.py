@@ -24,7 +24,7 @@ def test_three_visitors_get_their_own_answers(chromium, tmp_path: Path) -> None:
     assert "Traceback" not in (tmp_path / "log.txt").read_text(errors="replace")
     if os.path.exists("/proc/self/status"):
         assert crowd["memory_mb"]["before"] > 50
-        assert soak["memory_mb"]["growth"] < 50
+        assert soak["memory_mb"]["growth"] < 40  # 10 MB a clip
 
 
 def test_clips_differ_in_what_is_checked() -> None:
