@@ -20,9 +20,14 @@ def write_inputs(work, rng):
             ear_inputs._write_segments(work, f"{name}.{kind}.npy", segments)
 
 
-def test_two_steps_change_what_learns_and_nothing_below(tmp_path, rng, monkeypatch):
+def test_two_steps_change_what_learns_and_nothing_below(tmp_path, rng, monkeypatch, request):
+    import tensorflow as tf
+
     from crnn.networks.crnn import build_crnn
 
+    # Two small steps are done before their graph would be traced.
+    tf.config.run_functions_eagerly(True)
+    request.addfinalizer(lambda: tf.config.run_functions_eagerly(False))
     monkeypatch.setattr(ear_body, "BATCH", 2)
     write_inputs(tmp_path / "work", rng)
     body = build_crnn(ear_body.NETWORK, 128, 10)

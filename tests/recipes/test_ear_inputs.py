@@ -81,7 +81,7 @@ def test_no_validation_track_is_heard_by_the_body(tmp_path):
     from recipes.ear_body import HEARD, PARTS, Leg, Taught, _Batches
 
     # Segments that say whose they are: 1 of a validation track.
-    segments = np.stack([np.full((20, 4), group == "valid", np.float16) for group in ("train", "valid")])
+    segments = np.stack([np.full((320, 4), group == "valid", np.float16) for group in ("train", "valid")])
     inputs = Inputs(segments, np.array([0, 1]), *map(np.array, (["a", "b"], ["blues"] * 2, ["train", "valid"])))
     taught = Taught(*(np.arange(2, dtype=np.float32)[:, None] for _ in PARTS))
     batches = _Batches({(name, kind): inputs for name, kind, _ in HEARD}, {name: taught for name, *_ in HEARD})
