@@ -20,14 +20,6 @@ from tiny_bundle import tiny_bundle
 ROOT = Path(__file__).resolve().parents[2]
 TONE_HZ = 1234.5
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# Both lists below its address bar, hidden in every window: half of what an empty window costs. Chromium heeds the last
-# such list alone, and so what of Playwright's own matters here comes after them.
-_WITHOUT = (
-    "WebUIOmniboxPopup,WebUIOmniboxAimPopup,"
-    "AimEnabled,AvoidUnnecessaryBeforeUnloadCheckSync,DestroyProfileOnBrowserClose,HttpsFirstBalancedModeAutoEnable,"
-    "HttpsUpgrades,LensOverlay,MediaRouter,NetworkTimeServiceQuerying,OptimizationHints,PaintHolding,"
-    "PreconnectToSearch,ThirdPartyStoragePartitioning"
-)
 
 
 def _needed(reason: str) -> None:
@@ -104,7 +96,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     arguments = (
         "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
         "--disable-component-update --disable-sync --use-fake-device-for-media-stream "
-        f"--use-fake-ui-for-media-stream --autoplay-policy=no-user-gesture-required --disable-features={_WITHOUT}"
+        "--use-fake-ui-for-media-stream --autoplay-policy=no-user-gesture-required"
     ).split()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
