@@ -94,12 +94,15 @@ def test_answer_comes_while_the_microphone_listens_and_nothing_is_lost(page) -> 
 
 
 def test_ends_by_itself_when_it_is_sure(open_page) -> None:
-    from playwright.sync_api import expect
+    from playwright.sync_api import TimeoutError, expect
 
     page = open_page()
     button(page).click()
     expect(page.locator(".clock")).to_have_text(re.compile(r"^0:\d\d · ends by itself, in \d+ s at most$"))
-    page.locator('[data-testid="stMain"] h3').wait_for(timeout=60_000)
+    try:
+        page.locator('[data-testid="stMain"] h3').wait_for(timeout=60_000)
+    except TimeoutError as err:
+        pytest.fail(f"it did not end; the page says: {page.locator('body').inner_text()} ({err})")
     expect(page.get_by_text(re.compile(r"^recording · 0:\d\d · change$"))).to_be_visible()
     expect(page.locator(".view audio")).to_have_count(1, timeout=60_000)
     samples, rate = samples_of(page)
