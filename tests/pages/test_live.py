@@ -233,3 +233,31 @@ def test_what_is_no_music_has_no_line_of_genres(models: Path) -> None:
         found = send(app, second, second + 1, second + 2, sound=clicks)
     assert "sound like music" in found["sentence"]
     assert found["cells"] == []
+
+
+def test_what_was_heard_is_given_by_the_next_script_where_one_was_stopped_at_the_end(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Streamlit stops a script wherever it touches the visit's state, once the next one waits."""
+    from streamlit.runtime.scriptrunner import StopException
+
+    give, stopped = live.state.give, []
+
+    def stop_once(sounds: Any) -> None:
+        if not stopped:
+            stopped.append(sounds)
+            raise StopException
+        give(sounds)
+
+    monkeypatch.setattr(live.state, "give", stop_once)
+    for second in range(3):
+        send(app, second, second + 1, second + 2)
+    app.session_state["listen.live"] = {"told": told(3, 4, 5, isLast=True)}
+    app.run()
+    assert len(stopped) == 1
+    assert not subheaders(app)
+    app.run()
+    assert not app.exception
+    assert subheaders(app)[0].startswith("Sounds like treble.")
+    assert app.sidebar.button[0].label == "recording"
+    assert "genrescope.live" not in app.session_state

@@ -39,10 +39,15 @@ _LOST = "The connection was lost, and what was heard with it. Listen again."
 
 @dataclass
 class _Open:
-    """A listening that goes on, and its name."""
+    """A listening that goes on, and its name.
+
+    words: why it ended, once it has: it stays until its sound is given, for whoever sets the state of a visit may be
+        stopped there by the next script, which then gives it.
+    """
 
     listening: str
     live: LiveListening
+    words: str | None = None
 
 
 def is_open() -> bool:
@@ -62,10 +67,11 @@ def draw_live(model: Model, on_taken: Callable[[], None]) -> None:
     # The next script may begin while the former one is on its way to its end.
     with state.visit_lock():
         sound = _hear(microphone.message(_KEY), model)
-        found = st.session_state[_OPEN].live.prediction if is_open() else None
+        found = st.session_state[_OPEN].live.prediction if sound is None and is_open() else None
     if sound is not None:
         state.give((sound,))
         on_taken()
+        st.session_state.pop(_OPEN, None)
     left, right = st.columns([5, 4], gap="medium")
     with left:
         microphone.microphone(_KEY, st.session_state.get(_SHOWN, Shown()), most_seconds=MOST_SECONDS)
@@ -87,6 +93,8 @@ def draw_news() -> None:
 def _hear(message: Message | None, model: Model) -> Sound | None:
     """Take in what came; what was heard, where it ended with that."""
     opened: _Open | None = st.session_state.get(_OPEN)
+    if opened is not None and opened.words is not None:
+        return _end(opened, opened.words)
     if message is None:
         # Its page was left, and the browser closed the microphone.
         return _end(opened, "") if opened is not None else None
@@ -174,11 +182,12 @@ def _name(moment: Moment) -> str:
 def _end(opened: _Open, words: str) -> Sound | None:
     """Close a listening; what was heard, where that is enough for an answer."""
     live = opened.live
-    st.session_state.pop(_OPEN, None)
+    opened.words = words
     shown = Shown(opened.listening, n_heard=live.n_samples, is_over=True)
     if live.seconds < MIN_CLIP_SECONDS:
         too_short = f"Only {live.seconds:.1f} s were heard. Listen for three seconds or more."
         st.session_state[_SHOWN] = replace(shown, words=words or too_short)
+        st.session_state.pop(_OPEN, None)
         return None
     if live.kept_seconds < live.seconds:
         heard, kept = text.clock(live.seconds), text.clock(live.kept_seconds)
