@@ -69,7 +69,7 @@ _DATA = {
     "elsewhere": "77 clips of the ten genres and 58 of others",
 }
 BODY = "body.keras"
-NOTES = (Path(__file__).with_name("ear.md")).read_text(encoding="utf-8")
+NOTES = Path(__file__).with_name("ear.md").read_text(encoding="utf-8").removesuffix("\n")
 
 
 def main() -> int:
