@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import streamlit as st
-from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from crnn import text
 from crnn.config import FeatureConfig
 from crnn.synthesis.examples import example, example_names
 from ui.components.meter import level_meter
 from ui.listen import live
-from ui.shared import answer_cache, limits
+from ui.shared import answer_cache, limits, uploads
 from ui.shared.media import wav_bytes
 from ui.shared.model_choice import choose_model, draw_news
 from ui.shared.state import BROUGHT_BACK, WAY, Model, Origin, Sound, give, sounds
@@ -27,6 +27,8 @@ _EXAMPLE = "listen.example"
 _SURPLUS = "listen.surplus"
 # Of the uploader that gave what it shows.
 _GAVE = "listen.uploads.gave"
+# Streamlit's ids of the files that were taken, of each way.
+_TAKEN = "listen.taken"
 _NUMBERS = itertools.count()
 _TABS: dict[Origin, str] = {"recording": "Record", "upload": "Upload", "example": "Example"}
 
@@ -79,7 +81,7 @@ def give_a_sound(model: Model | None = None) -> None:
             with st.expander("Record first, answer afterwards", key="listen.record_first"):
                 _draw_recorder()
     with upload:
-        st.file_uploader(
+        files = st.file_uploader(
             "Songs, one or many",
             accept_multiple_files=True,
             # A new key is a new uploader: without what the last one showed.
@@ -87,6 +89,7 @@ def give_a_sound(model: Model | None = None) -> None:
             on_change=_take_uploads,
             label_visibility="collapsed",
         )
+        _see_to("upload", uploads.ids(files), _take_uploads)
         st.caption(limits.of_sounds())
         surplus = st.session_state.get(_SURPLUS)
         if surplus:
@@ -106,23 +109,39 @@ def _show_what_is_given() -> None:
     origin = given[0].origin if given else "recording"
     if st.session_state.pop(BROUGHT_BACK, False):
         _let_go_of_others()
-    if origin == "example" and not st.session_state.get(_EXAMPLE):
-        st.session_state[_EXAMPLE] = given[0].name
+    # What a click chose that nobody took, while a restarted server had not drawn the examples yet, can be chosen again.
+    st.session_state[_EXAMPLE] = given[0].name if origin == "example" else None
     # One for each visit to a page: what is open changes by the visitor's hand alone.
     st.session_state.setdefault(WAY, _TABS[origin])
 
 
 def _draw_recorder() -> None:
     left, right = st.columns([3, 2], vertical_alignment="center")
-    left.audio_input(
+    recording = left.audio_input(
         "Record about ten seconds",
         sample_rate=_RECORDING_RATE,
         key=_RECORDING,
         on_change=_take_recording,
         label_visibility="collapsed",
     )
+    _see_to("recording", uploads.ids([recording]), _take_recording)
     with right:
         level_meter("listen.meter")
+
+
+def _see_to(origin: Origin, files: set[str], take: Callable[[], None]) -> None:
+    """Take the files that a way holds and nobody took.
+
+    A page that stays open while the server is restarted may give a sound before the new server has drawn this way for
+    the first time: Streamlit then has the file, and calls nobody.
+    """
+    if not files <= st.session_state.get(_TAKEN, {}).get(origin, set()):
+        take()
+        st.rerun()
+
+
+def _note_taken(origin: Origin, files: set[str]) -> None:
+    st.session_state[_TAKEN] = {**st.session_state.get(_TAKEN, {}), origin: files}
 
 
 # A page that was just left may still have Streamlit call for a widget that is gone: nobody gave or took away anything.
@@ -133,10 +152,10 @@ def _is_gone(key: str) -> bool:
 def _take_recording() -> None:
     if _is_gone(_RECORDING):
         return
-    recording = st.session_state[_RECORDING]
-    # The browser may still name one that a restarted server never had.
-    if isinstance(recording, UploadedFile):
-        give((Sound("", recording.getvalue(), "recording"),))
+    held = uploads.held([st.session_state[_RECORDING]])
+    _note_taken("recording", uploads.ids(held))
+    if held:
+        give((Sound("", held[0].getvalue(), "recording"),))
         _let_go_of_others()
     else:
         _forget("recording")
@@ -158,10 +177,10 @@ def _uploads_key() -> str:
 def _take_uploads() -> None:
     if _is_gone(_uploads_key()):
         return
-    uploads = st.session_state[_uploads_key()] or []
-    # The browser may still name files that a restarted server never had; Streamlit leaves those in the state.
-    held = [upload for upload in uploads if isinstance(upload, UploadedFile)]
-    if len(held) < len(uploads):
+    files = st.session_state[_uploads_key()] or []
+    held = uploads.held(files)
+    _note_taken("upload", uploads.ids(held))
+    if len(held) < len(files):
         _empty_uploader()
         if not held:
             return
@@ -176,7 +195,7 @@ def _take_uploads() -> None:
 
 
 def _empty_uploader() -> None:
-    limits.release([file for file in st.session_state.get(_uploads_key()) or [] if isinstance(file, UploadedFile)])
+    limits.release(uploads.held(st.session_state.get(_uploads_key()) or []))
     st.session_state[_UPLOADS] = next(_NUMBERS)
 
 

@@ -18,7 +18,7 @@ from crnn.bundles.model_card import model_card
 from crnn.errors import CrnnError
 from crnn.owner import Owner
 from ui.models.export import draw_exports
-from ui.shared import limits, state, visitor
+from ui.shared import limits, state, uploads, visitor
 from ui.shared.model_choice import content_of
 from ui.shared.state import Model
 from ui.shared.words import plain
@@ -245,6 +245,9 @@ def draw_import() -> None:
     """The way in for models from elsewhere, where there is one."""
     if not visitor.owner().may("import"):
         return
+    if uploads.held([st.session_state.get(f"models.import.{st.session_state.get(_IMPORTS, 0)}")]):
+        _take_import()
+        st.rerun()
     with st.expander("Import a model", icon=":material/upload:", key="models.importing"):
         st.caption(
             "A zip that was exported here or on another machine. It is checked, and holds no code. "
@@ -253,7 +256,8 @@ def draw_import() -> None:
         st.text_input("Name", key="models.import.name", placeholder="its own name")
         # Another one each time: what was taken stands on the shelf.
         key = f"models.import.{st.session_state.setdefault(_IMPORTS, 0)}"
-        st.file_uploader("Zip of a model", key=key, on_change=_take_import, label_visibility="collapsed")
+        if st.file_uploader("Zip of a model", key=key, on_change=_take_import, label_visibility="collapsed"):
+            st.rerun()  # See `uploads`.
         # Here, where he looks who gave it: the page may be scrolled far below its top.
         fault, news = st.session_state.get(_IMPORTED, ("", ""))
         if fault:
@@ -265,9 +269,10 @@ def draw_import() -> None:
 def _take_import() -> None:
     number = st.session_state.get(_IMPORTS, 0)
     # A page that was just left may still have Streamlit call for a widget that is gone.
-    upload = st.session_state.get(f"models.import.{number}")
-    if upload is None:
+    files = uploads.held([st.session_state.get(f"models.import.{number}")])
+    if not files:
         return
+    [upload] = files
     wish = st.session_state.get("models.import.name", "").strip()
     try:
         bundle = library.import_zip(upload.getvalue(), library.as_name(wish) if wish else None, owner=visitor.owner())
@@ -278,7 +283,7 @@ def _take_import() -> None:
         st.session_state[_IMPORTED] = ("", f"{upload.name} was imported{named}.")
         # Another name, or another model: what stood there was meant for this one.
         st.session_state["models.import.name"] = ""
-    limits.release([upload])
+    limits.release(files)
     st.session_state[_IMPORTS] = number + 1
 
 

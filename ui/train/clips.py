@@ -8,7 +8,7 @@ from crnn.data import last_choice, user_clips
 from crnn.errors import CrnnError
 from crnn.text import number_of
 from ui.components.meter import level_meter
-from ui.shared import limits, visitor
+from ui.shared import limits, uploads, visitor
 from ui.shared.words import plain
 
 GENRE = "train.genre"
@@ -25,17 +25,22 @@ def counts() -> dict[str, int]:
 def draw_giving() -> None:
     """One genre at a time: its name, its clips, and on to the next."""
     # Before the field is drawn: afterwards it belongs to the browser.
+    _take_waiting()
     if st.session_state.pop("train.next", False):
         st.session_state[GENRE] = ""
     genre = st.text_input("Genre", key=GENRE, placeholder="bossa nova", on_change=_take_waiting, max_chars=60)
-    st.file_uploader("Clips of it", accept_multiple_files=True, key=f"train.clips.{_given()}", on_change=_take_clips)
+    files = st.file_uploader(
+        "Clips of it", accept_multiple_files=True, key=f"train.clips.{_given()}", on_change=_take_clips
+    )
     left, right = st.columns([3, 2], vertical_alignment="bottom")
-    left.audio_input(
+    recording = left.audio_input(
         "Or record one, ten seconds say",
         sample_rate=44_100,
         key=f"train.recording.{_given()}",
         on_change=_take_recording,
     )
+    if genre.strip() and (files or recording):
+        st.rerun()  # See `uploads`.
     with right:
         level_meter("train.meter")
     fault = st.session_state.pop(_FAULT, None)
@@ -88,20 +93,20 @@ def _take_waiting() -> None:
 
 def _take_clips() -> None:
     # A page that was just left may still have Streamlit call for a widget that is gone.
-    uploads = st.session_state.get(f"train.clips.{_given()}") or []
+    files = uploads.held(st.session_state.get(f"train.clips.{_given()}") or [])
     # It also calls for a new uploader whose first run was cut short: that nothing is in it is no change. Another in its
     # place would let go of what is on its way.
-    if not uploads:
+    if not files:
         return
-    taken, surplus = limits.as_many_as_fit(uploads)
+    taken, surplus = limits.as_many_as_fit(files)
     if _keep([(upload.name, upload.getvalue()) for upload in taken], surplus):
-        limits.release(uploads)
+        limits.release(files)
 
 
 def _take_recording() -> None:
-    recording = st.session_state.get(f"train.recording.{_given()}")
-    if recording is not None and _keep([("", recording.getvalue())]):
-        limits.release([recording])
+    recordings = uploads.held([st.session_state.get(f"train.recording.{_given()}")])
+    if recordings and _keep([("", recordings[0].getvalue())]):
+        limits.release(recordings)
 
 
 def _keep(clips: list[tuple[str, bytes]], surplus: str = "") -> bool:

@@ -16,7 +16,7 @@ from crnn.data import download, last_choice, user_clips
 from crnn.data.scan import DEMO_NAME
 from crnn.errors import CrnnError
 from crnn.text import number_of
-from ui.shared import limits, visitor
+from ui.shared import limits, uploads, visitor
 from ui.shared.words import plain
 from ui.train.clips import CHOSEN
 from ui.train.given import draw_given
@@ -46,6 +46,7 @@ KNOWN_SETS = (
 
 def choose_data() -> tuple[str, ...]:
     """Draw the choice; the data sets as a training order names them."""
+    _take_upload()
     if "train.add" in st.session_state:
         _add(st.session_state.pop("train.add"))
     # Kept apart from the widget, which forgets when another page is opened.
@@ -147,9 +148,10 @@ def _ways_to_add() -> None:
         )
         # Another one each time: what was taken stands among the data sets, and its cross there removes nothing.
         number = st.session_state.setdefault(_UPLOADS, 0)
-        st.file_uploader(
+        if st.file_uploader(
             "Zip or archive", key=f"train.upload.{number}", on_change=_take_upload, label_visibility="collapsed"
-        )
+        ):
+            st.rerun()  # See `uploads`.
         _draw_fault("train.upload.fault")
     for tab, draw in zip(others, offered.values(), strict=True):
         with tab:
@@ -213,14 +215,15 @@ def _draw_fault(key: str) -> None:
 def _take_upload() -> None:
     number = st.session_state.get(_UPLOADS, 0)
     # A page that was just left may still have Streamlit call for a widget that is gone.
-    upload = st.session_state.get(f"train.upload.{number}")
-    if upload is None:
+    files = uploads.held([st.session_state.get(f"train.upload.{number}")])
+    if not files:
         return
+    [upload] = files
     try:
         _add(str(user_clips.keep_upload(upload.name, upload.getvalue(), owner=visitor.owner())))
     except CrnnError as err:
         st.session_state["train.upload.fault"] = str(err)
-    limits.release([upload])
+    limits.release(files)
     st.session_state[_UPLOADS] = number + 1
 
 
