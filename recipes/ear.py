@@ -3,7 +3,8 @@
     python -m recipes.ear --data DATA --debian DEBIAN --work WORK --out models/ten-genres
 
 DATA is as for tests, with the tagger's weights in `teachers/mn04`; DEBIAN has the unpacked packages that
-`recipes.ear_sounds` names. What the networks read is computed first, then the body learns (`recipes.ear_body`),
+`recipes.ear_sounds` names. Inputs with another SHA-256 than `recipes/ear_named.json` has are refused, or told of in the
+bundle with `--any-inputs`. What the networks read is computed first, then the body learns (`recipes.ear_body`),
 then heads and rules are fitted to what it and `gtzan-crnn` answer (`recipes.ear_heads`), and the bundle is made: its
 second network is that of `gtzan-crnn` under a head of its own. Each step's result is kept in WORK, so that an
 interrupted run goes on. The bundle is checked as every one is: ONNX against Keras on music, the JSON field by field.
@@ -41,7 +42,7 @@ from crnn.networks.onnx_export import onnx_model
 from crnn.networks.tagger_crnn import N_CLASSES, TAG_WORDS, copy_tag_words
 from crnn.training import publish
 from crnn.training.trainer import TrainResult
-from recipes import ear_answers, ear_body, ear_heads, ear_inputs
+from recipes import ear_answers, ear_body, ear_heads, ear_inputs, ear_named
 from recipes.ear_body import LEG, NETWORK
 from recipes.ear_inputs import FIRST
 from recipes.ear_outputs import GENRES
@@ -81,18 +82,23 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=paths.models_dir() / "ten-genres")
     parser.add_argument("--body", type=Path, help="a model.keras whose body is taken; without it one learns")
     parser.add_argument("--companion", default="gtzan-crnn", metavar="NAME|DIR")
+    parser.add_argument("--any-inputs", action="store_true", help="go on where inputs are not those that are named")
     parser.add_argument("--replace", action="store_true")
     options = parser.parse_args()
-    companion, teachers = find_bundle(options.companion), options.data / "teachers" / "mn04"
-    ear_inputs.make_inputs(options.data, options.debian, options.work)
     body = options.body or options.work / BODY
     if options.body and not body.is_file():
         parser.error(f"{body} is no file")
+    others = ear_named.others(options.data, options.debian)
+    if others and not options.any_inputs:
+        parser.error(f"missing, or not what recipes/ear_named.json names: {', '.join(others)} (--any-inputs goes on)")
+    companion, teachers = find_bundle(options.companion), options.data / "teachers" / "mn04"
+    ear_inputs.make_inputs(options.data, options.debian, options.work)
     if not body.is_file():
         _save(_learn_body(options.work, teachers / efficientat.FILE_NAME, companion), body)
     _fit(body, options.work, teachers / "class_labels_indices.csv", companion)
     first_leg = _taken(body) if options.body else _LEARNT
-    bundle = _make(body, options, companion, (first_leg, _FITTED))
+    inputs = f"other than named: {', '.join(others)}" if others else "as recipes/ear_named.json names them"
+    bundle = _make(body, options, companion, (first_leg, _FITTED | {"inputs": inputs}))
     size = sum(bundle.file(name).stat().st_size for name in bundle.files)
     print(f"{bundle.path}: {size / 1e6:.2f} MB")
     return 0
