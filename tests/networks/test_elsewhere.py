@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
-from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -19,7 +18,6 @@ from crnn.__main__ import main
 from crnn.audio.clip import load_clip
 from crnn.bundles.bundle import load_bundle
 from crnn.inference.classifier import Classifier
-from crnn.synthesis.examples import example
 
 SCRIPTS = Path(__file__).parents[2] / "docs" / "elsewhere"
 MODELS = Path(__file__).parents[2] / "models"
@@ -27,6 +25,16 @@ RATE = 22_050
 # What a wrong guess at window, scale or last segment costs is a hundred times that.
 CLOSE = 1e-3
 END = "-- end --"
+# The script of each kind of file with the model of two networks, and what reads log-mels alone with the other, which
+# was saved with its inputs as a list.
+ASKED = (
+    ("onnx", "ten-genres"),
+    ("keras", "ten-genres"),
+    ("tflite", "ten-genres"),
+    ("onnx", "gtzan-crnn"),
+    ("keras", "gtzan-crnn"),
+)
+Job = tuple[str, Path, Path]
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +46,15 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sounds") / "short.wav"
+    soundfile.write(path, _piece(0)[: round(4.3 * RATE)], RATE, subtype="FLOAT")
+    return path
+
+
 def _piece(number: int) -> np.ndarray:
-    from crnn.synthesis.examples import example_names
+    from crnn.synthesis.examples import example, example_names
 
     return np.resize(example(example_names()[number], RATE).samples, 8 * RATE)
 
@@ -51,37 +66,41 @@ def export(model: Path, kind: str, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
-    """A bundled model as a file of a kind, made once."""
-
-    @cache
-    def make(name: str, kind: str) -> Path:
-        return export(MODELS / name, kind, tmp_path_factory.mktemp("exports"))
-
-    return make
+def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Path]:
+    """The bundled models as files, each converted once."""
+    return {(kind, name): export(MODELS / name, kind, tmp_path_factory.mktemp("exports")) for kind, name in ASKED}
 
 
-def say(script: str, model: Path, *sounds: Path) -> list[dict[str, float]]:
-    """What a script prints of each sound, where no part of this project can be imported."""
-    done = run_script(script, model, *sounds)
-    assert done.returncode == 0, done.stderr[-2000:]
-    found = [json.loads(said.splitlines()[-1]) for said in done.stdout.split(END)[:-1]]
-    assert len(found) == len(sounds)
-    return found
+@pytest.fixture(scope="module")
+def said(exported: dict[tuple[str, str], Path], sound: Path, short: Path) -> dict[tuple[str, str], Any]:
+    """What each script prints of the sound, and that of TensorFlow Lite of one too short, all in one process."""
+    jobs = [(f"genre_{kind}.py", exported[kind, name], sound) for kind, name in ASKED]
+    jobs.append(("genre_tflite.py", exported["tflite", "ten-genres"], short))
+    return dict(zip((*ASKED, ("tflite", "short")), say(*jobs), strict=True))
 
 
-def run_script(script: str, model: Path, *sounds: Path) -> subprocess.CompletedProcess[str]:
-    """Run from its first line to its last for each sound; TensorFlow comes once."""
+def say(*jobs: Job) -> list[Any]:
+    """What scripts print of sounds, where no part of this project can be imported; or the words that they end with.
+
+    Each is run from its first line to its last; Keras and librosa come once.
+    """
     code = (
-        f"import runpy, sys; sys.modules['crnn'] = None; sys.path.insert(0, {str(SCRIPTS)!r})\n"
-        "script, model, *sounds = sys.argv[1:]\n"
-        "for sound in sounds:\n"
-        "    sys.argv = [script, model, sound]\n"
-        "    runpy.run_path(script, run_name='__main__')\n"
+        f"import json, runpy, sys; sys.modules['crnn'] = None; sys.path.insert(0, {str(SCRIPTS)!r})\n"
+        "for job in json.loads(sys.argv[1]):\n"
+        "    sys.argv = job\n"
+        "    try:\n"
+        "        runpy.run_path(job[0], run_name='__main__')\n"
+        "    except SystemExit as err:\n"
+        "        print(json.dumps(err.code))\n"
         f"    print({END!r}, end='')\n"
     )
-    command = [sys.executable, "-c", code, *map(str, (SCRIPTS / script, model, *sounds))]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=SCRIPTS)
+    told = json.dumps([[str(SCRIPTS / script), str(model), str(heard)] for script, model, heard in jobs])
+    command = [sys.executable, "-c", code, told]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=SCRIPTS)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = [json.loads(part.splitlines()[-1]) for part in done.stdout.split(END)[:-1]]
+    assert len(found) == len(jobs)
+    return found
 
 
 def app_says(model: Path, sound: Path) -> dict[str, float]:
@@ -92,47 +111,41 @@ def app_says(model: Path, sound: Path) -> dict[str, float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["gtzan-crnn", "ten-genres"])
-@pytest.mark.parametrize("kind", ["onnx", "keras", "tflite"])
+@pytest.mark.parametrize(("kind", "name"), ASKED)
 def test_a_script_gives_the_posterior_of_the_app(
-    name: str, kind: str, sound: Path, exported: Callable[[str, str], Path]
+    kind: str, name: str, sound: Path, said: dict[tuple[str, str], Any]
 ) -> None:
-    """Of both bundled models: one was saved with its inputs as a list, the other answers by two networks."""
-    (said,) = say(f"genre_{kind}.py", exported(name, kind), sound)
-    assert said == pytest.approx(app_says(MODELS / name, sound), abs=CLOSE)
+    assert said[kind, name] == pytest.approx(app_says(MODELS / name, sound), abs=CLOSE)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("kind", ["onnx", "keras", "tflite"])
 def test_a_script_gives_the_posterior_of_the_app_on_recorded_music(
-    kind: str, exported: Callable[[str, str], Path], data_dir: Path
+    exported: dict[tuple[str, str], Path], data_dir: Path
 ) -> None:
-    """By the bundled model of two networks, which hear segments of other places of the same sound."""
+    """By the bundled model of two networks, which hear segments of other places of the same sound.
+
+    What a script reads of a sound, it reads alike for every kind of file.
+    """
     recordings = sorted((data_dir / "gtzan-audio").glob("*/*.ogg"))
     if not recordings:
         pytest.skip(f"no recordings in {data_dir}")
     chosen = recordings[:: len(recordings) // 4 + 1]
-    for each, said in zip(chosen, say(f"genre_{kind}.py", exported("ten-genres", kind), *chosen), strict=True):
-        assert said == pytest.approx(app_says(MODELS / "ten-genres", each), abs=CLOSE), each.name
+    heard = say(*(("genre_onnx.py", exported["onnx", "ten-genres"], each) for each in chosen))
+    for each, found in zip(chosen, heard, strict=True):
+        assert found == pytest.approx(app_says(MODELS / "ten-genres", each), abs=CLOSE), each.name
 
 
 @pytest.mark.slow
-def test_what_a_file_of_one_length_cannot_read_is_said(exported: Callable[[str, str], Path], tmp_path: Path) -> None:
-    path = tmp_path / "short.wav"
-    soundfile.write(path, _piece(0)[: round(4.3 * RATE)], RATE, subtype="FLOAT")
-    done = run_script("genre_tflite.py", exported("ten-genres", "tflite"), path)
-    assert done.returncode == 1
-    assert "mine.companion.tflite reads 10 s at once, and the sound is shorter. Use ONNX." in done.stderr
+def test_what_a_file_of_one_length_cannot_read_is_said(said: dict[tuple[str, str], Any]) -> None:
+    assert said["tflite", "short"].endswith(
+        "mine.companion.tflite reads 10 s at once, and the sound is shorter. Use ONNX."
+    )
 
 
-def test_a_short_sound_is_answered_alike(tmp_path: Path) -> None:
-    path = tmp_path / "short.wav"
-    soundfile.write(path, _piece(0)[: round(4.3 * RATE)], RATE, subtype="FLOAT")
+def test_a_short_sound_is_answered_alike(tmp_path: Path, short: Path) -> None:
     bundle = tiny_bundle(tmp_path / "tiny")
-    out = export(tmp_path / "tiny", "onnx", tmp_path)
-    (said,) = say("genre_onnx.py", out, path)
-    assert said == pytest.approx(app_says(tmp_path / "tiny", path), abs=CLOSE)
+    (found,) = say(("genre_onnx.py", export(tmp_path / "tiny", "onnx", tmp_path), short))
+    assert found == pytest.approx(app_says(tmp_path / "tiny", short), abs=CLOSE)
     assert len(bundle.genres) == 3
 
 

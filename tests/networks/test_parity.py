@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -57,6 +58,22 @@ def test_a_model_without_keras_is_exported_and_says_what_was_not_compared(tmp_pa
     bundle = tiny_bundle(tmp_path / "tiny")
     assert main(["export", "--model", str(bundle.path), "--to", "onnx", "--out", str(tmp_path / "m.onnx")]) == 0
     assert "Not compared with Keras" in capsys.readouterr().err
+
+
+def test_a_network_that_was_saved_with_a_list_of_inputs_is_unrolled(trainable):
+    """As the first bundled model was."""
+    import keras
+
+    from crnn.networks.crnn import said_at_once
+    from crnn.networks.tflite_export import unrolled
+
+    saved = keras.saving.load_model(Path(trainable) / "model.keras", compile=False)
+    listed = keras.Model([saved.inputs[0]], saved.get_layer("logits").output)
+    assert isinstance(listed.input, list)
+    segments = np.random.default_rng(0).uniform(-80, 0, (2, 12, 16)).astype(np.float32)
+    fixed = unrolled(listed, 12)
+    assert fixed.inputs[0].shape == (None, 12, 16)
+    np.testing.assert_allclose(said_at_once(fixed, segments), said_at_once(listed, segments), atol=1e-5)
 
 
 def test_segments_are_of_whole_length_and_of_music(tmp_path):
