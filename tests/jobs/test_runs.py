@@ -125,13 +125,20 @@ def test_fault_of_the_data_is_told(home, tmp_path):
 
 
 @pytest.mark.slow
-def test_one_run_at_a_time_that_pauses_stops_and_goes_on(home, data_set):
-    run = runs.start_run(dataclasses.replace(order_for(data_set), settings=LONG), owner=MACHINE)
+def test_a_run_that_is_paused_killed_and_stopped_ends_as_if_nothing_had_been(home, data_set):
+    """One run at a time, whose weights are those of a training that nothing interrupts."""
+    from crnn.training.pipeline import carry_out
+
+    order = dataclasses.replace(order_for(data_set), settings=LONG)
+    every_epoch = list(range(1, LONG.train.epochs + 1))
+    whole = carry_out(dataclasses.replace(order, out=home / "whole")).bundle
+    assert whole is not None
+
+    run = runs.start_run(order, owner=MACHINE)
     assert runs.active_run(MACHINE) == run
     with pytest.raises(TrainingBusyError, match="Another training is under way"):
         runs.start_run(order_for(data_set), owner=MACHINE)
     assert len(runs.list_runs(MACHINE)) == 1
-
     wait_until(lambda: len(epochs_of(run)) >= 1)
     run.ask("pause")
     wait_until(lambda: run.state() == "paused")
@@ -139,11 +146,22 @@ def test_one_run_at_a_time_that_pauses_stops_and_goes_on(home, data_set):
     run.withdraw("pause")
     wait_until(lambda: run.status()["done"] > seen)
 
+    wait_until(lambda: len(epochs_of(run)) >= 2)
+    os.kill(run.status()["pid"], signal.SIGKILL)
+    wait_until(lambda: ended(run))
+    assert run.state() == "interrupted"
+    n_killed = len(epochs_of(run))
+    assert n_killed < LONG.train.epochs
+    assert run.epochs_kept() >= n_killed - 1
+
+    runs.resume_run(run, owner=MACHINE)
+    assert run.is_active()
+    wait_until(lambda: len(epochs_of(run)) > n_killed)
     run.ask("stop")
     wait_until(lambda: ended(run))
     assert run.state() == "stopped"
-    n_done = len(epochs_of(run))
-    assert 1 <= n_done < LONG.train.epochs
+    n_stopped = len(epochs_of(run))
+    assert n_killed < n_stopped < LONG.train.epochs
     assert load_bundle(run.model_dir).genres == ("hiss", "hum", "sweep")
     report = run.report()
     assert report is not None
@@ -151,37 +169,12 @@ def test_one_run_at_a_time_that_pauses_stops_and_goes_on(home, data_set):
     assert report["kept_epoch"] == int(np.argmin(losses)) + 1
 
     runs.resume_run(run, owner=MACHINE)
-    assert run.is_active()
     wait_until(lambda: ended(run))
     assert run.state() == "done"
-    assert epochs_of(run) == list(range(1, LONG.train.epochs + 1))
+    assert epochs_of(run) == every_epoch
     report = run.report()
     assert report is not None
     assert report["scores"]["n_tracks"] == 3
     assert {track["genre"] for track in report["tracks"]} == {"hiss", "hum", "sweep"}
-
-
-@pytest.mark.slow
-def test_a_killed_run_resumes_as_if_nothing_had_been(home, data_set):
-    from crnn.training.pipeline import carry_out
-
-    order = dataclasses.replace(order_for(data_set), settings=LONG)
-    seen: list[dict[str, object]] = []
-    whole = carry_out(dataclasses.replace(order, out=home / "whole"), on_event=seen.append).bundle
-    assert whole is not None
-
-    broken = runs.start_run(order, owner=MACHINE)
-    wait_until(lambda: len(epochs_of(broken)) >= 2)
-    os.kill(broken.status()["pid"], signal.SIGKILL)
-    wait_until(lambda: ended(broken))
-    assert broken.state() == "interrupted"
-    n_done = len(epochs_of(broken))
-    assert n_done < LONG.train.epochs
-    assert broken.epochs_kept() >= n_done - 1
-
-    runs.resume_run(broken, owner=MACHINE)
-    wait_until(lambda: ended(broken))
-    assert broken.state() == "done"
-    assert epochs_of(broken) == [event["epoch"] for event in seen if event["event"] == "epoch"]
-    for a, b in zip(weights_of(whole.path), weights_of(broken.model_dir), strict=True):
+    for a, b in zip(weights_of(whole.path), weights_of(run.model_dir), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-3)
