@@ -166,11 +166,12 @@ def test_what_is_zoomed_to_comes_at_the_detail_of_the_screen(opened: AppTest) ->
         assert players(opened)[0]["details"] == {}
 
 
-@pytest.mark.parametrize("region", [{"start": 3.0, "end": 1.0}, {"start": "x"}, [1], {"start": 0, "end": 1e9}])
-def test_nonsense_from_the_browser_is_no_part(opened: AppTest, region: object) -> None:
-    choose(opened, f"explore.player.{Sound('song.wav', SONG, 'upload').digest}", {"region": region})
-    assert not opened.exception
-    assert not [button for button in opened.button if button.label == "Look closer"]
+def test_nonsense_from_the_browser_is_no_part(opened: AppTest) -> None:
+    key = f"explore.player.{Sound('song.wav', SONG, 'upload').digest}"
+    for region in ({"start": 3.0, "end": 1.0}, {"start": "x"}, [1], {"start": 0, "end": 1e9}):
+        choose(opened, key, {"region": region})
+        assert not opened.exception
+        assert not [button for button in opened.button if button.label == "Look closer"], region
 
 
 def test_why_lays_reasons_over_the_mel(opened: AppTest) -> None:
@@ -254,8 +255,8 @@ def test_maps_toolbar_never_lies_over_its_legend(monkeypatch: pytest.MonkeyPatch
 
 
 def test_reason_begins_where_the_genre_is_strongest_and_follows_the_moment(explore: AppTest) -> None:
-    # Two minutes: treble from 1:20 to 1:40 only, and nowhere anything in the middle.
-    song = np.concatenate([sine(60.0, 80.0), sine(6000.0, 20.0), sine(60.0, 20.0)])
+    # A minute: treble from 0:35 to 0:45 only, and nowhere anything in the middle.
+    song = np.concatenate([sine(60.0, 35.0), sine(6000.0, 10.0), sine(60.0, 15.0)])
     data = wav_bytes(song, subtype="PCM_16")
     explore.file_uploader[0].set_value([("medley.wav", data, "audio/wav")]).run()
     choose(explore, "explore.part", "Why this genre")
@@ -263,8 +264,8 @@ def test_reason_begins_where_the_genre_is_strongest_and_follows_the_moment(explo
     assert not explore.exception
     (player,) = players(explore)
     start, end = player["span"]
-    assert start <= 80
-    assert end >= 100
+    assert start <= 35
+    assert end >= 45
     assert end - start == 30
     tint = player["pictures"][0]["tint"]
     assert tint["start"] == pytest.approx(start, abs=0.1)
@@ -273,9 +274,9 @@ def test_reason_begins_where_the_genre_is_strongest_and_follows_the_moment(explo
     moment = player["pictures"][0]["moment"]
     assert start <= moment <= end
     assert any(f"trongest at {text.clock(moment)}, from " in words.value for words in explore.main.markdown)
-    choose(explore, f"explore.why.{Sound('medley.wav', data, 'upload').digest}", {"moment": 20.0})
+    choose(explore, f"explore.why.{Sound('medley.wav', data, 'upload').digest}", {"moment": 5.0})
     start, end = players(explore)[0]["span"]
-    assert start < 20.0 < end
+    assert start < 5.0 < end
 
 
 def test_what_if_words_come_after_the_first_squares_and_before_the_rest(
