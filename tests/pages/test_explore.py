@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,8 @@ def test_harmonic_and_percussive_part_are_separated_once(opened: AppTest, monkey
 
     def parts(samples: np.ndarray, rate: int, settings: ViewSettings) -> tuple[Grid, Grid]:
         nonlocal n_separations
-        n_separations += 1
+        # The page has slow views compiled meanwhile, in a thread of their own.
+        n_separations += threading.current_thread().name != "warm-up"
         grid = spectral.logarithmic(samples, rate, settings)
         return grid, dataclasses.replace(grid, values=grid.values[::-1])
 
