@@ -144,7 +144,11 @@ def test_what_is_lost_on_the_way_comes_again(page) -> None:
     button(page).click()
     expect(page.locator(".live .sentence")).to_be_visible(timeout=120_000)
     button(page).click()
-    expect(page.locator(".view audio")).to_have_count(1, timeout=120_000)
+    try:
+        expect(page.locator(".view audio")).to_have_count(1, timeout=120_000)
+    except AssertionError as err:
+        said = page.locator("body").inner_text()
+        pytest.fail(f"no sound came of it; the page says: {said} ({err})")
     samples, _ = samples_of(page)
     given = np.array(page.evaluate("window.given"))
     assert len(samples) == len(given)
