@@ -8,7 +8,7 @@ decided in `crnn.inference.verdict`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -196,39 +196,39 @@ class Classifier:
 
     def run_all(self, segments: FloatArray) -> Answers:
         """All that the network says of segments, as `run` takes them."""
-        names = ["logits", "embedding", *(["tags"] if self.bundle.tagging else [])]
-        found = self._run(self._session, names, segments)
-        return Answers(*found, *([] if self.bundle.tagging else [np.zeros((len(segments), 0), np.float32)]))
+        batches = (segments[i : i + SEGMENTS_PER_RUN] for i in range(0, len(segments), SEGMENTS_PER_RUN))
+        return Answers(*map(np.concatenate, zip(*(self.begin(batch).result() for batch in batches), strict=True)))
 
-    def run_companion(self, segments: FloatArray) -> Answers:
+    def begin(self, segments: FloatArray) -> Future[Answers]:
+        """What `run_all` says of some few segments, to be waited for: the network runs meanwhile."""
+        names = ["logits", "embedding", *(["tags"] if self.bundle.tagging else [])]
+        return self._turns.submit(self._run, self._session, names, segments)
+
+    def begin_companion(self, segments: FloatArray) -> Future[Answers]:
         """What the second network says of segments of its own features; of it only the logits are used."""
         assert self._companion is not None
-        (logits,) = self._run(self._companion, ["logits"], segments)
-        nothing = np.zeros((len(segments), 0), np.float32)
-        return Answers(logits, nothing, nothing)
+        return self._turns.submit(self._run, self._companion, ["logits"], segments)
 
-    def _run(self, session: Session, names: list[str], segments: FloatArray) -> list[FloatArray]:
-        batches = [segments[i : i + SEGMENTS_PER_RUN] for i in range(0, len(segments), SEGMENTS_PER_RUN)]
-        name = session.get_inputs()[0].name
-        inputs = [{name: batch.astype(np.float32, copy=False)} for batch in batches]
+    def _run(self, session: Session, names: list[str], segments: FloatArray) -> Answers:
+        inputs = {session.get_inputs()[0].name: segments.astype(np.float32, copy=False)}
         try:
-            results = [self._turns.submit(session.run, names, batch).result() for batch in inputs]
+            found = [np.asarray(part) for part in session.run(names, inputs)]
         except BundleError:
             raise
         except failures() as err:
             raise BundleError(f"The network of the model “{self.bundle.name}” fails on this sound.") from err
-        found = [np.concatenate([np.asarray(part) for part in parts]) for parts in zip(*results, strict=True)]
         if not all(np.isfinite(part).all() for part in found):
             raise BundleError(f"The network of the model “{self.bundle.name}” gives values that are not numbers.")
-        return found
+        nothing = np.zeros((len(segments), 0), np.float32)
+        return Answers(*found, *[nothing] * (len(Answers._fields) - len(found)))
 
     def listen(self) -> Listening:
         """What takes in blocks of sound for `answer`."""
         companion = self.bundle.companion
         if companion is None:
-            return Listening(self.config, self.run_all)
-        second = Listening(companion.feature_config, self.run_companion, stride=companion.stride)
-        return Listening(self.config, self.run_all, (second, companion.weight))
+            return Listening(self.config, self.begin)
+        second = Listening(companion.feature_config, self.begin_companion, stride=companion.stride)
+        return Listening(self.config, self.begin, (second, companion.weight))
 
     def answer(
         self, heard: Listening, duration_seconds: float, notes: tuple[str, ...] = (), *, is_open: bool = False

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,9 +27,10 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float32]
 
-# A greater batch is no faster on a CPU, has the decoding worker wait longer, and takes 18 MB a segment: 152 MB in all
-# with 4, 378 MB with 16.
-SEGMENTS_PER_RUN = 2
+# A greater batch is no faster on a CPU, begins later, and takes 18 MB a segment: 152 MB in all with 4, 378 MB with 16.
+SEGMENTS_PER_RUN = 1
+# Runs that may be waited for: decoding and features go on meanwhile, but not without end.
+_RUNS_AHEAD = 4
 
 
 class Answers(NamedTuple):
@@ -87,7 +90,7 @@ class Listening:
 
     Args:
         config: The bundle's features.
-        run: What the network says of segments, as `Classifier.run_all` gives it.
+        begin: Has the network run on segments, as `Classifier.begin` does.
         companion: Hears the same sound for another network, and its weight in the logits; None is none.
         stride: One of so many segments is heard, and the end.
     """
@@ -95,22 +98,22 @@ class Listening:
     def __init__(
         self,
         config: FeatureConfig,
-        run: Callable[[FloatArray], Answers],
+        begin: Callable[[FloatArray], Future[Answers]],
         companion: tuple[Listening, float] | None = None,
         stride: int = 1,
     ) -> None:
-        self._config, self._run, self._companion = config, run, companion
+        self._config, self._begin, self._companion = config, begin, companion
         self._mel_stream = features.MelStream(config)
         self._cutter = _SegmentCutter(config, stride)
         self._outputs = Outputs()
-        self._waiting: list[FloatArray] = []
+        self._running: deque[Future[Answers]] = deque()
 
     def push(self, block: FloatArray) -> None:
         """Take in mono samples at the config's rate.
 
         Raises:
             AudioError: The samples cannot be used.
-            BundleError: The network fails on them.
+            BundleError: The network fails on them, or on what came before.
         """
         self._take(self._cutter.push(self._mel_stream.push(block)))
         if self._companion is not None:
@@ -126,19 +129,19 @@ class Listening:
         Raises:
             BundleError: The network fails.
         """
-        self._flush()
+        self._await(0)
         # A copy is finished: what is pushed after this goes on where the last block ended.
         ended = copy.copy(self)
         ended._mel_stream, ended._cutter = copy.copy(self._mel_stream), copy.copy(self._cutter)
         ended._outputs = Outputs(**{name: list(values) for name, values in vars(self._outputs).items()})
-        ended._waiting = []
+        ended._running = deque()
         ended._take(ended._cutter.push(ended._mel_stream.finish()))
         ended._take(ended._cutter.finish(is_open=is_open))
-        ended._flush()
-        if self._companion is None:
+        theirs = self._companion[0].outputs(is_open=is_open) if self._companion is not None else None
+        ended._await(0)
+        if self._companion is None or theirs is None:
             return ended._outputs
         companion, weight = self._companion
-        theirs = companion.outputs(is_open=is_open)
         share = of_same_time(theirs, companion._config, ended._outputs, self._config)
         return with_share(ended._outputs, share, weight)
 
@@ -151,7 +154,7 @@ class Listening:
         Raises:
             BundleError: The network fails.
         """
-        self._flush()
+        self._await(0)
         before = before_seconds * self._config.frame_rate_hz
         said = self._outputs
         n_gone = min(sum(start < before for start in said.starts), len(said.starts) - 1)
@@ -172,14 +175,14 @@ class Listening:
             levels = features.frame_levels_db(power, self._config)
             self._outputs.silent.append(float(levels.max()) < SILENCE_DB)
             self._outputs.clicks.append(are_clicks(levels, self._config))
-            self._waiting.append(features.network_input(features.tiled(power, self._config), self._config))
-            if len(self._waiting) == SEGMENTS_PER_RUN:
-                self._flush()
+            segment = features.network_input(features.tiled(power, self._config), self._config)
+            self._running.append(self._begin(segment[np.newaxis]))
+            self._await(_RUNS_AHEAD)
 
-    def _flush(self) -> None:
-        if self._waiting:
-            self._outputs.answers.append(self._run(np.stack(self._waiting)))
-            self._waiting.clear()
+    def _await(self, n_running: int) -> None:
+        """Wait until at most so many runs are not done."""
+        while len(self._running) > n_running:
+            self._outputs.answers.append(self._running.popleft().result())
 
 
 def of_same_time(others: Outputs, others_config: FeatureConfig, outputs: Outputs, config: FeatureConfig) -> FloatArray:

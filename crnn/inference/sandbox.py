@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -79,12 +80,12 @@ def limit_this_process() -> None:
 def _run(bundle: Bundle) -> None:
     """Give it inputs that nobody can know beforehand: one that behaves on the trial's alone is found out."""
     classifier = Classifier(bundle, n_threads=1)
-    _give_inputs(bundle, bundle.feature_config, classifier.run_all)
+    _give_inputs(bundle, bundle.feature_config, classifier.begin)
     if bundle.companion is not None:
-        _give_inputs(bundle, bundle.companion.feature_config, classifier.run_companion)
+        _give_inputs(bundle, bundle.companion.feature_config, classifier.begin_companion)
 
 
-def _give_inputs(bundle: Bundle, config: FeatureConfig, run: Callable[[Any], object]) -> None:
+def _give_inputs(bundle: Bundle, config: FeatureConfig, begin: Callable[[Any], Future[Any]]) -> None:
     shape = (_N_SEGMENTS, config.n_frames, config.n_mels)
     rng = np.random.default_rng()
     floor = np.float32(config.db_floor)
@@ -94,8 +95,8 @@ def _give_inputs(bundle: Bundle, config: FeatureConfig, run: Callable[[Any], obj
     inputs += [np.maximum(floor, inputs[2] * rng.uniform(0.0, 1.0, (1, 1, config.n_mels)).astype(np.float32))]
     try:
         for segments in inputs:
-            run(segments)
-            run(segments[:1])
+            begin(segments).result()
+            begin(segments[:1]).result()
     except BundleError as err:
         limit = f"{_MAX_BYTES >> 30} GiB of memory"
         raise BundleError(f"The network of “{bundle.name}” was refused: it fails, or takes more than {limit}.") from err

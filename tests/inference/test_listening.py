@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
 import numpy as np
 import pytest
-from sounds import RATE, noise, sine, wav_bytes
+from sounds import RATE, FloatArray, noise, sine, wav_bytes
 
 from crnn.audio.clip import Clip
 from crnn.bundles.bundle import Bundle
-from crnn.errors import ClipTooShortError
+from crnn.errors import BundleError, ClipTooShortError
 from crnn.inference.classifier import Classifier, Prediction
-from crnn.inference.listening import FileListening
+from crnn.inference.listening import Answers, FileListening, Listening
 
 SONG = np.concatenate([sine(80.0, 17.3), sine(6000.0, 14.0)]) + noise(31.3, level=0.001)
 
@@ -50,3 +54,66 @@ def test_file_that_is_left_can_be_gone_on_with(classifier: Classifier) -> None:
         while listening.step():
             pass
         assert_same(listening.answer(), whole)
+
+
+def three_segments(bundle: Bundle) -> FloatArray:
+    config = bundle.feature_config
+    return noise(config.segment_seconds + 2.5 * config.segment_hop_seconds)
+
+
+class _Network:
+    """Says the number of each run, once it is told to."""
+
+    def __init__(self) -> None:
+        self.runs: list[Future[Answers]] = []
+
+    def begin(self, segments: np.ndarray) -> Future[Answers]:
+        self.runs.append(Future())
+        return self.runs[-1]
+
+    def say(self) -> None:
+        """Say all that is waited for, the last first."""
+        for number, run in reversed(list(enumerate(self.runs))):
+            if not run.done():
+                row = np.full((1, 10), float(number), np.float32)
+                run.set_result(Answers(row, row, row[:, :0]))
+
+    def say_until(self, done: Future[Any]) -> None:
+        while not done.done():
+            self.say()
+            time.sleep(0.01)
+
+
+def test_sound_is_taken_in_while_the_network_runs_and_answers_keep_their_order(bundle: Bundle) -> None:
+    network = _Network()
+    heard = Listening(bundle.feature_config, network.begin)
+    heard.push(three_segments(bundle))
+    n_begun = len(network.runs)
+    network.say()
+    with ThreadPoolExecutor(1) as other:
+        outputs = other.submit(heard.outputs)
+        network.say_until(outputs)
+    said = np.concatenate([answers.logits for answers in outputs.result().answers])
+    assert n_begun == 3 < len(network.runs)
+    assert said[:, 0].tolist() == list(range(len(network.runs)))
+
+
+def test_no_more_than_some_runs_are_waited_for(bundle: Bundle) -> None:
+    network = _Network()
+    heard = Listening(bundle.feature_config, network.begin)
+    with ThreadPoolExecutor(1) as other:
+        taken = other.submit(heard.push, noise(200.0))
+        with pytest.raises(TimeoutError):
+            taken.result(timeout=1.0)
+        n_begun = len(network.runs)
+        network.say_until(taken)
+    assert n_begun == 5 < len(network.runs)
+
+
+def test_a_network_that_fails_is_told_of_by_the_next_who_needs_it(bundle: Bundle) -> None:
+    network = _Network()
+    heard = Listening(bundle.feature_config, network.begin)
+    heard.push(three_segments(bundle))
+    network.runs[0].set_exception(BundleError("It fails."))
+    with pytest.raises(BundleError, match="It fails"):
+        heard.outputs()
