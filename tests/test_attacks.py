@@ -29,6 +29,7 @@ SLOW = {
     "talk",
     "name",
     "zips",
+    "long messages",
 }
 
 

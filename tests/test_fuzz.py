@@ -11,6 +11,8 @@ from bench import fuzz, fuzz_files
 from crnn.bundles.bundle import Bundle
 from crnn.inference.classifier import Classifier
 
+pytestmark = pytest.mark.slow
+
 FAULTY = """
 import sys
 sys.path.remove({folder!r})
@@ -48,7 +50,6 @@ def test_cases_come_again(corpus: fuzz_files.Corpus) -> None:
     assert sum(data in good for _, data in cases) < 5
 
 
-@pytest.mark.slow
 def test_damaged_files_neither_crash_nor_hang(corpus: fuzz_files.Corpus, bundle: Bundle) -> None:
     assert bundle.path is not None
     n_jobs = min(4, os.cpu_count() or 1)
@@ -60,7 +61,6 @@ def test_damaged_files_neither_crash_nor_hang(corpus: fuzz_files.Corpus, bundle:
     assert {"answer", "UndecodableAudioError"} <= {result.outcome for result in results}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "outcome"),
     [

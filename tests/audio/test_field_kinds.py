@@ -18,6 +18,9 @@ from crnn.audio.blocks import Opened
 from crnn.audio.clip import load_clip
 from crnn.errors import UndecodableAudioError
 
+# Dozens of files of rare kinds, each made by ffmpeg.
+pytestmark = pytest.mark.slow
+
 LOW, HIGH = 400.0, 1900.0
 Encode = Callable[..., Path]
 
@@ -150,7 +153,6 @@ def test_vbr_without_a_table_is_read_to_the_end(encode: Encode) -> None:
         assert not any(map(is_damage, clip.notes))
 
 
-@pytest.mark.slow
 def test_guess_of_a_length_does_not_have_all_decoded_twice(encode: Encode, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of an mp3 without a table soundfile guesses how long it is, by its first frame."""
     import soundfile

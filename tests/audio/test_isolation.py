@@ -223,6 +223,7 @@ def test_the_main_script_is_not_run_again(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "codec", "n_channels"),
     [("a.mov", "pcm_s24le", 7), ("a.mov", "pcm_s24le", 8), ("a.mov", "pcm_s16le", 64), ("a.mkv", "pcm_f32le", 33),

@@ -16,6 +16,9 @@ from crnn.audio import extents
 from crnn.audio.clip import load_clip
 from crnn.errors import UndecodableAudioError
 
+# Dozens of files of rare kinds, each made by ffmpeg.
+pytestmark = pytest.mark.slow
+
 LOW, HIGH = 400.0, 1900.0
 Encode = Callable[..., Path]
 

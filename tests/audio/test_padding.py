@@ -36,6 +36,7 @@ def lag(samples: FloatArray, original: FloatArray) -> int:
     return int(found if found < size // 2 else found - size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [16_000, 44_100])
 @pytest.mark.parametrize("seconds", [3.0, 2.0371])
 @pytest.mark.parametrize(

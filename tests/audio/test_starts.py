@@ -14,6 +14,9 @@ from crnn.audio.clip import load_clip
 from crnn.audio.starts import find_starts, is_all_zeros
 from crnn.errors import UndecodableAudioError
 
+# Dozens of files of rare kinds, each made by ffmpeg.
+pytestmark = pytest.mark.slow
+
 HIGH = 1900.0
 Encode = Callable[..., Path]
 

@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from _pytest.runner import runtestprotocol
@@ -27,8 +28,8 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     """Try a test of a browser once more where it failed, and warn of the first time.
 
-    Of 77 such tests one fails now and then on a busy machine, mostly a listening that comes to no answer; why is not
-    known. What is broken fails twice.
+    Of 79 such tests one fails now and then on a busy machine, why is not known; the warning has what the page showed and
+    what was pressed. What is broken fails twice.
     """
     if item.get_closest_marker("browser") is None:
         return None
@@ -36,7 +37,8 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     reports = runtestprotocol(item, log=False, nextitem=nextitem)
     failed = [report for report in reports if report.failed]
     if failed and isinstance(item, pytest.Function):
-        item.warn(pytest.PytestWarning(f"failed at first: {failed[0].longreprtext[-2000:]}"))
+        told = "\n".join(words for name, words in failed[0].sections if name == "page")
+        item.warn(pytest.PytestWarning(f"failed at first: {failed[0].longreprtext[-2000:]}\n{told}"))
         item._initrequest()
         reports = runtestprotocol(item, log=False, nextitem=nextitem)
     for report in reports:
@@ -129,14 +131,42 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
         browser.close()
 
 
+PAGES = pytest.StashKey[list[Any]]()
+# What was pressed, and on what it landed: a click that the page lost is one without a last line.
+WATCH_PRESSES = """
+(() => {
+  const seen = (window.presses = []);
+  for (const kind of ["pointerdown", "pointerup", "click"])
+    addEventListener(kind, ({ target, timeStamp }) => {
+      const words = (target.innerText ?? "").slice(0, 30).replaceAll("\\n", " ");
+      seen.push(`${(timeStamp / 1000).toFixed(3)} ${kind} on ${target.nodeName} ${JSON.stringify(words)}`);
+    }, true);
+})();
+"""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Where a test fails, tell what its pages show, and what was pressed."""
+    report = yield
+    for page in item.stash.get(PAGES, []) if report.when == "call" and report.failed else []:
+        try:
+            presses = page.evaluate("[(performance.now() / 1000).toFixed(3) + ' now', ...window.presses].join('\\n')")
+            report.sections.append(("page", f"{page.url}\n{page.locator('body').inner_text(timeout=5000)}\n{presses}"))
+        except Exception as err:  # noqa: BLE001 - whatever the browser says, the test's own failure matters more
+            report.sections.append(("page", f"cannot be asked: {err}"))
+    return report
+
+
 @pytest.fixture
-def open_page(chromium, server):
+def open_page(chromium, server, request):
     """Opens the app in a window of a given size; fails the test on a script error or a foreign request."""
     from playwright.sync_api import expect
 
     expect.set_options(timeout=60_000)
     faults: list[str] = []
     contexts = []
+    pages = request.node.stash[PAGES] = []
 
     def check(request) -> None:
         if not request.url.startswith((server, server.replace("http", "ws"), "blob:", "data:")):
@@ -145,7 +175,9 @@ def open_page(chromium, server):
     def make(width: int = 1280, height: int = 800):
         context = chromium.new_context(viewport={"width": width, "height": height}, permissions=["microphone"])
         contexts.append(context)
+        context.add_init_script(WATCH_PRESSES)
         page = context.new_page()
+        pages.append(page)
         page.set_default_timeout(60_000)
         page.on("request", check)
         page.on("pageerror", lambda error: faults.append(f"{error}\n{error.stack}"))
