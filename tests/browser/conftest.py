@@ -28,8 +28,8 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     """Try a test of a browser once more where it failed, and warn of the first time.
 
-    Of 79 such tests one fails now and then on a busy machine, why is not known; the warning has what the page showed and
-    what was pressed. What is broken fails twice.
+    Of 79 such tests one fails now and then on a busy machine, why is not known; the warning has what the page
+    showed and what was pressed. What is broken fails twice.
     """
     if item.get_closest_marker("browser") is None:
         return None

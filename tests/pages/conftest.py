@@ -17,6 +17,7 @@ from tiny_bundle import tiny_bundle
 
 from ui.shared import doorman
 
+SETTINGS = ("server.maxUploadSize", "client.showErrorDetails", "runner.postScriptGC")
 APP = Path(__file__).resolve().parents[2] / "app.py"
 
 
@@ -42,7 +43,7 @@ def _what_is_there_is_no_garbage() -> None:
 @pytest.fixture(autouse=True)
 def _own_settings() -> Iterator[None]:
     """A server sets these once, for as long as it lives; these tests are several servers in one process."""
-    kept = {name: st.get_option(name) for name in ("server.maxUploadSize", "client.showErrorDetails")}
+    kept = {name: st.get_option(name) for name in SETTINGS}
     yield
     if kept != {name: st.get_option(name) for name in kept}:
         for name, value in kept.items():

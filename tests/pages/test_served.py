@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from sounds import sine, wav_bytes
 from streamlit.testing.v1 import AppTest
 from tiny_bundle import tiny_bundle
@@ -35,6 +36,12 @@ def test_no_page_promises_what_a_server_cannot_keep(page: str) -> None:
     assert not app.exception
     assert not [words for words in PROMISES_OF_HOME if words in read(app)]
     assert "goes to this server and nowhere else" in read(app)
+
+
+def test_a_script_is_not_followed_by_a_search_of_all_objects() -> None:
+    assert st.get_option("runner.postScriptGC")
+    AppTest.from_file(APP, default_timeout=240).run()
+    assert not st.get_option("runner.postScriptGC")
 
 
 def test_the_default_is_the_named_model_and_not_the_first() -> None:

@@ -14,9 +14,10 @@ from starlette.exceptions import HTTPException
 
 from crnn.errors import CrnnError
 from crnn.limits import BY_MODE
-from ui.shared import holdings, steady
+from ui.shared import doorman, holdings, steady
 from ui.shared.answer_cache import View
 from ui.shared.doorman import _Uploads
+from ui.shared.garbage import Garbage
 from ui.shared.holdings import HELD, Holdings
 from ui.shared.media_door import MediaDoor
 from ui.shared.state import Sound
@@ -82,6 +83,38 @@ def test_a_full_server_says_so() -> None:
     held.check_room(dataclasses.replace(LIMITS, server_bytes=101))
     with pytest.raises(CrnnError, match="as it can"):
         held.check_room(dataclasses.replace(LIMITS, server_bytes=len(thing.data)))
+
+
+def test_what_only_points_at_itself_makes_room_before_anybody_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = Holdings()
+    door = uploads({}, held)
+    gc.disable()
+    try:
+        for is_full in (
+            lambda: not door._has_room("ann", 100),
+            lambda: held.check_room(dataclasses.replace(LIMITS, server_bytes=200)),
+        ):
+            thing: Any = Thing(held, bytes(200))
+            thing.itself = thing
+            del thing
+            assert sum(held.weights().values()) == 200
+            for module in (doorman, holdings):
+                monkeypatch.setattr(module, "GARBAGE", Garbage())
+            assert not is_full()
+            assert not held.weights()
+    finally:
+        gc.enable()
+
+
+def test_garbage_is_searched_for_where_there_was_work_and_not_again_at_once() -> None:
+    at_once, later = Garbage(), Garbage(least_seconds=0.0)
+    assert at_once.collect()
+    assert later.collect()
+    assert not later.collect()
+    made = [[number] for number in range(50_000)]
+    assert not at_once.collect()
+    assert later.collect()
+    assert len(made) == 50_000
 
 
 def test_all_that_is_made_for_a_visitor_counts_against_him(monkeypatch: pytest.MonkeyPatch) -> None:

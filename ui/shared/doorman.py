@@ -1,9 +1,10 @@
 """Keeps what visitors hold in memory within bounds, and lets it go when they have left.
 
 Streamlit takes an upload under any made-up id, keeps a visit that ended until another visitor leaves, opens its
-socket to pages of every port of this machine, and does for any page what is the host's to do. All are put right in its
-own objects, once for each server: an upload counts against its visitor and is refused beyond his share, every few
-seconds the visits that are over are ended, the socket is for this app's own pages, and they are heard in what a page
+socket to pages of every port of this machine, does for any page what is the host's to do, and searches all objects for
+garbage after each script. All are put right in its own objects, once for each server: an upload counts against its
+visitor and is refused beyond his share, every few seconds the visits that are over are ended and garbage is searched
+for (`ui.shared.garbage`), the socket is for this app's own pages, and they are heard in what a page
 needs (`ui.shared.asked`) and fetch what is their own (`ui.shared.media_door`).
 """
 
@@ -30,6 +31,7 @@ from crnn.limits import BY_MODE, Limits
 from crnn.mode import Mode
 from crnn.owner import sweep_visits
 from ui.shared import asked, served_routes, visitor
+from ui.shared.garbage import GARBAGE
 from ui.shared.holdings import HELD, Holdings
 from ui.shared.media_door import MediaDoor
 from ui.shared.steady import steadily
@@ -59,6 +61,7 @@ def _stand(runtime: Runtime, mode: Mode) -> None:
     most_mb = limits.upload_bytes >> 20
     if int(st.get_option("server.maxUploadSize")) > most_mb:
         config.set_option("server.maxUploadSize", most_mb)
+    config.set_option("runner.postScriptGC", False)
     media = MediaDoor(runtime)
     media.close()
     uploads = _Uploads(runtime, limits, HELD, media)
@@ -169,6 +172,9 @@ class _Uploads:
             self._expected.pop(session_id, None)
 
     def _has_room(self, session_id: str, n_bytes: int) -> bool:
+        return self._fits(session_id, n_bytes) or (GARBAGE.collect() and self._fits(session_id, n_bytes))
+
+    def _fits(self, session_id: str, n_bytes: int) -> bool:
         # Copies first: other threads may add to them meanwhile.
         stored = {
             visit: [file.data for file in list(files.values())]
@@ -219,6 +225,7 @@ def _look_on(runtime: Runtime, doors: tuple[_Door, ...], left: Visits) -> None:
     loop = runtime._get_async_objs().eventloop
     while not loop.is_closed():
         time.sleep(_LOOK_EVERY_SECONDS)
+        GARBAGE.collect()
         try:
             # Visits are the loop's own, and no other thread may touch them.
             loop.call_soon_threadsafe(_end_left, runtime, doors, left)

@@ -14,6 +14,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from crnn.errors import CrnnError
 from crnn.limits import Limits
+from ui.shared.garbage import GARBAGE
 
 _T = TypeVar("_T")
 # Bytes by the object that they are: an uploader, a visit and a list of what was heard may share one.
@@ -60,17 +61,25 @@ class Holdings:
         Raises:
             CrnnError: As much is held.
         """
+        refusal = self._refusal(limits)
+        if refusal and GARBAGE.collect():
+            refusal = self._refusal(limits)
+        if refusal:
+            raise CrnnError(refusal)
+
+    def _refusal(self, limits: Limits) -> str:
         context = get_script_run_ctx()
         if context is not None and sum(self.weights(context.session_id).values()) >= limits.visit_bytes:
-            raise CrnnError(
+            return (
                 "This server holds as much for you as it holds for one visitor. Delete some of what was heard, or come "
                 "back later."
             )
         if sum(self.weights().values()) >= limits.server_bytes:
-            raise CrnnError(
+            return (
                 "This server holds as much sound of its visitors as it can. Some of it goes when one of them leaves: "
                 "try again in some minutes."
             )
+        return ""
 
 
 # Those of this server.
