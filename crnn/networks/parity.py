@@ -6,6 +6,7 @@ on the spot so that every machine has them; and any recordings that are named.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -42,11 +43,17 @@ def music_segments(config: FeatureConfig, recordings: Iterable[Path] = ()) -> Fl
         AudioError: A recording cannot be used.
     """
     rate = config.sample_rate
-    sounds = [example(name, rate).samples for name in example_names()]
+    sounds = [*_examples(rate)]
     sounds += [load_clip(path, rate).samples for path in recordings]
     least = round((config.segment_seconds + config.segment_hop_seconds) * rate) + config.n_fft
     # A sound shorter than that is repeated.
     return np.concatenate([log_mel.segment(np.resize(s, max(len(s), least)), config)[:2] for s in sounds])
+
+
+@functools.lru_cache(maxsize=1)
+def _examples(rate: int) -> tuple[FloatArray, ...]:
+    """Synthesized once for both networks of a bundle, which takes two seconds."""
+    return tuple(example(name, rate).samples for name in example_names())
 
 
 def check_answers(
