@@ -95,8 +95,9 @@ def _give_inputs(bundle: Bundle, config: FeatureConfig, begin: Callable[[Any], F
     inputs += [np.maximum(floor, inputs[2] * rng.uniform(0.0, 1.0, (1, 1, config.n_mels)).astype(np.float32))]
     try:
         for segments in inputs:
-            begin(segments).result()
-            begin(segments[:1]).result()
+            # One after the other, as the app does.
+            for segment in segments:
+                begin(segment[np.newaxis]).result()
     except BundleError as err:
         limit = f"{_MAX_BYTES >> 30} GiB of memory"
         raise BundleError(f"The network of “{bundle.name}” was refused: it fails, or takes more than {limit}.") from err
