@@ -137,11 +137,13 @@ class Listening:
         ended._running = deque()
         ended._take(ended._cutter.push(ended._mel_stream.finish()))
         ended._take(ended._cutter.finish(is_open=is_open))
-        theirs = self._companion[0].outputs(is_open=is_open) if self._companion is not None else None
-        ended._await(0)
-        if self._companion is None or theirs is None:
+        if self._companion is None:
+            ended._await(0)
             return ended._outputs
         companion, weight = self._companion
+        # It takes in its end while the first network is at its own.
+        theirs = companion.outputs(is_open=is_open)
+        ended._await(0)
         share = of_same_time(theirs, companion._config, ended._outputs, self._config)
         return with_share(ended._outputs, share, weight)
 

@@ -21,6 +21,7 @@ from ui.shared.garbage import Garbage
 from ui.shared.holdings import HELD, Holdings
 from ui.shared.media_door import MediaDoor
 from ui.shared.state import Sound
+from ui.shared.visits import Visits
 
 LIMITS = dataclasses.replace(BY_MODE["public"], held_bytes=100, visit_bytes=200, server_bytes=250)
 
@@ -115,6 +116,18 @@ def test_garbage_is_searched_for_where_there_was_work_and_not_again_at_once() ->
     assert not at_once.collect()
     assert later.collect()
     assert len(made) == 50_000
+
+
+def test_the_doorman_searches_each_time_that_he_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    searches: list[None] = []
+    loop = SimpleNamespace(is_closed=lambda: len(searches) == 2, call_soon_threadsafe=lambda *_: None)
+    runtime: Any = SimpleNamespace(_get_async_objs=lambda: SimpleNamespace(eventloop=loop))
+    looks = iter(range(10))
+    # Without a search he would look on for ever.
+    monkeypatch.setattr(doorman, "time", SimpleNamespace(sleep=lambda _: next(looks)))
+    monkeypatch.setattr(doorman, "GARBAGE", SimpleNamespace(collect=lambda: searches.append(None)))
+    doorman._look_on(runtime, (), Visits())
+    assert len(searches) == next(looks) == 2
 
 
 def test_all_that_is_made_for_a_visitor_counts_against_him(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 """When objects that point at each other are let go of.
 
-Streamlit searches all objects for them after each script, which is most of what a second of listening along costs a
+Streamlit searches all objects for them after each script, which is half of what a second of listening along costs a
 server. Here they are searched for every some seconds where there was work, when a visit ends, and before somebody is
 refused for want of room.
 """
