@@ -45,9 +45,10 @@ def calibrate(
 
 
 def fit_temperature(segment_logits: Sequence[npt.NDArray[np.floating]], labels: npt.ArrayLike) -> float:
-    """Temperature with the lowest negative log-likelihood of tracks (Guo et al. 2017).
+    """Temperature with the lowest cross-entropy of tracks (Guo et al. 2017), by Brent's method over its logarithm.
 
-    Brent's method over its logarithm, 0.2 to 8.
+    Of n tracks a share of 1 / (n + 1) counts as any genre alike, as in Platt's (1999) smoothed targets: n that are all
+    right make no answer surer than n / (n + 1), where the likelihood alone would make each certain.
 
     Args:
         segment_logits: Per track, `(n_segments, n_genres)`.
@@ -56,10 +57,12 @@ def fit_temperature(segment_logits: Sequence[npt.NDArray[np.floating]], labels: 
     from scipy import optimize
 
     true = np.asarray(labels, dtype=np.int64)
+    doubt = 1.0 / (len(true) + 1)
 
     def loss(log_temperature: float) -> float:
-        p = track_posteriors(list(segment_logits), math.exp(log_temperature))
-        return float(-np.log(np.maximum(p[np.arange(len(true)), true], 1e-12)).mean())
+        log_p = np.log(np.maximum(track_posteriors(list(segment_logits), math.exp(log_temperature)), 1e-12))
+        of_true = log_p[np.arange(len(true)), true]
+        return float(-((1 - doubt) * of_true + doubt * log_p.mean(axis=1)).mean())
 
     bounds = (math.log(0.2), math.log(8.0))
     return math.exp(optimize.minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6}).x)
@@ -102,6 +105,8 @@ def fit_unsure_threshold(
 
     The lowest threshold at which the tracks that get an answer are right in
     `target_accuracy` of cases; if none does, the one that still answers `least_answered`.
+    Where all tracks may be answered, the lowest of their confidences says nothing of less
+    sure ones: then it is at most that of models without calibration.
 
     Args:
         posteriors: Of the calibration tracks, `(n_tracks, n_genres)`.
@@ -119,4 +124,5 @@ def fit_unsure_threshold(
     good = np.flatnonzero((accuracy >= target_accuracy) & is_cut)
     n_least = max(1, math.ceil(least_answered * len(order)))
     n_answered = max(int(good[-1]) + 1 if len(good) else 0, n_least)
-    return float(confidence[order[n_answered - 1]])
+    threshold = float(confidence[order[n_answered - 1]])
+    return threshold if n_answered < len(order) else min(threshold, UNFITTED.unsure_below)

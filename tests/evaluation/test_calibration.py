@@ -84,3 +84,39 @@ def test_the_unsure_threshold_is_the_lowest_that_keeps_the_promise():
     confidence = np.array([0.9, 0.8, 0.7, 0.6, 0.55])
     p = np.stack([confidence, 1 - confidence], axis=1)
     assert calibration.fit_unsure_threshold(p, [0, 1, 0, 0, 1], 0.75, 0.2) == 0.6
+
+
+def test_where_all_may_be_answered_the_lowest_confidence_is_no_threshold():
+    """All right at 0.99 and more: what is less sure was never seen wrong, and models without calibration answer it."""
+    p = np.stack([np.linspace(0.99, 1.0, 21), np.linspace(0.01, 0.0, 21)], axis=1)
+    assert calibration.fit_unsure_threshold(p, [0] * 21) == UNFITTED.unsure_below == 0.5
+    p[:, 0] = np.linspace(0.4, 0.9, 21)
+    assert calibration.fit_unsure_threshold(p, [0] * 21) == pytest.approx(0.4)
+
+
+def test_so_many_right_answers_make_none_surer_than_they_can_tell():
+    """Twenty, all right by 4 in the logit: (1 - d) log p + d (log p + log q) / 2 is greatest at p = 1 - d / 2."""
+    logits = [np.array([[4.0, 0.0]])] * 20
+    temperature = calibration.fit_temperature(logits, [0] * 20)
+    doubt = 1 / 21
+    assert track_posteriors(logits, temperature)[0, 0] == pytest.approx(1 - doubt / 2, abs=1e-4)
+
+
+def test_thresholds_are_of_the_posteriors_as_they_are_calibrated():
+    """The same logits, three times as large, give a temperature three times as high and the same thresholds."""
+    logits, labels = _drawn(np.random.default_rng(4), 200, 1.0)
+    once, thrice = (calibration.calibrate([k * row for row in logits], labels) for k in (1.0, 3.0))
+    assert thrice.temperature == pytest.approx(3 * once.temperature, rel=1e-3)
+    assert thrice.unsure_below == pytest.approx(once.unsure_below, abs=1e-3)
+    assert thrice.set_threshold == pytest.approx(once.set_threshold, abs=1e-3)
+
+
+def test_what_is_promised():
+    """README and the cards speak of nine in ten, for which the answers' target is a point higher."""
+    assert (calibration.COVERAGE, calibration.TARGET_ACCURACY) == (0.9, 0.91)
+    logits, labels = _drawn(np.random.default_rng(5), 400, 1.0)
+    fitted = calibration.calibrate(logits, labels)
+    p = track_posteriors(logits, fitted.temperature)
+    assert fitted.set_coverage == 0.9
+    assert in_prediction_set(p, fitted)[np.arange(400), labels].mean() == pytest.approx(0.9, abs=0.005)
+    assert (p.argmax(axis=1) == labels)[is_sure(p, fitted)].mean() == pytest.approx(0.91, abs=0.005)
