@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,40 @@ def wilson_interval(n_right: float, n: float, z: float = 1.96) -> Interval:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def independent_tracks(right: npt.ArrayLike, units: Sequence[str]) -> float:
+    """How many independent answers tell as much of a share as these, of which those of a unit go together.
+
+    The design effect of a cluster sample (Kish 1965), with the variance between units as they were found to be right;
+    between what would be left were each unit a single answer, and all. Where all are right, or none, nothing shows how
+    much they go together: each unit is then one answer.
+
+    Args:
+        right: Whether each answer was, `(n,)`.
+        units: Whose each is: tracks of one artist share a unit.
+    """
+    hits = np.asarray(right, dtype=np.float64)
+    names, at = np.unique(np.asarray(units), return_inverse=True)
+    sizes = np.bincount(at).astype(np.float64)
+    n = float(len(hits))
+    least = n * n / float(np.square(sizes).sum())
+    share = float(hits.mean())
+    if len(names) < 2 or share in {0.0, 1.0}:
+        return least
+    apart = np.bincount(at, weights=hits - share)
+    variance = len(names) / (len(names) - 1) * float(np.square(apart).sum()) / (n * n)
+    return n if variance == 0 else min(n, max(least, share * (1 - share) / variance))
+
+
+def independent_share(scores: Mapping[str, Any]) -> float:
+    """Of the tracks that scores are of, the share that tells something of its own; 1 where that was not looked at.
+
+    Args:
+        scores: As `crnn.evaluation.metrics.Scores.to_dict` gives them, or a bundle has them.
+    """
+    n, told = scores.get("n_tracks"), scores.get("independent_tracks")
+    return min(1.0, told / n) if n and isinstance(told, int | float) and told > 0 else 1.0
+
+
 @dataclass(frozen=True)
 class OfGenre:
     """Intervals of a genre's scores; None where nothing was counted."""
@@ -41,7 +76,7 @@ class OfGenre:
     f1: Interval | None
 
 
-def of_genres(confusion: Sequence[Sequence[int]], n_tracks: Sequence[float]) -> list[OfGenre]:
+def of_genres(confusion: Sequence[Sequence[int]], n_tracks: Sequence[float], share: float = 1.0) -> list[OfGenre]:
     """Intervals of each genre's precision, recall and F1, by Wilson's.
 
     F1 is 2j / (1 + j), where j is the share of tracks that are of the genre and answered so among those of which
@@ -50,10 +85,12 @@ def of_genres(confusion: Sequence[Sequence[int]], n_tracks: Sequence[float]) -> 
     Args:
         confusion: Counts, a row for each true genre, a column for each answer.
         n_tracks: Of each genre, those without an answer included.
+        share: Of all tracks, those that tell something of their own (`independent_share`).
     """
     found = []
     for at, (row, n) in enumerate(zip(confusion, n_tracks, strict=True)):
-        n_both, n_true, n_answered = row[at], max(sum(row), round(n)), sum(other[at] for other in confusion)
+        counts = row[at], max(sum(row), round(n)), sum(other[at] for other in confusion)
+        n_both, n_true, n_answered = (share * count for count in counts)
         n_either = n_true + n_answered - n_both
         low, high = wilson_interval(n_both, n_either)
         found.append(
@@ -74,7 +111,7 @@ class OfMeans:
     macro_recall: Interval | None = None
 
 
-def of_means(confusion: Sequence[Sequence[int]], n_tracks: Sequence[float]) -> OfMeans:
+def of_means(confusion: Sequence[Sequence[int]], n_tracks: Sequence[float], share: float = 1.0) -> OfMeans:
     """Intervals of the means over genres: what the answers would be on as many other tracks of each, drawn often.
 
     The answers to a genre are drawn from a Dirichlet distribution about those that were given, with Jeffreys' half a
@@ -83,14 +120,15 @@ def of_means(confusion: Sequence[Sequence[int]], n_tracks: Sequence[float]) -> O
     Args:
         confusion: Counts, a row for each true genre, a column for each answer.
         n_tracks: Of each genre, those without an answer included.
+        share: As in `of_genres`.
 
     Returns:
         Without any of no track, and where there are more genres than can be told soon.
     """
     if not len(confusion):
         return OfMeans()
-    counts = np.asarray(confusion, dtype=np.float64)
-    unanswered = np.maximum(np.asarray(n_tracks, dtype=np.float64) - counts.sum(axis=1), 0)
+    counts = share * np.asarray(confusion, dtype=np.float64)
+    unanswered = np.maximum(share * np.asarray(n_tracks, dtype=np.float64) - counts.sum(axis=1), 0)
     # Whoever got no answer stands in a column of its own.
     counts = np.column_stack([counts, unanswered])
     there = np.flatnonzero(counts.sum(axis=1) > 0)

@@ -81,3 +81,36 @@ def test_ten_right_of_ten_are_not_certain() -> None:
     means = intervals.of_means([[5, 0], [0, 5]], [5, 5])
     assert means.macro_f1[1] == means.macro_recall[1] == 1.0
     assert 0.6 < means.macro_f1[0] < 0.9
+
+
+def test_answers_of_one_artist_tell_as_much_as_they_differ() -> None:
+    """Four artists of five tracks: all of a piece they are four answers, evenly mixed they are twenty.
+
+    Shares right of 1, 1, 0, 0 of each: the variance of the mean is 4 / 3 x 4 x 2.5^2 / 20^2 = 1 / 12, so a half is
+    told as by 0.25 x 12 = 3 answers, and never by less than the artists there are.
+    """
+    units = [name for name in "abcd" for _ in range(5)]
+    assert intervals.independent_tracks([1] * 10 + [0] * 10, units) == pytest.approx(4.0)
+    assert intervals.independent_tracks([1, 0, 1, 0, 1, 0, 1, 0, 1, 0] * 2, units) == pytest.approx(20.0)
+    # 5, 4, 2 and 1 right, 12 of 20: 0.24 / (4 / 3 x (4 + 1 + 1 + 4) / 400) = 7.2.
+    right = [1] * 5 + [1, 1, 1, 1, 0] + [1, 1, 0, 0, 0] + [1, 0, 0, 0, 0]
+    assert intervals.independent_tracks(right, units) == pytest.approx(7.2)
+    # Nothing shows how they go together where all are right; one artist is one answer.
+    assert intervals.independent_tracks([1] * 20, units) == pytest.approx(4.0)
+    assert intervals.independent_tracks([1, 0, 1], ["a"] * 3) == pytest.approx(1.0)
+    assert intervals.independent_tracks([1, 0, 1, 1], list("abcd")) == pytest.approx(4.0, rel=0.3)
+
+
+def test_an_interval_by_artists_holds_the_truth_in_about_95_of_100_draws_of_artists() -> None:
+    """Forty artists, each right by a chance of its own, of four tracks each: by tracks alone it would be 70 in 100."""
+    rng = np.random.default_rng(3)
+    units = [str(artist) for artist in range(40) for _ in range(4)]
+    held = {"artists": 0, "tracks": 0}
+    for _ in range(400):
+        right = rng.random((40, 4)) < rng.beta(0.7, 0.3, size=(40, 1))
+        n, share = intervals.independent_tracks(right.ravel(), units), float(right.mean())
+        for name, count in (("artists", n), ("tracks", 160)):
+            low, high = intervals.wilson_interval(share * count, count)
+            held[name] += low <= 0.7 <= high
+    assert 0.92 <= held["artists"] / 400 <= 0.98
+    assert held["tracks"] / 400 < 0.85

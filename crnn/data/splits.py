@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn.data.tracks import CSV_NAME, PART_NAMES, Track, part_name
+from crnn.data.units import artist_key, units_of
 from crnn.errors import DatasetError, TooFewTracksError
 from crnn.text import listed
 
@@ -200,7 +201,7 @@ def split_notes(parts: dict[str, tuple[Track, ...]]) -> tuple[str, ...]:
     elif not n_with_artist:
         notes.append("Artists are not known: one artist may be in two parts, and the scores too good.")
     else:
-        both = _in_several(parts, _artist_key)
+        both = _in_several(parts, artist_key)
         notes.append(
             f"{len(both)} artists are in two parts: the scores may be too good."
             if both
@@ -223,9 +224,18 @@ def protection_of(parts: dict[str, tuple[Track, ...]], n_folds: int = 0) -> tupl
     return (
         f"Scored by {n_folds} folds: every track was answered by one of {n_folds} networks that had not learnt it. The "
         "model that is kept learnt all tracks; the score is that of its recipe, a little cautious.",
-        "The interval takes the answers for independent, though the networks share most of what they learnt.",
+        _what_the_interval_counts([track for part in parts.values() for track in part]),
         *split_notes(parts),
     )
+
+
+def _what_the_interval_counts(tracks: Sequence[Track]) -> str:
+    counted = (
+        "The interval counts tracks of an artist as far as they are right or wrong together"
+        if units_of(tracks)
+        else "The interval counts each track for itself: where some are of one artist, the true one is wider"
+    )
+    return f"{counted}. That the folds share most of what they learnt is not in it."
 
 
 def _is_gtzan_partition(parts: dict[str, tuple[Track, ...]]) -> bool:
@@ -237,10 +247,6 @@ def _is_gtzan_partition(parts: dict[str, tuple[Track, ...]]) -> bool:
 def _in_several(parts: dict[str, tuple[Track, ...]], key_of: Callable[[Track], str | None]) -> set[str]:
     counts = Counter(key for part in parts.values() for key in {key_of(track) for track in part} if key is not None)
     return {key for key, n in counts.items() if n > 1}
-
-
-def _artist_key(track: Track) -> str | None:
-    return " ".join(track.artist.casefold().split()) if track.artist else None
 
 
 def _require_artists(tracks: Sequence[Track]) -> None:
@@ -328,7 +334,7 @@ def _units(tracks: list[Track], *, by_artist: bool) -> list[list[Track]]:
     together = DisjointSet(range(len(tracks)))
     first_with: dict[tuple[str, str], int] = {}
     for i, track in enumerate(tracks):
-        keys = [("group", track.group), ("artist", _artist_key(track) if by_artist else None)]
+        keys = [("group", track.group), ("artist", artist_key(track) if by_artist else None)]
         for kind, key in keys:
             if key is not None:
                 together.merge(first_with.setdefault((kind, key), i), i)

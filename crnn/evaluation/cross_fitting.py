@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +62,11 @@ class Judged:
 
 
 def cross_fit(
-    logits: list[FloatArray], labels: npt.NDArray[np.int64], folds: npt.NDArray[np.int64], genres: tuple[str, ...]
+    logits: list[FloatArray],
+    labels: npt.NDArray[np.int64],
+    folds: npt.NDArray[np.int64],
+    genres: tuple[str, ...],
+    units: Sequence[str] | None = None,
 ) -> CrossFitted:
     """Judge each fold with the calibration of all the others.
 
@@ -70,6 +75,7 @@ def cross_fit(
         labels: Genres of the tracks.
         folds: Fold of each track.
         genres: Names in logit order.
+        units: As of `metrics.score`.
     """
     posteriors = np.zeros((len(labels), len(genres)))
     in_set = np.zeros((len(labels), len(genres)), dtype=bool)
@@ -86,7 +92,7 @@ def cross_fit(
     curve = metrics.risk_coverage(posteriors, labels)
     kept = [curve[round(share * len(curve)) - 1] for share in (0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)]
     return CrossFitted(
-        scores=metrics.score(labels, posteriors, genres),
+        scores=metrics.score(labels, posteriors, genres, units),
         posteriors=posteriors,
         set_coverage=float(in_set[np.arange(len(labels)), labels].mean()),
         set_size=float(in_set.sum(axis=1).mean()),
@@ -97,7 +103,11 @@ def cross_fit(
 
 
 def pooled(
-    logits: list[FloatArray], labels: npt.NDArray[np.int64], folds: npt.NDArray[np.int64], genres: tuple[str, ...]
+    logits: list[FloatArray],
+    labels: npt.NDArray[np.int64],
+    folds: npt.NDArray[np.int64],
+    genres: tuple[str, ...],
+    units: Sequence[str] | None = None,
 ) -> Judged:
     """What folds say of a recipe; too few tracks are scored without a calibration.
 
@@ -106,11 +116,12 @@ def pooled(
         labels: Genres of the tracks.
         folds: Fold of each track.
         genres: Names in logit order.
+        units: As of `metrics.score`.
     """
     fitted = calibrate(logits, labels)
     if not fitted.is_fitted:
         posteriors, level = metrics.track_posteriors(list(logits)), {"level": "track", "part": "folds"}
-        return Judged(posteriors, metrics.score(labels, posteriors, genres).to_dict() | level, fitted)
+        return Judged(posteriors, metrics.score(labels, posteriors, genres, units).to_dict() | level, fitted)
     # Each fold's confidence is calibrated on the others, for the scores' sake.
-    found = cross_fit(logits, labels, folds, genres)
+    found = cross_fit(logits, labels, folds, genres, units)
     return Judged(found.posteriors, found.to_dict(), fitted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn.inference.decision import track_posterior
-from crnn.intervals import wilson_interval
+from crnn.intervals import independent_tracks, wilson_interval
 
 N_CALIBRATION_BINS = 10
 
@@ -20,6 +21,7 @@ class Scores:
 
     confusion: `(n_genres, n_genres)`, rows true, columns answered. reliability: per
     bin of confidence its mean confidence, share right and number of tracks.
+    independent_tracks: so many, of one artist each, would tell as much; None where artists are not known.
     """
 
     n_tracks: int
@@ -33,10 +35,12 @@ class Scores:
     genres: tuple[str, ...]
     confusion: npt.NDArray[np.int64]
     reliability: tuple[tuple[float, float, int], ...]
+    independent_tracks: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values, by the command line's contract."""
-        return {
+        told = {} if self.independent_tracks is None else {"independent_tracks": round(self.independent_tracks, 1)}
+        return told | {
             "n_tracks": self.n_tracks,
             "accuracy": self.accuracy,
             "accuracy_interval": list(self.accuracy_interval),
@@ -51,7 +55,9 @@ class Scores:
         }
 
 
-def score(labels: npt.ArrayLike, posteriors: npt.ArrayLike, genres: tuple[str, ...]) -> Scores:
+def score(
+    labels: npt.ArrayLike, posteriors: npt.ArrayLike, genres: tuple[str, ...], units: Sequence[str] | None = None
+) -> Scores:
     """Scores of the posteriors of tracks.
 
     Args:
@@ -59,6 +65,8 @@ def score(labels: npt.ArrayLike, posteriors: npt.ArrayLike, genres: tuple[str, .
         posteriors: `(n_tracks, n_genres)`. A row of zeros counts as wrong (a track that
             could not be read) and answers no genre.
         genres: Names in the order of the columns.
+        units: Whose each track is (`crnn.data.splits.units_of`): the interval then counts units that are right or
+            wrong together, not tracks. None takes tracks for independent.
 
     Raises:
         ValueError: No track, or shapes that do not fit.
@@ -76,10 +84,11 @@ def score(labels: npt.ArrayLike, posteriors: npt.ArrayLike, genres: tuple[str, .
     best3 = np.argsort(-p, axis=1, kind="stable")[:, :3]
     right = top == true
     bins = reliability_bins(right, p.max(axis=1))
+    n_independent = len(true) if units is None else independent_tracks(right, units)
     return Scores(
         n_tracks=len(true),
         accuracy=float(right.mean()),
-        accuracy_interval=wilson_interval(int(right.sum()), len(true)),
+        accuracy_interval=wilson_interval(float(right.mean()) * n_independent, n_independent),
         macro_f1=float(np.mean([per_genre[genre]["f1"] for genre in present])),
         macro_recall=float(np.mean([per_genre[genre]["recall"] for genre in present])),
         top3_accuracy=float(((best3 == true[:, None]).any(axis=1) & answered).mean()),
@@ -88,6 +97,7 @@ def score(labels: npt.ArrayLike, posteriors: npt.ArrayLike, genres: tuple[str, .
         genres=genres,
         confusion=confusion,
         reliability=bins,
+        independent_tracks=None if units is None else n_independent,
     )
 
 

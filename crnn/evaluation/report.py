@@ -125,7 +125,16 @@ def perspective(report: Report) -> str:
     if not scores:
         return ""
     low, high = scores["accuracy_interval"]
-    sentence = f"On so many tracks chance alone moves it: the 95 % interval is {_percent(low)} to {_percent(high)}."
+    n_units = scores.get("independent_tracks")
+    # Tracks of an artist are right or wrong together: it is artists that chance deals.
+    as_many = (
+        f", which tell as much as {n_units:.0f} of one artist each,"
+        if intervals.independent_share(scores) < 0.95
+        else ""
+    )
+    sentence = (
+        f"On so many tracks{as_many} chance alone moves it: the 95 % interval is {_percent(low)} to {_percent(high)}."
+    )
     if guess:
         sentence += f" Always saying {guess['genre']} would score {_percent(guess['accuracy'])}."
     return sentence
@@ -229,13 +238,13 @@ def genre_rows(scores: Report) -> list[tuple[str, str, str, str, str]]:
 
 def genre_intervals(scores: Report) -> dict[str, intervals.OfGenre]:
     """Intervals of precision, recall and F1, by genre."""
-    found = intervals.of_genres(scores["confusion"], _counts(scores))
+    found = intervals.of_genres(scores["confusion"], _counts(scores), intervals.independent_share(scores))
     return dict(zip(scores["genres"], found, strict=True))
 
 
 def macro_f1(scores: Report) -> str:
     """The mean F1 of the genres with its 95 % interval, as text."""
-    means = intervals.of_means(scores["confusion"], _counts(scores))
+    means = intervals.of_means(scores["confusion"], _counts(scores), intervals.independent_share(scores))
     return with_interval(scores["macro_f1"], means.macro_f1)
 
 

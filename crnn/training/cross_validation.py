@@ -8,7 +8,7 @@ run repeats at most the epoch in hand.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
@@ -36,6 +36,7 @@ def judge(
     identity: str,
     watch: Callable[[int], Callable[[Event], None]],
     should_stop: Callable[[], bool],
+    units: Sequence[str] | None = None,
 ) -> Judged | None:
     """Train a network without each fold and let it answer that fold; None if it was stopped.
 
@@ -49,6 +50,7 @@ def judge(
         identity: What checkpoints must be of.
         watch: Gives `train`'s `on_event` for a fold, counted from 0.
         should_stop: As in `train`.
+        units: As of `metrics.score`.
 
     Raises:
         TooFewTracksError: A genre has no track outside a fold.
@@ -82,7 +84,7 @@ def judge(
             _write(place / "logits.npz", found)
         for i, answer in zip(inside, found, strict=True):
             logits[i] = answer
-    return pooled(logits, data.tracks.labels, folds, data.genres)
+    return pooled(logits, data.tracks.labels, folds, data.genres, units)
 
 
 def fold_name(number: int | str) -> str:
