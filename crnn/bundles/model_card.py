@@ -8,7 +8,10 @@ from crnn import intervals
 from crnn.bundles.bundle import Bundle
 from crnn.bundles.tagging import Tag
 from crnn.config import FeatureConfig
-from crnn.text import with_interval
+from crnn.text import confidence, with_interval
+
+# Under `training` in a bundle: sentences on what the model was found to do with the tracks it was made from.
+FOUND = "found"
 
 
 def model_card(bundle: Bundle) -> str:
@@ -40,7 +43,18 @@ def _leg(number: int, leg: dict[str, Any]) -> str:
 
 
 def _plainly(value: Any) -> str:
-    return ", ".join(str(part) for part in value.values()) if isinstance(value, dict) else str(value)
+    if isinstance(value, dict):
+        return ", ".join(map(str, value.values()))
+    if isinstance(value, list | tuple):
+        return ", ".join(
+            " and ".join(map(str, part)) if isinstance(part, list | tuple) else str(part) for part in value
+        )
+    return str(value)
+
+
+def _cell(words: str) -> str:
+    """A name in a table, in which a stroke would end its cell."""
+    return words.replace("|", "\\|")
 
 
 def _input(config: FeatureConfig) -> str:
@@ -73,36 +87,55 @@ def _tags(tags: tuple[Tag, ...]) -> str:
 def _scores(scores: dict[str, Any]) -> str:
     genres, n = scores["genres"], scores["n_tracks"]
     counts = [scores["per_genre"][genre]["n_tracks"] for genre in genres]
-    means = intervals.of_means(scores["confusion"], counts)
-    among_three = intervals.wilson_interval(scores["top3_accuracy"] * n, n)
+    share = intervals.independent_share(scores)
+    means = intervals.of_means(scores["confusion"], counts, share)
+    as_many = f", which tell as much as {share * n:.0f} of one artist each" if share < 0.95 else ""
     by_chance = intervals.error_by_chance(scores.get("reliability") or ())
     chance = "" if by_chance is None else f" (up to {by_chance:.3f} is chance on so many tracks)"
     lines = [
-        f"{n} tracks, one answer a track. In brackets 95 % intervals.",
+        f"{n} tracks, one answer a track{as_many}. In brackets 95 % intervals.",
         "",
         "| score | value |",
         "|---|---|",
         f"| accuracy | {with_interval(scores['accuracy'], scores['accuracy_interval'], 3)} |",
         f"| macro-F1 | {_mean(scores['macro_f1'], means.macro_f1)} |",
         f"| macro recall | {_mean(scores['macro_recall'], means.macro_recall)} |",
-        f"| right genre among the first three | {with_interval(scores['top3_accuracy'], among_three, 3)} |",
+        *([_share("right genre among the first three", scores["top3_accuracy"], share * n)] if len(genres) > 3 else []),
+        *_of_answers(scores, share * n),
         f"| expected calibration error, 10 bins | {scores['expected_calibration_error']:.3f}{chance} |",
         "",
         "| genre | tracks | precision | recall | F1 |",
         "|---|---|---|---|---|",
     ]
-    for genre, of_genre in zip(genres, intervals.of_genres(scores["confusion"], counts), strict=True):
+    for genre, of_genre in zip(genres, intervals.of_genres(scores["confusion"], counts, share), strict=True):
         row = scores["per_genre"][genre]
         said = [with_interval(row[name], getattr(of_genre, name)) for name in ("precision", "recall", "f1")]
-        lines.append(f"| {genre} | {row['n_tracks']:.0f} | {' | '.join(said)} |")
-    lines += ["", "Rows are the true genre, columns the answer:", "", "| | " + " | ".join(genres) + " |"]
+        lines.append(f"| {_cell(genre)} | {row['n_tracks']:.0f} | {' | '.join(said)} |")
+    lines += ["", "Rows are the true genre, columns the answer:", "", "| | " + " | ".join(map(_cell, genres)) + " |"]
     lines.append("|---" * (len(genres) + 1) + "|")
     for genre, row in zip(genres, scores["confusion"], strict=True):
-        lines.append(f"| {genre} | " + " | ".join(str(n) if n else "·" for n in row) + " |")
+        lines.append(f"| {_cell(genre)} | " + " | ".join(str(n) if n else "·" for n in row) + " |")
     if scores.get("reliability"):
         lines += ["", "| mean confidence | share right | tracks |", "|---|---|---|"]
         lines += [f"| {c:.2f} | {a:.2f} | {n} |" for c, a, n in scores["reliability"]]
     return "\n".join(lines)
+
+
+def _share(what: str, share: float, n: float) -> str:
+    return f"| {what} | {with_interval(share, intervals.wilson_interval(share * n, n), 3)} |"
+
+
+def _of_answers(scores: dict[str, Any], n: float) -> list[str]:
+    """What "unsure" and the prediction set do, where that was judged by folds."""
+    if "answered" not in scores:
+        return []
+    answered = scores["answered"]
+    return [
+        _share("answered, not “unsure”", answered, n),
+        _share("answers that are right", scores["answered_accuracy"], answered * n),
+        _share("the prediction set holds the truth", scores["set_coverage"], n),
+        f"| genres in the prediction set | {scores['set_size']:.2f} |",
+    ]
 
 
 def _mean(value: float, interval: intervals.Interval | None) -> str:
@@ -114,8 +147,8 @@ def _calibration(bundle: Bundle) -> str:
     calibration = bundle.calibration
     if calibration.is_fitted:
         text = (
-            f"Temperature {calibration.temperature:.2f}. Below a confidence of {calibration.unsure_below:.2f} the "
-            f"answer is “unsure”. Genres of at least {calibration.set_threshold:.3f} form the "
+            f"Temperature {calibration.temperature:.2f}. Below a confidence of {confidence(calibration.unsure_below)} "
+            f"the answer is “unsure”. Genres of at least {calibration.set_threshold:.3f} form the "
             f"{100 * calibration.set_coverage:.0f} % prediction set."
         )
     else:
@@ -140,10 +173,18 @@ def _limits(bundle: Bundle) -> str:
         if knows_others
         else "will name the nearest of them for any other music, or say that it is unsure"
     )
+    told = bundle.training.get(FOUND)
+    found = [str(sentence) for sentence in told] if isinstance(told, list) else []
     text = f"It knows {len(bundle.genres)} genres and {beyond}. Confidence is not certainty"
     if not bundle.calibration.is_fitted:
-        return f"{text}, and how often it is right was not measured on enough tracks to say more."
-    return f"{text}: it is right about as often as it says on music like that it was calibrated on."
+        return " ".join([f"{text}, and how often it is right was not measured on enough tracks to say more.", *found])
+    return " ".join(
+        [
+            f"{text}: on music like that it was calibrated on it is right about as often as it says, on "
+            "other music less often.",
+            *found,
+        ]
+    )
 
 
 def _n_checked(bundle: Bundle) -> str:
@@ -159,4 +200,4 @@ def _flat(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _facts(values: dict[str, Any]) -> str:
-    return "\n".join(f"- {name}: {value}" for name, value in values.items()) or "- not stated"
+    return "\n".join(f"- {name}: {_plainly(value)}" for name, value in values.items()) or "- not stated"

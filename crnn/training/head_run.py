@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn.bundles.bundle import Bundle
+from crnn.bundles.tagging import OtherRule
 from crnn.data.labelled import LabelledTracks, joined
 from crnn.data.scan import protection_of
+from crnn.data.units import units_of
 from crnn.evaluation.cross_fitting import Judged, pooled
 from crnn.evaluation.report import build_report
 from crnn.inference.listening import Answers
@@ -18,7 +20,7 @@ from crnn.jobs.order import TrainingOrder
 from crnn.training import instant
 from crnn.training.inheritance import refused, refused_sentence, taught_other
 from crnn.training.materials import Event, Materials, Outcome, Watcher, data_facts, split_facts
-from crnn.training.publish import Provenance, publish_head
+from crnn.training.publish import Provenance, publish_findings, publish_head
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ class HeadRun:
         watcher.stage("head")
         by_id = materials.tracks
         seed = order.settings.train.seed
-        folds = instant.fold_numbers([by_id[name] for name in tracks.track_ids], order.split, seed, order.folds)
+        learnt = [by_id[name] for name in tracks.track_ids]
+        folds = instant.fold_numbers(learnt, order.split, seed, order.folds)
         fitted = instant.fit_unless_stopped(
             [answers.embeddings for answers in said],
             tracks.labels,
@@ -69,7 +72,7 @@ class HeadRun:
         )
         if fitted is None:
             return None
-        judged = pooled(fitted.logits, tracks.labels, folds, genres)
+        judged = pooled(fitted.logits, tracks.labels, folds, genres, units_of(learnt))
         return cls(start, tracks, said, others, folds, fitted, judged)
 
     @property
@@ -125,8 +128,7 @@ def head_outcome(
         for n in range(n_folds)
     }
     protection = protection_of(dealt, n_folds)
-    seed, temperature = order.settings.train.seed, head.judged.calibration.temperature
-    other, said_of_other = taught_other(head.start, head.said, head.others, temperature, seed=seed)
+    other, said_of_other = _taught_other(order, materials, head)
     bundle = publish_head(
         head.fitted,
         head.start,
@@ -140,7 +142,9 @@ def head_outcome(
         replace=order.replace,
     )
     counts = refused(bundle, head.tracks, head.answers())
-    notes = (*notes, *materials.faults, *said_of_other, refused_sentence(counts, len(head.tracks)))
+    found = (*said_of_other, refused_sentence(counts, len(head.tracks)))
+    bundle = publish_findings(bundle, found)
+    notes = (*notes, *materials.faults, *found)
     report = build_report(
         bundle,
         materials.collection,
@@ -153,3 +157,11 @@ def head_outcome(
         compared=compared,
     )
     return Outcome(bundle, (*notes, *protection), stopped, report)
+
+
+def _taught_other(
+    order: TrainingOrder, materials: Materials, head: HeadRun
+) -> tuple[OtherRule | None, tuple[str, ...]]:
+    seed, temperature = order.settings.train.seed, head.judged.calibration.temperature
+    folds = head.folds, instant.folds_if_any(materials.other_tracks, order.split, seed)
+    return taught_other(head.start, head.said, head.others, temperature, folds=folds, seed=seed)

@@ -22,7 +22,10 @@ from crnn.inference.classifier import Classifier
 from crnn.inference.listening import Answers
 from crnn.inference.tagging import other_inputs, sigmoid
 from crnn.inference.verdict import Verdict
+from crnn.intervals import wilson_interval
 from crnn.text import number_of
+
+Folds = npt.NDArray[np.int64]
 
 # Of one's own tracks so many may be told to be of another genre, judged by folds.
 MOST_LOST = 0.03
@@ -67,7 +70,7 @@ def inherited_rejection(start: Bundle | None, embeddings: Sequence[npt.NDArray[n
 
 @dataclass(frozen=True)
 class FittedOther:
-    """A rule for other genres, and what regressions that did not learn a track said of it.
+    """A rule for other genres, and what regressions and thresholds that did not learn a track said of it.
 
     n_told: of `n_others` tracks of other genres those that were told as such.
     n_lost: of `n_own` tracks of the model's own those that were taken for another genre.
@@ -83,8 +86,14 @@ class FittedOther:
         """How well it tells, for the report."""
         return (
             f"Judged by folds, {self.n_told} of {self.n_others} tracks of other music are told to be none of the "
-            f"genres, and {self.n_lost} of {self.n_own} of the model's own."
+            f"genres ({_chance(self.n_told, self.n_others)}), and {self.n_lost} of {self.n_own} of the model's own "
+            f"({_chance(self.n_lost, self.n_own)})."
         )
+
+
+def _chance(n: int, n_all: int) -> str:
+    low, high = wilson_interval(n, n_all)
+    return f"{100 * low:.0f} to {100 * high:.0f} %"
 
 
 def refused(bundle: Bundle, tracks: LabelledTracks, said: Sequence[Answers]) -> dict[str, int]:
@@ -116,7 +125,13 @@ def refused_sentence(counts: dict[str, int], n_tracks: int) -> str:
 
 
 def fit_other(
-    own: Sequence[Answers], others: Sequence[Answers], tagging: Tagging, temperature: float, *, seed: int = 0
+    own: Sequence[Answers],
+    others: Sequence[Answers],
+    tagging: Tagging,
+    temperature: float,
+    *,
+    folds: tuple[Folds | None, Folds | None] = (None, None),
+    seed: int = 0,
 ) -> FittedOther | None:
     """The rule that tells music of other genres from a model's own; None where there is too little to learn it from.
 
@@ -125,11 +140,13 @@ def fit_other(
         others: The same of music of other genres: a folder `other`, say.
         tagging: The model's tags.
         temperature: Of its posteriors.
+        folds: Of the own and of the other tracks, so that artists and copies stay together; None deals them at random.
         seed: Of the solver and the folds.
 
     Returns:
         A logistic regression on embedding and tags, with the threshold that loses at most `MOST_LOST` of the
-        model's own tracks when each is judged by a regression that did not learn it.
+        model's own tracks when each is judged by a regression that did not learn it. What is told of it is judged by
+        thresholds of the other folds.
     """
     if len(others) < LEAST_OTHERS or len(own) < LEAST_OTHERS:
         return None
@@ -137,23 +154,36 @@ def fit_other(
     read = np.stack([other_inputs(heard, temperature, inputs, classes) for heard in (*own, *others)])
     is_other = np.repeat([0, 1], [len(own), len(others)])
     # Folds hold some of both.
-    folds = np.concatenate([np.random.default_rng(seed).permutation(n) for n in (len(own), len(others))]) % _N_FOLDS
+    at_random = [np.random.default_rng(seed).permutation(n) % _N_FOLDS for n in (len(own), len(others))]
+    fold_of = np.concatenate([at_random[i] if dealt is None else dealt for i, dealt in enumerate(folds)])
     judged = np.zeros(len(read))
-    for fold in range(_N_FOLDS):
-        weights, bias = _regress(read[folds != fold], is_other[folds != fold], seed)
-        judged[folds == fold] = sigmoid(read[folds == fold] @ weights + bias)
+    for fold in np.unique(fold_of):
+        weights, bias = _regress(read[fold_of != fold], is_other[fold_of != fold], seed)
+        judged[fold_of == fold] = sigmoid(read[fold_of == fold] @ weights + bias)
+    told = np.zeros(len(read), dtype=bool)
+    for fold in np.unique(fold_of):
+        # By the threshold of the other folds: on its own tracks one always loses as few as it was set to lose.
+        told[fold_of == fold] = judged[fold_of == fold] >= _threshold(judged[(fold_of != fold) & (is_other == 0)])
     weights, bias = _regress(read, is_other, seed)
-    of_own = np.sort(judged[is_other == 0])
-    # The first posterior beyond those that may be kept.
-    kept = of_own[min(len(of_own) - 1, int(np.ceil((1 - MOST_LOST) * len(of_own))) - 1)]
-    threshold = max(0.5, float(np.nextafter(kept, 1.0)))
-    rule = OtherRule(inputs, classes, tuple(weights.tolist()), bias, threshold)
-    told = judged >= threshold
+    rule = OtherRule(inputs, classes, tuple(weights.tolist()), bias, _threshold(judged[is_other == 0]))
     return FittedOther(rule, int(told[is_other == 1].sum()), len(others), int(told[is_other == 0].sum()), len(own))
 
 
+def _threshold(of_own: npt.NDArray[np.float64]) -> float:
+    """The first posterior beyond those of own tracks that may be kept."""
+    in_order = np.sort(of_own)
+    kept = in_order[min(len(in_order) - 1, int(np.ceil((1 - MOST_LOST) * len(in_order))) - 1)]
+    return max(0.5, float(np.nextafter(kept, 1.0)))
+
+
 def taught_other(
-    start: Bundle | None, own: Sequence[Answers], others: Sequence[Answers], temperature: float, *, seed: int
+    start: Bundle | None,
+    own: Sequence[Answers],
+    others: Sequence[Answers],
+    temperature: float,
+    *,
+    folds: tuple[Folds | None, Folds | None] = (None, None),
+    seed: int,
 ) -> tuple[OtherRule | None, tuple[str, ...]]:
     """The rule for other genres that a data set's `other` tracks teach, and what to say of it.
 
@@ -162,6 +192,7 @@ def taught_other(
         own: What the network says of each of the model's own tracks.
         others: The same of the tracks that are none of its genres.
         temperature: Of its posteriors.
+        folds: As in `fit_other`.
         seed: As in `fit_other`.
     """
     if not others:
@@ -171,7 +202,7 @@ def taught_other(
             f"{number_of(len(others), 'track')} of other music taught nothing: only a model with tags, such as "
             f"{DEFAULT_MODEL}, is a start from which other music can be told.",
         )
-    fitted = fit_other(own, others, start.tagging, temperature, seed=seed)
+    fitted = fit_other(own, others, start.tagging, temperature, folds=folds, seed=seed)
     if fitted is None:
         return None, (
             f"{number_of(len(others), 'track')} of other music taught nothing: {LEAST_OTHERS} are needed, and as many "

@@ -20,6 +20,7 @@ from crnn.bundles.bundle import Bundle
 from crnn.data.labelled import plain_segments
 from crnn.data.splits import fold_parts, most_folds
 from crnn.data.tracks import Track
+from crnn.errors import DatasetError
 from crnn.inference.classifier import Classifier
 from crnn.inference.listening import Answers
 
@@ -103,6 +104,20 @@ def fold_numbers(tracks: Sequence[Track], split: str | None, seed: int, n_folds:
     parts = fold_parts(tracks, n_folds, split, seed) if n_folds else most_folds(tracks, split, seed)
     fold_of = {track.track_id: number for number, part in enumerate(parts.values()) for track in part}
     return np.array([fold_of[track.track_id] for track in tracks])
+
+
+def folds_if_any(tracks: Sequence[Track], split: str | None, seed: int) -> Labels | None:
+    """Fold of each track, as `fold_numbers` deals them; None where not even two can be dealt.
+
+    Args:
+        tracks: As in `fold_numbers`.
+        split: As in `most_folds`.
+        seed: As in `most_folds`.
+    """
+    try:
+        return fold_numbers(tracks, split, seed)
+    except DatasetError:
+        return None
 
 
 class _StoppedError(Exception):

@@ -55,7 +55,7 @@ class Materials:
     """What learning and publishing take: the tracks, their parts and features, the settings, the place of checkpoints.
 
     copies: ids of tracks that are one recording though their bytes differ, by pairs.
-    others: log-mels of music of none of the genres.
+    of_others: music of none of the genres, with its log-mels.
     protection: what the split guards against, as sentences; of a head, which is judged by folds of its own, none.
     """
 
@@ -66,7 +66,7 @@ class Materials:
     run_dir: Path
     identity: str
     copies: list[list[str]] = field(default_factory=list)
-    others: tuple[npt.NDArray[np.uint8], ...] = ()
+    of_others: tuple[tuple[Track, npt.NDArray[np.uint8]], ...] = ()
     protection: tuple[str, ...] = ()
 
     @property
@@ -86,6 +86,16 @@ class Materials:
     def faults(self) -> tuple[str, ...]:
         """Tracks that could not be used, as sentences."""
         return tuple(fault.message for fault in self.loaded.faults)
+
+    @property
+    def others(self) -> tuple[npt.NDArray[np.uint8], ...]:
+        """Log-mels of music of none of the genres."""
+        return tuple(log_mel for _, log_mel in self.of_others)
+
+    @property
+    def other_tracks(self) -> tuple[Track, ...]:
+        """Whose `others` are."""
+        return tuple(track for track, _ in self.of_others)
 
     @property
     def tracks(self) -> dict[str, Track]:

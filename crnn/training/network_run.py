@@ -15,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn.bundles.bundle import Bundle
-from crnn.data.labelled import TrainingData, joined
+from crnn.data.labelled import LabelledTracks, TrainingData, joined
+from crnn.data.splits import DEALT
+from crnn.data.units import units_of
 from crnn.evaluation import metrics, paired
 from crnn.evaluation.cross_fitting import Judged
 from crnn.evaluation.report import build_report
@@ -23,9 +25,9 @@ from crnn.jobs.order import CHECKPOINT_NAME, TrainingOrder
 from crnn.training.cross_validation import counted, judge
 from crnn.training.head_run import HeadRun, head_outcome
 from crnn.training.inheritance import refused, refused_sentence, taught_other
-from crnn.training.instant import hear
+from crnn.training.instant import folds_if_any, hear
 from crnn.training.materials import Event, Materials, Outcome, Watcher, data_facts, split_facts, stopped_early
-from crnn.training.publish import Provenance, publish, publish_with_other
+from crnn.training.publish import Provenance, publish, publish_findings, with_other
 from crnn.training.trainer import TrainResult, train
 from crnn.training.transfer import start_from
 
@@ -134,6 +136,7 @@ def _train(
             identity=materials.identity,
             watch=watch,
             should_stop=watcher.should_stop,
+            units=_units(materials, data.tracks),
         )
         if judged is None:
             return None, None
@@ -169,7 +172,12 @@ def _publish(  # noqa: PLR0917 - what `learn_network` found, handed on
         order.out,
         data,
         materials.settings,
-        Provenance(data_facts(order, materials), split_facts(order, materials, parts, order.folds), order.notes),
+        Provenance(
+            data_facts(order, materials),
+            split_facts(order, materials, parts, order.folds),
+            order.notes,
+            valid_units=_units(materials, data.valid),
+        ),
         valid_logits=logits,
         calibration=None if judged is None else judged.calibration,
         start=initial,
@@ -202,10 +210,17 @@ def _with_other(
     said = hear(bundle, (*own.log_mels, *materials.others), on_progress=watcher.on_progress)
     of_own, of_others = said[: len(own)], said[len(own) :]
     seed, temperature = order.settings.train.seed, bundle.calibration.temperature
-    other, sentences = taught_other(initial, of_own, of_others, temperature, seed=seed)
-    if other is not None:
-        bundle = publish_with_other(bundle, other)
-    return bundle, (*sentences, refused_sentence(refused(bundle, own, of_own), len(own)))
+    split = order.split if order.split in DEALT else None
+    tracks = [materials.tracks[name] for name in own.track_ids]
+    folds = folds_if_any(tracks, split, seed), folds_if_any(materials.other_tracks, split, seed)
+    other, sentences = taught_other(initial, of_own, of_others, temperature, folds=folds, seed=seed)
+    with_rule = bundle if other is None else with_other(bundle, other)
+    said_of_own = refused_sentence(refused(with_rule, own, of_own), len(own))
+    return publish_findings(with_rule, (*sentences, said_of_own)), (*sentences, said_of_own)
+
+
+def _units(materials: Materials, tracks: LabelledTracks) -> list[str] | None:
+    return units_of([materials.tracks[name] for name in tracks.track_ids])
 
 
 def _posteriors(

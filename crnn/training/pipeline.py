@@ -147,9 +147,9 @@ def _prepare(
     loaded = in_parts(used, collection.genres, log_mel_of, faults, may_be_empty=watcher.should_stop())
     others = [track.track_id for track in collection.others]
     loaded = dataclasses.replace(loaded, faults=(*loaded.faults, *(f for f in faults if f.subject in others)))
-    of_others = tuple(log_mel_of[track_id] for track_id in others if track_id in log_mel_of)
+    of_others = [(track, log_mel_of[track.track_id]) for track in collection.others if track.track_id in log_mel_of]
     copies = [[pair.first, pair.second] for pair in heard.copies]
-    materials = Materials(collection, parts, loaded, settings, *place, copies, of_others, protection)
+    materials = Materials(collection, parts, loaded, settings, *place, copies, tuple(of_others), protection)
     _tell(materials, watcher)
     return materials
 

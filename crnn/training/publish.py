@@ -19,7 +19,7 @@ import numpy.typing as npt
 from crnn.bundles import bundle as bundles
 from crnn.bundles.bundle import Bundle, Calibration, Rejection
 from crnn.bundles.lineage import program, with_leg
-from crnn.bundles.model_card import model_card
+from crnn.bundles.model_card import FOUND, model_card
 from crnn.bundles.tagging import OtherRule, Tagging
 from crnn.config import FeatureConfig
 from crnn.data import labelled
@@ -52,12 +52,14 @@ class Provenance:
     """Where a model's knowledge comes from, for bundle and card: facts of data set and split, and earlier legs.
 
     legs: what was done before, JSON-ready, where that was not a bundle's making.
+    valid_units: whose each validation track is, as of `metrics.score`.
     """
 
     data: dict[str, Any]
     split: dict[str, Any]
     notes: str = ""
     legs: tuple[dict[str, Any], ...] = ()
+    valid_units: Sequence[str] | None = None
 
 
 def publish(
@@ -103,7 +105,7 @@ def publish(
     if len(valid):
         posteriors = metrics.track_posteriors(logits, fitted.temperature)
         level = {"level": "track", "part": "valid"}
-        scores["valid"] = metrics.score(valid.labels, posteriors, genres).to_dict() | level
+        scores["valid"] = metrics.score(valid.labels, posteriors, genres, provenance.valid_units).to_dict() | level
     embeddings, check = embed(result.network, tracks.log_mels, config), _some_segments(tracks, config)
     tagging = tagging or inherited_tagging(start)
     facts = Bundle(
@@ -209,19 +211,29 @@ def publish_head(
     return bundles.save_bundle(facts, folder, write_files, replace=replace)
 
 
-def publish_with_other(bundle: Bundle, other: OtherRule) -> Bundle:
-    """The bundle at its place with a rule for music of none of its genres, which only its own network could teach.
+def with_other(bundle: Bundle, other: OtherRule) -> Bundle:
+    """The bundle with a rule for music of none of its genres, which only its own network could teach.
 
     Args:
-        bundle: As it was published, with tags.
+        bundle: With tags.
         other: The rule.
+    """
+    assert bundle.tagging is not None
+    return dataclasses.replace(bundle, tagging=dataclasses.replace(bundle.tagging, other=other))
+
+
+def publish_findings(bundle: Bundle, found: Sequence[str]) -> Bundle:
+    """The bundle at its place with what it was found to do, which only the published one could be asked, in its card.
+
+    Args:
+        bundle: As it was published, or with another rule.
+        found: Sentences.
 
     Raises:
         BundleError: It cannot be saved.
     """
     assert bundle.path is not None
-    assert bundle.tagging is not None
-    facts = dataclasses.replace(bundle, tagging=dataclasses.replace(bundle.tagging, other=other))
+    facts = dataclasses.replace(bundle, training=bundle.training | {FOUND: list(found)})
     try:
         (bundle.path / bundles.CARD_NAME).write_text(model_card(facts), encoding="utf-8")
     except OSError as err:
