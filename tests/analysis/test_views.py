@@ -154,6 +154,16 @@ def test_integrated_loudness_leaves_out_what_lies_ten_below_the_mean() -> None:
     # Six below is within the gate: 10 lg((1 + 10^-0.6) / 2) is −2.0.
     quiet = sine(997.0, 10.0, level=10 ** (-26.0 / 20))
     assert temporal.loudness(np.concatenate([loud, quiet]), RATE, SETTINGS).facts == "Integrated: −25.0 LUFS."
+    # Twelve below it lies nine below the mean: within the gate. 10 lg((1 + 10^-1.2) / 2) is −2.7.
+    quiet = sine(997.0, 10.0, level=10 ** (-32.0 / 20))
+    assert temporal.loudness(np.concatenate([loud, quiet]), RATE, SETTINGS).facts == "Integrated: −25.7 LUFS."
+
+
+def test_silence_has_no_say_in_where_the_gate_is() -> None:
+    """BS.1770: 10 s at −23 and 10 s at −37 LUFS have their gate at −35.8; with 100 s of silence it were at −43.6."""
+    loud, quiet = (sine(997.0, 10.0, level=10 ** (level_db / 20)) for level_db in (-20.0, -34.0))
+    sound = np.concatenate([loud, quiet, np.zeros(100 * RATE, np.float32)])
+    assert temporal.loudness(sound, RATE, SETTINGS).facts == "Integrated: −23.0 LUFS."
 
 
 @pytest.mark.parametrize(

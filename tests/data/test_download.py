@@ -170,6 +170,16 @@ def test_another_file_at_the_address_is_not_mixed_with_the_part(server: Server):
     assert download.fetch(server.url, owner=MACHINE).path.read_bytes() == server.content
 
 
+@pytest.mark.parametrize("tag", ["", 'W/"one"'])
+def test_a_part_of_which_nobody_can_say_that_it_is_of_the_same_file_is_not_gone_on_with(server: Server, tag: str):
+    server.tag, server.breaks_after = tag, [1000, 0, 0, 0]
+    with pytest.raises(DatasetError, match="broke after"):
+        download.fetch(server.url, owner=MACHINE)
+    server.content, server.breaks_after = b"PK" + b"other" * 4000, []
+    assert download.fetch(server.url, owner=MACHINE).path.read_bytes() == server.content
+    assert set(server.asked) == {None}
+
+
 def test_a_server_without_ranges_sends_the_whole_again(server: Server):
     server.takes_ranges, server.breaks_after = False, [1000]
     assert download.fetch(server.url, owner=MACHINE).path.read_bytes() == server.content

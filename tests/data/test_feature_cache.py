@@ -15,9 +15,9 @@ import soundfile
 from sounds import RATE, sine
 
 from crnn.audio.clip import load_clip
-from crnn.config import FeatureConfig
+from crnn.config import LOG_MEL, FeatureConfig, tagger_features
 from crnn.data import demo, feature_cache, feature_store
-from crnn.data.feature_cache import FeatureCache
+from crnn.data.feature_cache import FeatureCache, made_with
 from crnn.data.scan import Track, scan
 from crnn.errors import DatasetError
 from crnn.features import archive, log_mel
@@ -100,6 +100,12 @@ def test_only_the_transform_decides(tmp_path: Path, computed: list[str]):
     for n_before, (name, value) in enumerate(changes.items(), start=1):
         FeatureCache(tmp_path / "c", replace(CONFIG, **{name: value})).load(tracks, n_jobs=1)
         assert len(computed) == n_before + 1, name
+
+
+def test_the_two_front_ends_are_kept_apart_where_all_else_is_alike():
+    ear = replace(tagger_features(), fmax=11_025.0)
+    assert made_with(ear) != made_with(replace(ear, front_end=LOG_MEL))
+    assert made_with(ear) == made_with(replace(ear, segment_hop_seconds=5.0))
 
 
 def test_bad_files_are_faults_and_the_others_are_loaded(tmp_path: Path):

@@ -11,12 +11,19 @@ import pytest
 from tiny_bundle import tiny_bundle
 
 from crnn.bundles.bundle import Calibration, Rejection
+from crnn.bundles.tagging import MusicRule, OtherRule, Tagging
 from crnn.inference.classifier import Classifier, Prediction
 from crnn.inference.listening import Answers, Listening, Outputs
 from crnn.inference.verdict import Verdict
 
 # Music scores +ln 9, a probability of 0.9, where the first number of the embedding is 1, and 0.1 where it is −1.
 REJECTION = Rejection(weights=(math.log(9.0), 0.0, 0.0), bias=0.0, threshold=0.6)
+# The same by tags, as bundles have it that know some, and of another genre where the second number is 1.
+BY_TAGS = Tagging(
+    3,
+    music=MusicRule(groups=((0,),), weights=(math.log(9.0),), bias=0.0, threshold=0.6),
+    other=OtherRule(inputs=("embedding",), classes=(), weights=(0.0, math.log(9.0), 0.0), bias=0.0, threshold=0.6),
+)
 MUSIC, NOISE = (1.0, 0.0, 0.0), (-1.0, 0.0, 0.0)
 
 
@@ -26,7 +33,9 @@ class Heard:
     def __init__(self, posteriors: list[tuple[float, ...]], embeddings: list[tuple[float, ...]], silent: list[bool]):
         n = len(silent)
         logits = np.log(np.array(posteriors, dtype=np.float32))
-        answers = Answers(logits, np.array(embeddings, dtype=np.float32), np.zeros((n, 0), np.float32))
+        said = np.array(embeddings, dtype=np.float32)
+        # As of the tiny network, tags are the embedding.
+        answers = Answers(logits, said, said)
         self._outputs = Outputs([24 * i for i in range(n)], [24] * n, silent, [answers])
 
     def outputs(self, *, is_open: bool = False) -> Outputs:
@@ -39,8 +48,10 @@ def answer(
     *,
     calibration: Calibration | None = None,
     rejection: Rejection | None = REJECTION,
+    tagging: Tagging | None = None,
 ) -> Prediction:
-    classifier = Classifier(tiny_bundle(folder / "m", calibration=calibration, rejection=rejection))
+    bundle = tiny_bundle(folder / "m", calibration=calibration, rejection=rejection, tagging=tagging)
+    classifier = Classifier(bundle)
     heard = Heard(*map(list, zip(*segments, strict=True)))  # type: ignore[arg-type]
     return classifier.answer(cast("Listening", heard), float(len(segments)))
 
@@ -74,6 +85,24 @@ def test_silent_segments_have_no_vote_on_music(tmp_path: Path) -> None:
     found = answer(tmp_path, [(SURE, MUSIC, False), (SURE, NOISE, True), (SURE, NOISE, True)])
     assert found.music_probability == pytest.approx(0.9, abs=1e-6)
     assert (found.verdict, found.genre) == ("genre", "bass")
+
+
+def test_silent_segments_have_no_vote_by_tags_either(tmp_path: Path) -> None:
+    known, silent = (1.0, -1.0, 0.0), (-1.0, 1.0, 0.0)
+    segments = [(SURE, known, False), (SURE, silent, True), (SURE, silent, True)]
+    found = answer(tmp_path, segments, rejection=None, tagging=BY_TAGS)
+    assert found.music_probability == pytest.approx(0.9, abs=1e-6)
+    assert found.other_probability == pytest.approx(0.1, abs=1e-6)
+    assert (found.verdict, found.genre) == ("genre", "bass")
+
+
+def test_what_is_none_of_the_genres_is_not_asked_whether_it_is_sure_of_one(tmp_path: Path) -> None:
+    rule = Calibration(unsure_below=0.5)
+    found = answer(tmp_path, [(EVEN, (1.0, 1.0, 0.0), False)], calibration=rule, rejection=None, tagging=BY_TAGS)
+    assert (found.verdict, found.genre) == ("other", None)
+    # And what is no music is not asked of which it is.
+    found = answer(tmp_path / "b", [(EVEN, (-1.0, 1.0, 0.0), False)], rejection=None, tagging=BY_TAGS)
+    assert found.verdict == "not_music"
 
 
 def test_music_is_the_mean_of_the_segments_not_the_best_of_them(tmp_path: Path) -> None:
