@@ -44,7 +44,12 @@ Sound = tuple[str, bytes]
 
 
 class Memory:
-    """Memory of a process and of all that it started, looked at ten times a second."""
+    """Memory of a process and of all that it started, looked at ten times a second.
+
+    Args:
+        pid: Of the process.
+        group: Folder of the kernel's control group that it is in, whose peak is told too; None tells none.
+    """
 
     def __init__(self, pid: int, group: Path | None) -> None:
         self._pid, self._group, self._peak = pid, group, 0

@@ -59,7 +59,15 @@ def new_student(
 
 
 class TimbralDistillation:
-    """Trains the timbral half of a student; the tag head on its embedding starts from the teacher's."""
+    """Trains the timbral half of a student; the tag head on its embedding starts from the teacher's.
+
+    Args:
+        student: The network, of both halves.
+        teacher: MSD_musicnn.
+        audio: Music without labels.
+        archive: Windows of an archive, with the teacher's published tags.
+        config: What the student reads.
+    """
 
     def __init__(
         self,
@@ -120,6 +128,12 @@ class StackDistillation:
     """Trains the stack of a student to hear in six seconds what its teacher hears in three of its steps.
 
     The stack starts from the teacher's kernels; the tags are read by the teacher's own last layer.
+
+    Args:
+        student: The network, of both halves.
+        teacher: The CRNN of Choi et al.
+        audio: Music without labels.
+        config: What the student reads.
     """
 
     def __init__(

@@ -37,7 +37,6 @@ FIRST = FeatureConfig.from_dict(tagger_features(level=LEVEL).to_dict() | {"is_ti
 SECOND = FeatureConfig()
 _PHONE_BAND_HZ, _PHONE_DB = (250.0, 6000.0), -18.0
 _ARCHIVE_HOP = 512
-_LEAST_FRAMES = 100
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
 FloatArray = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
@@ -95,12 +96,6 @@ def numbers_within(own: Integers) -> Integers:
     return np.arange(len(own)) - first[inverse]
 
 
-def log_softmax(logits: Floats) -> Floats:
-    """Logarithms of posteriors, `(n, n_genres)`."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
-
-
 def log_sum_exp(logits: FloatArray, classes: list[int]) -> FloatArray:
     """Logarithm of the sum of the exponentials of a group's logits, `(n,)`.
 
@@ -121,4 +116,4 @@ def track_posteriors(heard: Heard, logits: Floats, temperature: float) -> Floats
         logits: Of the segments, `(n_segments, n_genres)`.
         temperature: What the logits are divided by.
     """
-    return np.exp(log_softmax(heard.track_mean(log_softmax(logits / temperature))))
+    return special.softmax(heard.track_mean(special.log_softmax(logits / temperature, axis=1)), axis=1)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from recipes.ear_outputs import (
     ELSEWHERE,
@@ -19,7 +20,6 @@ from recipes.ear_outputs import (
     Heard,
     Integers,
     folds_of,
-    log_softmax,
     log_sum_exp,
     track_posteriors,
 )
@@ -193,7 +193,7 @@ def _other_features(
         [
             posteriors.max(axis=1),
             -(posteriors * np.log(posteriors + 1e-9)).sum(axis=1),
-            greatest - log_softmax(raw).max(axis=1),  # log-sum-exp
+            greatest - special.log_softmax(raw, axis=1).max(axis=1),  # log-sum-exp
             greatest,
         ],
         axis=1,

@@ -233,6 +233,19 @@ def test_functions_are_short() -> None:
     assert not found_in([*sources("crnn", "ui", "bench"), *pages()], long_functions)
 
 
+def public_makers(path: Path) -> list[tuple[str, ast.FunctionDef, str]]:
+    """Public functions, and classes that have an `__init__`, each with the docstring that tells of its parameters."""
+    body = tree_of(path).body
+    made = [
+        (node.name, function, ast.get_docstring(node) or "")
+        for node in body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+        for function in node.body
+        if isinstance(function, ast.FunctionDef) and function.name == "__init__"
+    ]
+    return made + [(name, function, ast.get_docstring(function) or "") for name, function in public_functions(body)]
+
+
 def public_functions(body: list[ast.stmt], prefix: str = "") -> Iterator[tuple[str, ast.FunctionDef]]:
     for node in body:
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
@@ -250,11 +263,11 @@ def parameters(function: ast.FunctionDef) -> list[str]:
 
 
 def without_args_section(path: Path) -> list[str]:
-    """Public functions of two or more parameters whose docstring does not tell of each, in their order."""
+    """Public functions and classes of two or more parameters whose docstring does not tell of each, in their order."""
     found = []
-    for name, function in public_functions(tree_of(path).body):
+    for name, function, docstring in public_makers(path):
         wanted = parameters(function)
-        _, _, section = (ast.get_docstring(function) or "").partition("Args:\n")
+        _, _, section = docstring.partition("Args:\n")
         told = re.findall(r"^    \*{0,2}(\w+):", section.partition("\n\n")[0], flags=re.MULTILINE)
         if len(wanted) >= 2 and told != wanted:
             found.append(f"{name}{tuple(wanted)}: {told}")

@@ -12,6 +12,8 @@ import io
 import struct
 from typing import BinaryIO
 
+from crnn.audio import flac
+
 # A header that counts so many bytes too many is a writer's slip, and nothing to hear is missing.
 _FEW_BYTES = 1024
 _MAX_CHUNKS = 10_000
@@ -91,7 +93,7 @@ def is_cut_short(source: BinaryIO, decoded_seconds: float) -> bool:
     source.seek(0)
     head = source.read(4096).ljust(64, b"\0")
     if head[:4] == b"fLaC":
-        return _flac_seconds(head) > decoded_seconds * 1.01 + 0.1
+        return flac.declared_seconds(head) > decoded_seconds * 1.01 + 0.1
     if head[:4] == b"OggS":
         return not _ends_with_last_ogg_page(source, size)
     declared = _declared_bytes(source, head)
@@ -146,14 +148,6 @@ def _caf_bytes(head: bytes) -> int:
             return max(0, at + 12 + size)
         at += 12 + size
     return 0
-
-
-def _flac_seconds(head: bytes) -> float:
-    if len(head) < 26:
-        return 0.0
-    packed = int.from_bytes(head[18:26], "big")
-    sample_rate, n_samples = packed >> 44, packed & (2**36 - 1)
-    return n_samples / sample_rate if sample_rate else 0.0
 
 
 def _ends_with_last_ogg_page(source: BinaryIO, size: int) -> bool:

@@ -31,7 +31,13 @@ _log = logging.getLogger(__name__)
 
 
 class Answerer:
-    """Answers a file as a JSON-ready row; opens its model on first use."""
+    """Answers a file as a JSON-ready row; opens its model on first use.
+
+    Args:
+        folder: Of the model; None where it lies nowhere that can be read.
+        with_timeline: Whether rows have the timeline.
+        n_threads: As of `Classifier`.
+    """
 
     def __init__(self, folder: Path | None, with_timeline: bool, n_threads: int = 0) -> None:
         self.folder, self.with_timeline, self.n_threads = folder, with_timeline, n_threads

@@ -37,7 +37,15 @@ class Computed:
 
 
 class FeatureStore:
-    """The SQLite file. A damaged one is thrown away: all that it holds can be computed again."""
+    """The SQLite file. A damaged one is thrown away: all that it holds can be computed again.
+
+    Args:
+        path: Where it lies; made if need be.
+        made_with: What decides, beside the sound, what is kept of it.
+
+    Raises:
+        DatasetError: It cannot be opened.
+    """
 
     def __init__(self, path: Path, made_with: str) -> None:
         self._transform = hashlib.sha256(made_with.encode()).hexdigest()

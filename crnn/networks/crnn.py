@@ -176,6 +176,7 @@ class PooledFilters(keras.layers.Layer):  # type: ignore[misc]  # Keras has no t
         span_mels: Height of each in bands; it never leaves the bands.
         mel_stride: Step between positions on the mel axis.
         n_used_mels: Bands that are looked at, from the lowest.
+        kwargs: As of any layer.
     """
 
     def __init__(

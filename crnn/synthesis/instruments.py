@@ -57,7 +57,6 @@ PIANO = Voice(
 )
 ELECTRIC_PIANO = Voice(slope=2.6, even=0.4, attack_seconds=0.004, release_seconds=0.2, decay_seconds=3.5, darkening=6.0)
 GUITAR = Voice(slope=1.3, attack_seconds=0.002, release_seconds=0.08, decay_seconds=2.5, darkening=5.0)
-BANJO = Voice(slope=0.9, attack_seconds=0.001, release_seconds=0.05, decay_seconds=0.9, darkening=2.0, formant_hz=900.0)
 HARPSICHORD = Voice(slope=0.7, attack_seconds=0.001, release_seconds=0.1, decay_seconds=2.5, darkening=2.0)
 UPRIGHT_BASS = Voice(slope=2.1, attack_seconds=0.008, release_seconds=0.08, decay_seconds=1.4, darkening=5.0)
 ELECTRIC_BASS = Voice(slope=1.8, attack_seconds=0.005, release_seconds=0.05, decay_seconds=3.0, darkening=4.0)

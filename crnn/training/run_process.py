@@ -42,7 +42,13 @@ _TOO_LARGE = (
 
 
 class Watch:
-    """Between the training and the folder: tells how it goes, and obeys the flags."""
+    """Between the training and the folder: tells how it goes, and obeys the flags.
+
+    Args:
+        run: Whose folder it is.
+        account: What is written of it there.
+        seconds: So long it may take.
+    """
 
     def __init__(self, run: Run, account: Account, seconds: float = float("inf")) -> None:
         self._run, self._account = run, account
