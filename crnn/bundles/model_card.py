@@ -173,6 +173,9 @@ def _limits(bundle: Bundle) -> str:
         if knows_others
         else "will name the nearest of them for any other music, or say that it is unsure"
     )
+    rule_of_tags = bundle.tagging is not None and bundle.tagging.music is not None
+    if bundle.rejection is not None and not rule_of_tags:
+        beyond += ". Speech and noise it declines less surely than ten-genres and what starts from it"
     told = bundle.training.get(FOUND)
     found = [str(sentence) for sentence in told] if isinstance(told, list) else []
     text = f"It knows {len(bundle.genres)} genres and {beyond}. Confidence is not certainty"

@@ -10,6 +10,7 @@ from tiny_bundle import tiny_bundle
 from crnn.bundles.bundle import Calibration, Rejection, load_bundle
 from crnn.bundles.library import BUNDLED_MODELS
 from crnn.bundles.model_card import model_card
+from crnn.bundles.tagging import MusicRule, Tagging
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 SCORES = {
@@ -91,3 +92,12 @@ def test_a_name_with_a_stroke_keeps_its_cell_and_lists_are_told_plainly(tmp_path
     card = model_card(dataclasses.replace(tiny_bundle(tmp_path / "m"), scores={"valid": scores}, split=split))
     assert "| a\\|b | 11 |" in card
     assert "- split: copies: one and two, three and four" in card.splitlines()
+
+
+def test_what_declines_by_examples_made_on_the_spot_says_that_it_is_worse_at_it(tmp_path):
+    rejection = Rejection(weights=(0.0, 0.0, 0.0), bias=0.0, threshold=0.5)
+    by_tags = Tagging(3, music=MusicRule(groups=((0,),), weights=(1.0,), bias=0.0, threshold=0.5))
+    kinds = ({"rejection": rejection}, {"tagging": by_tags}, {})
+    bundles = [tiny_bundle(tmp_path / f"m{number}", **kind) for number, kind in enumerate(kinds)]
+    cards = [model_card(dataclasses.replace(bundle, scores={})) for bundle in bundles]
+    assert ["less surely than ten-genres" in card for card in cards] == [True, False, False]
