@@ -128,6 +128,18 @@ def fold_tracks(
     return tuple(parts[str(i)] for i in range(n_folds))
 
 
+def dealt_way(tracks: Sequence[Track], split: str | None) -> str:
+    """How folds are dealt: `artist` or `random`.
+
+    Args:
+        tracks: What is dealt.
+        split: One of the two, or anything else: by artist where all are known, else at random.
+    """
+    if split in DEALT:
+        return str(split)
+    return "artist" if all(track.artist for track in tracks) else "random"
+
+
 def fold_parts(tracks: Sequence[Track], n_folds: int, split: str | None, seed: int) -> dict[str, tuple[Track, ...]]:
     """The folds by their names, dealt by track or, if so asked or every artist is known, by artist.
 
@@ -143,8 +155,7 @@ def fold_parts(tracks: Sequence[Track], n_folds: int, split: str | None, seed: i
     """
     if split is not None and split not in DEALT:
         raise DatasetError(f"Folds are dealt at random or by artist; the split “{split}” has parts of its own.")
-    by_artist = split == "artist" or (split is None and all(track.artist for track in tracks))
-    folds = fold_tracks(tracks, n_folds, seed=seed, by_artist=by_artist)
+    folds = fold_tracks(tracks, n_folds, seed=seed, by_artist=dealt_way(tracks, split) == "artist")
     return {f"fold {number}": fold for number, fold in enumerate(folds, start=1)}
 
 
@@ -153,7 +164,8 @@ def most_folds(tracks: Sequence[Track], split: str | None, seed: int) -> dict[st
 
     Args:
         tracks: What to deal; copies, and artists where that is asked for or all are known, stay in one fold.
-        split: `random`, `artist` or None, as in `fold_parts`; another one has parts, and the folds do without it.
+        split: `random`, `artist` or None, as in `fold_parts`; another one has parts: `tracks` are some of them, and the
+            folds of these are dealt as without a split.
         seed: Same seed, same folds.
 
     Raises:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from crnn.bundles.bundle import Bundle
+from crnn.bundles.track_map import load_map
 from crnn.data.collection import Collection, join, select_tracks, with_copies_together
 from crnn.data.scan import Dataset, Track
+from crnn.data.splits import DEALT
 from crnn.data.tracks import part_name
 from crnn.errors import DatasetError
+
+Parts = dict[str, tuple[Track, ...]]
 
 
 def own_part(bundle: Bundle, dataset: Dataset, part: str) -> tuple[Collection, tuple[Track, ...]] | None:
@@ -24,7 +28,7 @@ def own_part(bundle: Bundle, dataset: Dataset, part: str) -> tuple[Collection, t
         split, or was trained on other data.
 
     Raises:
-        DatasetError: It was judged by folds, of which no part was kept back; or it has no such part.
+        DatasetError: It was judged by folds, and that part was not kept back from them; or it has no such part.
     """
     split, way = bundle.split, bundle.split.get("way")
     if not isinstance(way, str) or not isinstance(split.get("seed"), int):
@@ -32,18 +36,44 @@ def own_part(bundle: Bundle, dataset: Dataset, part: str) -> tuple[Collection, t
     collection = join([dataset], _renamed(bundle, dataset))
     if collection.fingerprint != bundle.data.get("fingerprint"):
         return None
-    if split.get("folds"):
-        raise DatasetError(
-            f"“{bundle.name}” was judged by {split['folds']} folds and has learnt every track since: no part was kept "
-            f"back. Its score comes again by training it again: the same folds are dealt by seed {split['seed']}."
-        )
     copies = [(str(first), str(second)) for first, second in _pairs(split.get("copies"))]
     parts = select_tracks(with_copies_together(collection, copies), way, split["seed"])
-    chosen = parts.get(part_name(part) or "", ())
-    if not chosen:
-        known = ", ".join(f"{name} ({len(tracks)})" for name, tracks in parts.items() if tracks)
-        raise DatasetError(f"“{bundle.name}” was trained with a split that has no part “{part}”. Parts: {known}.")
-    return collection, chosen
+    parts = {name: tracks for name, tracks in parts.items() if tracks}
+    name = part_name(part) or ""
+    if split.get("folds"):
+        parts = _not_learnt(bundle, parts) if way not in DEALT else {}
+        if name not in parts:
+            raise DatasetError(_of_folds(bundle, parts))
+    if name not in parts:
+        raise DatasetError(
+            f"“{bundle.name}” was trained with a split that has no part “{part}”. Parts: {_numbered(parts)}."
+        )
+    return collection, parts[name]
+
+
+def _not_learnt(bundle: Bundle, parts: Parts) -> Parts:
+    """Parts that folds left out: neither those that are learnt by name, nor any of which the model knows a track."""
+    found = load_map(bundle)
+    learnt = set(found.track_ids) if found else set()
+    return {
+        name: tracks
+        for name, tracks in parts.items()
+        if name not in {"train", "valid"} and learnt.isdisjoint(track.track_id for track in tracks)
+    }
+
+
+def _of_folds(bundle: Bundle, parts: Parts) -> str:
+    n_folds, seed = bundle.split["folds"], bundle.split["seed"]
+    kept_back = f"every track of train and valid since; kept back: {_numbered(parts)}"
+    found = kept_back if parts else "every track since: no part was kept back"
+    return (
+        f"“{bundle.name}” was judged by {n_folds} folds and has learnt {found}. Its score comes again by training it "
+        f"again: the same folds are dealt by seed {seed}."
+    )
+
+
+def _numbered(parts: Parts) -> str:
+    return ", ".join(f"{name} ({len(tracks)})" for name, tracks in parts.items())
 
 
 def _renamed(bundle: Bundle, dataset: Dataset) -> dict[str, str | None]:

@@ -19,7 +19,7 @@ from crnn.inference.listening import Answers
 from crnn.jobs.order import TrainingOrder
 from crnn.training import instant
 from crnn.training.inheritance import refused, refused_sentence, taught_other
-from crnn.training.materials import Event, Materials, Outcome, Watcher, data_facts, split_facts
+from crnn.training.materials import Event, Materials, Outcome, Watcher, data_facts, split_facts, split_sentences
 from crnn.training.publish import Provenance, publish_findings, publish_head
 
 
@@ -127,7 +127,7 @@ def head_outcome(
         f"fold {n + 1}": tuple(t for t, fold in zip(tracks, head.folds, strict=True) if fold == n)
         for n in range(n_folds)
     }
-    protection = protection_of(dealt, n_folds)
+    protection, facts = protection_of(dealt, n_folds), data_facts(order, materials, len(tracks))
     other, said_of_other = _taught_other(order, materials, head)
     bundle = publish_head(
         head.fitted,
@@ -138,13 +138,13 @@ def head_outcome(
         judged=head.judged,
         other=other,
         genres=materials.collection.genres,
-        provenance=Provenance(data_facts(order, materials), split_facts(order, materials, dealt, n_folds), order.notes),
+        provenance=Provenance(facts, split_facts(order, materials, dealt, n_folds), order.notes),
         replace=order.replace,
     )
     counts = refused(bundle, head.tracks, head.answers())
     found = (*said_of_other, refused_sentence(counts, len(head.tracks)))
     bundle = publish_findings(bundle, found)
-    notes = (*notes, *materials.faults, *found)
+    notes = (*notes, *materials.faults, *found, *split_sentences(order, materials, n_folds))
     report = build_report(
         bundle,
         materials.collection,

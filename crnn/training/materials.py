@@ -15,11 +15,15 @@ from crnn.data.collection import Collection, split_way
 from crnn.data.labelled import NO_TRACKS, TrainingData, joined
 from crnn.data.load import Loaded
 from crnn.data.scan import Track
+from crnn.data.splits import DEALT, dealt_way
 from crnn.evaluation.report import Report
 from crnn.jobs.order import TrainingOrder, TrainingSettings
+from crnn.text import number_of
 
 Event = dict[str, Any]
 Parts = dict[str, tuple[Track, ...]]
+
+_DEALT_WORDS = {"artist": "by artist", "random": "at random"}
 
 
 @dataclass(frozen=True)
@@ -108,18 +112,67 @@ def stopped_early(materials: Materials) -> Outcome:
     return Outcome(None, ("Stopped before there was a model: nothing was kept.", *materials.faults), stopped=True)
 
 
-def data_facts(order: TrainingOrder, materials: Materials) -> dict[str, Any]:
+def kept_back(materials: Materials) -> dict[str, int]:
+    """How many tracks neither teach nor check, by their part; "no part" for those that the split leaves out."""
+    parts = materials.parts
+    counts = {name: len(tracks) for name, tracks in parts.items() if tracks and name not in {"train", "valid"}}
+    n_left_out = len(materials.collection.tracks) - sum(map(len, parts.values()))
+    return counts | ({"no part": n_left_out} if n_left_out else {})
+
+
+def split_sentences(order: TrainingOrder, materials: Materials, n_folds: int) -> tuple[str, ...]:
+    """What became of a split of the data's own: what was kept back, and where it was not kept to.
+
+    Args:
+        order: What was asked for.
+        materials: Whose tracks.
+        n_folds: Those that judge the model; 0 for a split.
+    """
+    tracks = materials.collection.tracks
+    way = split_way(materials.collection, order.split)
+    if way in DEALT or order.folds:
+        return _unkept_sentence(tracks) if order.split is None else ()
+    sentences = []
+    if n_folds:
+        learnt = [track for name in ("train", "valid") for track in materials.parts.get(name, ())]
+        dealt = _DEALT_WORDS[dealt_way(learnt, order.split)]
+        said = f"Learnt are the {number_of(len(learnt), 'track')} of train and valid of the split {way}"
+        sentences.append(f"{said}, judged by folds dealt {dealt} over both together.")
+    return (*sentences, *_kept_back_sentence(kept_back(materials)))
+
+
+def _unkept_sentence(tracks: tuple[Track, ...]) -> tuple[str, ...]:
+    """That a column's parts are learnt all the same; empty where it names none."""
+    n_test, n_without = sum(track.split == "test" for track in tracks), sum(not track.split for track in tracks)
+    if n_without == len(tracks):
+        return ()
+    why = f": {n_without} of {len(tracks)} tracks have no part there" if n_without else " by folds of all tracks"
+    learnt = f" The {number_of(n_test, 'track')} marked test may be learnt." if n_test else ""
+    return (f"The column split is not kept to{why}.{learnt}",)
+
+
+def _kept_back_sentence(counts: dict[str, int]) -> tuple[str, ...]:
+    if not counts:
+        return ()
+    found = ", ".join(f"{name} ({n})" for name, n in counts.items())
+    hint = " They are scored by evaluate --split test." if "test" in counts else ""
+    return (f"Kept back, and not learnt: {found}.{hint}",)
+
+
+def data_facts(order: TrainingOrder, materials: Materials, n_learnt: int) -> dict[str, Any]:
     """What a bundle says of its data; enough to know them again.
 
     Args:
         order: Which genres were renamed.
         materials: Whose data.
+        n_learnt: Tracks that the model learnt, of all.
     """
     collection = materials.collection
     facts: dict[str, Any] = {
         "name": collection.name,
         "kind": collection.kind,
         "n_tracks": len(collection.tracks),
+        "n_learnt": n_learnt,
         "fingerprint": collection.fingerprint,
     }
     return facts | ({"renamed": order.genres} if order.genres else {})
@@ -134,12 +187,22 @@ def split_facts(order: TrainingOrder, materials: Materials, parts: Parts, n_fold
         parts: Tracks by part or fold, told by their number.
         n_folds: 0 for a split.
     """
-    way = split_way(materials.collection, order.split)
+    way, counts = split_way(materials.collection, order.split), {part: len(tracks) for part, tracks in parts.items()}
+    name = way
+    if n_folds:
+        dealt = dealt_way([track for part in parts.values() for track in part], order.split)
+        way = dealt if order.folds else way
+        name = f"{n_folds} folds, {way}"
+    if n_folds and way not in DEALT:
+        # Folds cannot keep to parts: they are of what is learnt, and the others stay as the split has them.
+        others = kept_back(materials)
+        told = "".join(f"; {n} tracks of {part} kept back" for part, n in others.items())
+        name, counts = f"{n_folds} folds, {_DEALT_WORDS[dealt]}, of train and valid of {way}{told}", counts | others
     facts = {
-        "name": (f"{n_folds} folds, " if n_folds else "") + way,
+        "name": name,
         "way": way,
         "folds": n_folds,
         "seed": order.settings.train.seed,
-        **{f"n_{name.replace(' ', '_')}": len(tracks) for name, tracks in parts.items()},
+        **{f"n_{part.replace(' ', '_')}": n for part, n in counts.items()},
     }
     return facts | ({"copies": materials.copies} if materials.copies else {})

@@ -26,7 +26,16 @@ from crnn.training.cross_validation import counted, judge
 from crnn.training.head_run import HeadRun, head_outcome
 from crnn.training.inheritance import refused, refused_sentence, taught_other
 from crnn.training.instant import folds_if_any, hear
-from crnn.training.materials import Event, Materials, Outcome, Watcher, data_facts, split_facts, stopped_early
+from crnn.training.materials import (
+    Event,
+    Materials,
+    Outcome,
+    Watcher,
+    data_facts,
+    split_facts,
+    split_sentences,
+    stopped_early,
+)
 from crnn.training.publish import Provenance, publish, publish_findings, with_other
 from crnn.training.trainer import TrainResult, train
 from crnn.training.transfer import start_from
@@ -173,7 +182,7 @@ def _publish(  # noqa: PLR0917 - what `learn_network` found, handed on
         data,
         materials.settings,
         Provenance(
-            data_facts(order, materials),
+            data_facts(order, materials, len(data.tracks)),
             split_facts(order, materials, parts, order.folds),
             order.notes,
             valid_units=_units(materials, data.valid),
@@ -186,7 +195,7 @@ def _publish(  # noqa: PLR0917 - what `learn_network` found, handed on
     )
     watcher.stage("checking")
     bundle, said = _with_other(bundle, order, materials, initial, watcher)
-    notes = (*result.notes, *materials.faults, *said)
+    notes = (*result.notes, *materials.faults, *said, *split_sentences(order, materials, order.folds))
     checked = data.valid if judged is None else data.tracks
     report = build_report(
         bundle,

@@ -180,7 +180,11 @@ def _parts_of(order: TrainingOrder, collection: Collection) -> Parts:
         most_folds(collection.tracks, order.split, seed)
         return {"train": collection.tracks}
     parts = select_tracks(collection, order.split, seed)
-    if order.method == "network":
+    if order.method == "head":
+        of_head = (*parts.get("train", ()), *parts.get("valid", ()))
+        check_learnable({"train": of_head}, collection.genres)
+        most_folds(of_head, order.split, seed)
+    else:
         check_learnable(parts, collection.genres)
     return parts
 

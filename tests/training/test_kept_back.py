@@ -1,0 +1,92 @@
+"""Tracks that the data set's own split keeps back: not learnt by a head, told, and scored by name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tiny_bundle import tiny_bundle
+from training_runs import small_data_set
+
+from crnn.__main__ import main
+from crnn.bundles.bundle import Bundle
+from crnn.bundles.model_card import model_card
+from crnn.bundles.track_map import load_map
+from crnn.jobs.order import TrainingOrder, preset
+from crnn.training.pipeline import carry_out
+
+# Of ten tracks of a genre.
+PARTS = ["train"] * 5 + ["valid"] * 2 + ["test"] * 3
+
+
+@pytest.fixture
+def sounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GENRESCOPE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("GENRESCOPE_MODELS", str(tmp_path / "models"))
+    tiny_bundle(tmp_path / "models" / "tiny")
+    return small_data_set(tmp_path / "sounds", n_tracks=10, seconds=1.2)
+
+
+def name_parts(folder: Path, parts: list[str]) -> None:
+    rows = [f"{g}/{g}{n}.wav,{g},{part}" for g in ("hum", "hiss", "sweep") for n, part in enumerate(parts)]
+    (folder / "tracks.csv").write_text("\n".join(["file,genre,split", *rows]), encoding="utf-8")
+
+
+def learn(folder: Path, **changes: object) -> tuple[Bundle, tuple[str, ...]]:
+    out = folder.parent / "models" / "mine"
+    order = TrainingOrder((str(folder),), out, preset("quick"), init="tiny", method="head", **changes)  # type: ignore[arg-type]
+    outcome = carry_out(order)
+    assert outcome.bundle is not None
+    return outcome.bundle, outcome.notes
+
+
+def evaluated(capsys: pytest.CaptureFixture[str], folder: Path, part: str) -> tuple[int, str, str]:
+    capsys.readouterr()
+    status = main(["evaluate", str(folder), "--model", "mine", "--split", part, "--format", "json"])
+    said = capsys.readouterr()
+    return status, said.out, said.err
+
+
+@pytest.mark.parametrize("split", ["column", None])
+def test_a_head_tells_what_it_keeps_back_and_is_scored_on_it(sounds, split, capsys) -> None:
+    name_parts(sounds, PARTS)
+    bundle, notes = learn(sounds, split=split)
+    known = load_map(bundle)
+    assert known is not None
+    assert len(known.track_ids) == 21
+    assert "Kept back, and not learnt: test (9). They are scored by evaluate --split test." in notes
+    said = "Learnt are the 21 tracks of train and valid of the split column, judged by folds dealt at random over both"
+    assert any(note.startswith(said) for note in notes)
+    assert "5 folds, at random, of train and valid of column; 9 tracks of test kept back" in model_card(bundle)
+    assert (bundle.data["n_tracks"], bundle.data["n_learnt"], bundle.split["n_test"]) == (30, 21, 9)
+    status, out, _ = evaluated(capsys, sounds, "test")
+    assert status == 0
+    assert json.loads(out)["n_tracks"] == 9
+    status, _, err = evaluated(capsys, sounds, "valid")
+    assert status == 1
+    assert "has learnt every track of train and valid since; kept back: test (9)." in err
+
+
+def test_folds_that_are_asked_for_learn_all_and_say_so(sounds, capsys) -> None:
+    name_parts(sounds, PARTS)
+    bundle, notes = learn(sounds, folds=3)
+    said = "The column split is not kept to by folds of all tracks. The 9 tracks marked test may be learnt."
+    assert said in notes
+    assert (bundle.split["name"], bundle.split["way"]) == ("3 folds, random", "random")
+    assert "has learnt every track since: no part was kept back." in evaluated(capsys, sounds, "test")[2]
+
+
+def test_a_column_with_gaps_is_not_kept_to_and_that_is_said(sounds) -> None:
+    name_parts(sounds, ["", *PARTS[1:]])
+    _, notes = learn(sounds)
+    said = "The column split is not kept to: 3 of 30 tracks have no part there. The 9 tracks marked test may be learnt."
+    assert said in notes
+
+
+def test_a_split_without_a_track_of_a_genre_to_learn_from_is_refused_at_once(sounds, capsys) -> None:
+    rows = [f"{g}/{g}{n}.wav,{g},{'test' if g == 'hum' else PARTS[n]}" for g in ("hum", "hiss") for n in range(10)]
+    (sounds / "tracks.csv").write_text("\n".join(["file,genre,split", *rows]), encoding="utf-8")
+    status = main(["train", str(sounds), "--preset", "instant", "--init", "tiny", "--out", str(sounds / "m")])
+    assert status == 1
+    assert "leaves none of “hum” to learn from" in capsys.readouterr().err
