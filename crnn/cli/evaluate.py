@@ -46,6 +46,7 @@ def evaluate(options: argparse.Namespace) -> int:
     """Print the scores."""
     from crnn.data.scan import scan as scan_dataset
     from crnn.data.scan import select_part
+    from crnn.evaluation.learnt import learnt_sentence
     from crnn.evaluation.own_split import own_part
     from crnn.evaluation.verdicts import summarize
     from crnn.inference.classifier import Classifier
@@ -69,12 +70,17 @@ def evaluate(options: argparse.Namespace) -> int:
     answer = _answerer_of_features(classifier, own[0]) if own is not None else None
     answers, faults = answer_all(classifier, dataset, tracks, answer)
     notes += faults
+    if learnt := learnt_sentence(bundle, dataset, answers):
+        notes.append(learnt)
     if options.rows is not None:
         _write_rows(options.rows, answers)
     scores = score([answer for answer in answers if answer.truth in bundle.genres], bundle.genres)
     summary = summarize(answers, bundle.genres)
     if options.format == "json":
         sys.stdout.write(json_line(scores.to_dict() | summary | {"notes": notes}))
+        if learnt:
+            # A program that reads the scores may not look at notes; the table has it among its lines.
+            say(learnt, to_stderr=True)
     else:
         _print_scores(scores, notes)
         _print_summary(summary)

@@ -33,9 +33,9 @@ def own_part(bundle: Bundle, dataset: Dataset, part: str) -> tuple[Collection, t
     split, way = bundle.split, bundle.split.get("way")
     if not isinstance(way, str) or not isinstance(split.get("seed"), int):
         return None
-    collection = join([dataset], _renamed(bundle, dataset))
-    if collection.fingerprint != bundle.data.get("fingerprint"):
+    if not is_own(bundle, dataset):
         return None
+    collection = join([dataset], _renamed(bundle, dataset))
     copies = [(str(first), str(second)) for first, second in _pairs(split.get("copies"))]
     parts = select_tracks(with_copies_together(collection, copies), way, split["seed"])
     parts = {name: tracks for name, tracks in parts.items() if tracks}
@@ -49,6 +49,16 @@ def own_part(bundle: Bundle, dataset: Dataset, part: str) -> tuple[Collection, t
             f"“{bundle.name}” was trained with a split that has no part “{part}”. Parts: {_numbered(parts)}."
         )
     return collection, parts[name]
+
+
+def is_own(bundle: Bundle, dataset: Dataset) -> bool:
+    """Whether a model was trained with the very tracks of a data set.
+
+    Args:
+        bundle: The model.
+        dataset: As it was scanned.
+    """
+    return join([dataset], _renamed(bundle, dataset)).fingerprint == bundle.data.get("fingerprint")
 
 
 def _not_learnt(bundle: Bundle, parts: Parts) -> Parts:
