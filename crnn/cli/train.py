@@ -31,6 +31,7 @@ from crnn.untrusted import json_line
 if TYPE_CHECKING:
     from crnn.data.scan import Dataset, Fault
     from crnn.jobs.order import TrainingSettings
+    from crnn.training.materials import Outcome
 
 _SPLITS = ("column", "fault-filtered", "artist", "random")
 
@@ -214,7 +215,7 @@ def make_features(options: argparse.Namespace) -> int:
 
 
 def train(options: argparse.Namespace) -> int:
-    """Train, publish, and print the validation score."""
+    """Train, publish, and print the validation score; 1 if some of the data could not be used, too."""
     from crnn.jobs.order import TrainingOrder
     from crnn.training.pipeline import carry_out
 
@@ -236,7 +237,7 @@ def train(options: argparse.Namespace) -> int:
     )
     with _epoch_bars() as on_event, _counting("tracks") as on_progress:
         outcome = carry_out(order, on_event=on_event, on_progress=on_progress, should_stop=stop.is_set)
-    for note in outcome.notes:
+    for note in (*_told(outcome), *outcome.notes):
         say(note, to_stderr=True)
     bundle = outcome.bundle
     if bundle is None:
@@ -248,7 +249,13 @@ def train(options: argparse.Namespace) -> int:
         what = f"tracks, pooled over {n_folds} folds" if n_folds else "validation tracks"
         say(f"{bundle.name}: {scores['accuracy']:.1%} of {scores['n_tracks']} {what} ({low:.1%} to {high:.1%})")
     print(bundle.path)
-    return 0
+    return 1 if any(fault.is_failure for fault in outcome.faults) else 0
+
+
+def _told(outcome: Outcome) -> list[str]:
+    """What is wrong with the data and not among the notes, as `scan` says it."""
+    others = [fault for fault in outcome.faults if fault.message not in outcome.notes]
+    return [f"{fault.subject}: {fault.message}" for fault in others]
 
 
 def _settings(options: argparse.Namespace, name: str, init: str | None) -> TrainingSettings:

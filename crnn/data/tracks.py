@@ -63,6 +63,11 @@ class Fault:
         return self.kind.endswith("two_genres")
 
     @property
+    def is_failure(self) -> bool:
+        """Whether something that was brought could not be used, or not as it is labelled."""
+        return self.contradicts or self.kind not in {"twice", "duplicate", "near_copy", "silent", "clipped"}
+
+    @property
     def is_about_copies(self) -> bool:
         """Whether it tells of one recording that lies there more than once."""
         return self.contradicts or self.kind in {"duplicate", "near_copy"}

@@ -14,7 +14,7 @@ from crnn.bundles.bundle import Bundle
 from crnn.data.collection import Collection, split_way
 from crnn.data.labelled import NO_TRACKS, TrainingData, joined
 from crnn.data.load import Loaded
-from crnn.data.scan import Track
+from crnn.data.scan import Fault, Track
 from crnn.data.splits import DEALT, dealt_way
 from crnn.evaluation.report import Report
 from crnn.jobs.order import TrainingOrder, TrainingSettings
@@ -33,12 +33,14 @@ class Outcome:
     bundle: None if it was stopped before there was anything to keep.
     notes: what to know of it, as sentences.
     stopped: whether it was stopped before its end.
+    faults: of the data sets and their tracks; what of them is in the notes too stands there as it is here.
     """
 
     bundle: Bundle | None
     notes: tuple[str, ...]
     stopped: bool
     report: Report | None = None
+    faults: tuple[Fault, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Materials:
     copies: ids of tracks that are one recording though their bytes differ, by pairs.
     of_others: music of none of the genres, with its log-mels.
     protection: what the split guards against, as sentences; of a head, which is judged by folds of its own, none.
+    found: all that is wrong with the data, by their scan and by listening.
     """
 
     collection: Collection
@@ -72,6 +75,7 @@ class Materials:
     copies: list[list[str]] = field(default_factory=list)
     of_others: tuple[tuple[Track, npt.NDArray[np.uint8]], ...] = ()
     protection: tuple[str, ...] = ()
+    found: tuple[Fault, ...] = ()
 
     @property
     def data(self) -> TrainingData:

@@ -15,11 +15,11 @@ from pathlib import Path
 from crnn import paths
 from crnn.bundles.bundle import Bundle, check_name
 from crnn.bundles.library import find_bundle
-from crnn.data.audit import heard_in
+from crnn.data.audit import Heard, heard_in
 from crnn.data.collection import Collection, gather, log_mels, select_tracks, split_way
 from crnn.data.feature_cache import CACHE_FOLDER
 from crnn.data.load import in_parts
-from crnn.data.scan import check_learnable, check_trainable, fold_parts, most_folds, protection_of
+from crnn.data.scan import Fault, check_learnable, check_trainable, fold_parts, most_folds, protection_of
 from crnn.errors import BundleError, CrnnError
 from crnn.jobs import kept
 from crnn.jobs.order import CHECKPOINT_NAME, TrainingOrder, TrainingSettings, settings_from
@@ -80,7 +80,7 @@ def _carry_out(order: TrainingOrder, watcher: Watcher, home: Path) -> Outcome:
     materials = _prepare(order, collection, initial, patient, place=(run_dir, identity), home=home)
     if patient.should_stop():
         return Outcome(None, ("Stopped before anything was learnt.", *materials.faults), stopped=True)
-    outcome = _learn(order, materials, initial, watcher)
+    outcome = dataclasses.replace(_learn(order, materials, initial, watcher), faults=materials.found)
     if not outcome.stopped:
         clear(run_dir)
         if not any(run_dir.iterdir()):
@@ -148,10 +148,15 @@ def _prepare(
     others = [track.track_id for track in collection.others]
     loaded = dataclasses.replace(loaded, faults=(*loaded.faults, *(f for f in faults if f.subject in others)))
     of_others = [(track, log_mel_of[track.track_id]) for track in collection.others if track.track_id in log_mel_of]
-    copies = [[pair.first, pair.second] for pair in heard.copies]
-    materials = Materials(collection, parts, loaded, settings, *place, copies, tuple(of_others), protection)
+    copies, wrong = [[pair.first, pair.second] for pair in heard.copies], _found_wrong(heard)
+    materials = Materials(collection, parts, loaded, settings, *place, copies, tuple(of_others), protection, wrong)
     _tell(materials, watcher)
     return materials
+
+
+def _found_wrong(heard: Heard) -> tuple[Fault, ...]:
+    # What is cut flat is learnt all the same; scan --listen tells of it.
+    return (*heard.collection.faults, *(fault for fault in heard.faults if fault.kind != "clipped"))
 
 
 def _tell(materials: Materials, watcher: Watcher) -> None:

@@ -84,7 +84,8 @@ def test_a_column_with_gaps_is_not_kept_to_and_that_is_said(sounds) -> None:
     assert said in notes
 
 
-def test_a_split_without_a_track_of_a_genre_to_learn_from_is_refused_at_once(sounds, capsys) -> None:
+def test_a_split_without_a_track_of_a_genre_to_learn_from_is_refused_at_once(sounds, capsys, monkeypatch) -> None:
+    monkeypatch.setattr("signal.signal", lambda *_: None)
     rows = [f"{g}/{g}{n}.wav,{g},{'test' if g == 'hum' else PARTS[n]}" for g in ("hum", "hiss") for n in range(10)]
     (sounds / "tracks.csv").write_text("\n".join(["file,genre,split", *rows]), encoding="utf-8")
     status = main(["train", str(sounds), "--preset", "instant", "--init", "tiny", "--out", str(sounds / "m")])
