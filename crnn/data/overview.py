@@ -129,7 +129,7 @@ def head_protection(collection: Collection, split: str | None, seed: int) -> tup
 
 def _possible_splits(tracks: tuple[Track, ...]) -> tuple[str, ...]:
     names = []
-    if tracks and all(track.split for track in tracks):
+    if tracks and all(track.split for track in tracks) and any(track.split == "train" for track in tracks):
         names.append("column")
     if tracks and all(gtzan_id(track) for track in tracks):
         # Of a part of GTZAN it may leave a genre without tracks.

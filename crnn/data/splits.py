@@ -81,10 +81,12 @@ def split_tracks(
 
     Raises:
         TooFewTracksError: Some genres cannot be in every part; all are named.
-        DatasetError: The data set does not say what the split needs.
+        DatasetError: The data set does not say what the split needs, or its column names no track to learn from.
     """
     if name == "column":
-        return _split_by_column(tracks)
+        parts = _split_by_column(tracks)
+        _require_train(parts, tracks)
+        return parts
     if name == "fault-filtered":
         return _split_by_partition(tracks)
     if name not in {"random", "artist"}:
@@ -260,6 +262,15 @@ def _require_artists(tracks: Sequence[Track]) -> None:
         raise DatasetError(
             f"No artist is known, so none can be kept apart. Add the column artist to {CSV_NAME}, or split by track."
         )
+
+
+def _require_train(parts: dict[str, tuple[Track, ...]], tracks: Sequence[Track]) -> None:
+    if "train" in parts:
+        return
+    *others, last = [f"“{name}” ({len(part)})" for name, part in parts.items()]
+    said = f"{', '.join(others)} and {last}: none is train" if others else f"{last}, and nothing of train"
+    other_way = "artist" if any(track.artist for track in tracks) else "random"
+    raise DatasetError(f"The column split says {said}. Say train, valid or test, or use --split {other_way}.")
 
 
 def _split_by_column(tracks: Sequence[Track]) -> dict[str, tuple[Track, ...]]:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 
 import pytest
 from tiny_bundle import GENRES, tiny_bundle
-from training_runs import small_data_set
+from training_runs import order_for, small_data_set
 
 from crnn.__main__ import main
 from crnn.bundles.bundle import rewrite_json
+from crnn.bundles.library import DEFAULT_MODEL
 from crnn.data.collection import gather, select_tracks
+from crnn.data.overview import check
+from crnn.errors import DatasetError
+from crnn.training.pipeline import carry_out
 
 
 @pytest.fixture
@@ -78,3 +83,16 @@ def test_scan_names_what_train_would_refuse(home, capsys):
     assert main(["scan", str(folder), "--format", "json"]) == 1
     (obstacle,) = json.loads(capsys.readouterr().out)["obstacles"]
     assert obstacle.startswith("A single track in “hum”")
+
+
+def test_scan_and_train_say_at_once_that_a_column_names_no_track_to_learn_from(home, capsys):
+    folder = small_data_set(home / "sounds", n_tracks=3, seconds=1.2)
+    rows = [f"{g}/{g}{n}.wav,{g},{'outside' if n else 'unlabelled'}" for g in ("hum", "hiss") for n in range(3)]
+    (folder / "tracks.csv").write_text("\n".join(["file,genre,split", *rows]), encoding="utf-8")
+    said = "The column split says “outside” (4) and “unlabelled” (2): none is train."
+    assert main(["scan", str(folder), "--format", "json"]) == 1
+    (obstacle,) = json.loads(capsys.readouterr().out)["obstacles"]
+    assert obstacle.startswith(said)
+    with pytest.raises(DatasetError, match=re.escape(said)):
+        carry_out(dataclasses.replace(order_for(folder), out=home / "m", method="head", init=DEFAULT_MODEL))
+    assert check(gather([folder])).splits == ("random",)

@@ -1,6 +1,7 @@
 """Tracks dealt into splits and folds: stratified, artists and copies whole, by a column or a partition."""
 
 import random
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -133,6 +134,20 @@ def test_the_own_column_keeps_its_parts():
     assert [t.track_id for t in dataset.select_part(tracks, "Validation")] == ["0"]
     with pytest.raises(DatasetError, match=r"part “test”.*outside \(1\)"):
         dataset.select_part(tracks, "test")
+
+
+@pytest.mark.parametrize(
+    ("words", "artist", "message"),
+    [
+        (["outside", "unlabelled", "outside"], "Ann", "says “outside” (2) and “unlabelled” (1): none is train. Say"),
+        (["outside", "test", "valid"], None, "says “valid” (1), “test” (1) and “outside” (1): none is train."),
+        (["test"] * 3, None, "says “test” (3), and nothing of train. Say train, valid or test, or use --split random."),
+    ],
+)
+def test_a_column_without_train_is_refused_by_its_words(words: list[str], artist: str | None, message: str):
+    tracks = [Track(str(i), "jazz", None, artist=artist, split=word) for i, word in enumerate(words)]
+    with pytest.raises(DatasetError, match=re.escape(message)):
+        split_tracks(tracks, name="column", seed=0)
 
 
 def test_the_gtzan_partition_is_complete():
