@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,11 +61,8 @@ def evaluate(options: argparse.Namespace) -> int:
     if not any(track.genre in bundle.genres for track in tracks):
         raise TooFewTracksError(f"No track there is of a genre that “{bundle.name}” knows: {', '.join(bundle.genres)}.")
     notes = list(dataset.notes)
-    unknown = [track for track in tracks if track.genre not in bundle.genres]
-    if unknown:
-        others = sorted({track.genre for track in unknown})
-        said = f"{number_of(len(unknown), 'track')} of genres that the model does not know"
-        notes.append(f"{said} left out: {', '.join(others)}.")
+    tells_other = bundle.tagging is not None and bundle.tagging.other is not None
+    notes += _apart(tracks, bundle.genres, tells_other=tells_other)
     classifier = Classifier(bundle)
     answer = _answerer_of_features(classifier, own[0]) if own is not None else None
     answers, faults = answer_all(classifier, dataset, tracks, answer)
@@ -75,7 +72,7 @@ def evaluate(options: argparse.Namespace) -> int:
     if options.rows is not None:
         _write_rows(options.rows, answers)
     scores = score([answer for answer in answers if answer.truth in bundle.genres], bundle.genres)
-    summary = summarize(answers, bundle.genres)
+    summary = summarize(answers, bundle.genres, tells_other=tells_other)
     if options.format == "json":
         sys.stdout.write(json_line(scores.to_dict() | summary | {"notes": notes}))
         if learnt:
@@ -85,6 +82,23 @@ def evaluate(options: argparse.Namespace) -> int:
         _print_scores(scores, notes)
         _print_summary(summary)
     return 1 if faults else 0
+
+
+def _apart(tracks: Sequence[Track], genres: tuple[str, ...], *, tells_other: bool) -> list[str]:
+    """What is said of tracks that are not among the scores, as sentences."""
+    from crnn.evaluation.verdicts import is_other
+
+    unknown = [track.genre for track in tracks if track.genre not in genres]
+    others = [genre for genre in unknown if tells_other and is_other(genre, genres)]
+    strangers = [genre for genre in unknown if not (tells_other and is_other(genre, genres))]
+    notes = []
+    if strangers:
+        said = f"{number_of(len(strangers), 'track')} of genres that the model does not know"
+        notes.append(f"{said} left out: {', '.join(sorted(set(strangers)))}.")
+    if others:
+        said = f"{number_of(len(others), 'track')} of {' and '.join(sorted(set(others)))}, which is none of the genres,"
+        notes.append(f"{said} left out of the scores: what is told of them stands beside.")
+    return notes
 
 
 def answer_all(
@@ -213,9 +227,13 @@ def _print_summary(summary: dict[str, Any]) -> None:
     low, high = summary["set_coverage_interval"]
     held = f"{summary['set_coverage']:.3f}  ({low:.3f} to {high:.3f})"
     print(f"set holds truth   {held}, of {summary['set_size']:.2f} genres on average")
+    if other := summary.get("other"):
+        low, high = other["told_interval"]
+        told = f"{other['told']:.3f} told to be none of the genres  ({low:.3f} to {high:.3f})"
+        print(f"other             {number_of(other['n_tracks'], 'track')}, {told}")
     if unknown := summary.get("unknown_genres"):
         low, high = unknown["named_surely_interval"]
         print(
-            f"unknown genres    {unknown['n_tracks']} tracks, {unknown['named']:.3f} named, "
+            f"unknown genres    {number_of(unknown['n_tracks'], 'track')}, {unknown['named']:.3f} named, "
             f"{unknown['named_surely']:.3f} with 0.9 or more ({low:.3f} to {high:.3f})"
         )

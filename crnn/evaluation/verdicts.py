@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from crnn.data.collection import OTHER_NAMES
 from crnn.inference.classifier import Prediction
+from crnn.inference.verdict import Verdict
 from crnn.intervals import wilson_interval
 
 # Said so surely, a wrong genre is believed.
@@ -38,7 +40,17 @@ class Answered:
         }
 
 
-def summarize(answers: Sequence[Answered], genres: tuple[str, ...]) -> dict[str, Any]:
+def is_other(truth: str, genres: tuple[str, ...]) -> bool:
+    """Whether a track is known to be music of none of the genres.
+
+    Args:
+        truth: What the data set calls it.
+        genres: Those that the model knows.
+    """
+    return truth not in genres and truth.casefold() in OTHER_NAMES
+
+
+def summarize(answers: Sequence[Answered], genres: tuple[str, ...], *, tells_other: bool = False) -> dict[str, Any]:
     """Shares of verdicts, answers that are right, prediction sets; and what is said of genres beyond the model's.
 
     A track that could not be read is of the verdict `error`, and in no set.
@@ -46,6 +58,7 @@ def summarize(answers: Sequence[Answered], genres: tuple[str, ...]) -> dict[str,
     Args:
         answers: One for each track.
         genres: Those that the model knows; other true genres are summed up apart.
+        tells_other: Whether the model can tell music of none of its genres: of a folder `other`, how many are.
 
     Returns:
         JSON-ready values.
@@ -53,6 +66,9 @@ def summarize(answers: Sequence[Answered], genres: tuple[str, ...]) -> dict[str,
     known = [answer for answer in answers if answer.truth in genres]
     unknown = [answer for answer in answers if answer.truth not in genres]
     summary = {"verdicts": _verdicts(known), **_of_known(known)}
+    others = [answer for answer in unknown if tells_other and is_other(answer.truth, genres)]
+    if others:
+        summary["other"] = _of_other(others)
     return summary | ({"unknown_genres": _of_unknown(unknown)} if unknown else {})
 
 
@@ -88,4 +104,14 @@ def _of_unknown(answers: Sequence[Answered]) -> dict[str, Any]:
         "named_interval": list(wilson_interval(n_named, len(answers))),
         "named_surely": n_surely / len(answers),
         "named_surely_interval": list(wilson_interval(n_surely, len(answers))),
+    }
+
+
+def _of_other(answers: Sequence[Answered]) -> dict[str, Any]:
+    n_told = sum(answer.prediction is not None and answer.prediction.verdict is Verdict.OTHER for answer in answers)
+    return {
+        "n_tracks": len(answers),
+        "verdicts": _verdicts(answers),
+        "told": n_told / len(answers),
+        "told_interval": list(wilson_interval(n_told, len(answers))),
     }

@@ -53,6 +53,25 @@ def test_of_genres_that_it_does_not_know() -> None:
     assert unknown["verdicts"] == {"genre": 0.5, "other": 0.5}
 
 
+def test_of_other_music_how_much_is_told_to_be_none_of_the_genres() -> None:
+    """A folder `other` is no genre that the model does not know, where it was taught what is none."""
+    others = [
+        Answered("g", "Other", answer("other", 0.99)),
+        Answered("h", "background", answer("not_music", 0.6)),
+        Answered("i", "other", None),
+        Answered("j", "other", answer("other", 0.7)),
+    ]
+    found = summarize([*KNOWN, *UNKNOWN, *others], GENRES, tells_other=True)
+    assert (found["other"]["n_tracks"], found["other"]["told"]) == (4, 0.5)
+    assert found["other"]["told_interval"] == list(wilson_interval(2, 4))
+    assert found["other"]["verdicts"] == {"error": 0.25, "not_music": 0.25, "other": 0.5}
+    # What was counted before is counted as before.
+    assert found["unknown_genres"]["n_tracks"] == 6
+    assert found["answered"] == 0.5
+    assert "other" not in summarize([*KNOWN, *others], GENRES)
+    assert "other" not in summarize([*KNOWN, *UNKNOWN], GENRES, tells_other=True)
+
+
 def test_rows_say_all_of_a_track() -> None:
     assert KNOWN[3].to_row() == {"track": "d", "truth": "rock", "verdict": "error"}
     row = KNOWN[1].to_row()

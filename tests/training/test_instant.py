@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import onnxruntime
@@ -10,6 +11,7 @@ import pytest
 from tiny_bundle import tiny_bundle, tiny_onnx, trainable_bundle
 from training_runs import small_data_set
 
+from crnn.__main__ import main
 from crnn.bundles.bundle import Rejection
 from crnn.bundles.tagging import MusicRule, Tag, Tagging
 from crnn.data.tracks import Track
@@ -226,6 +228,19 @@ def test_a_folder_other_teaches_what_is_none_of_the_genres(tagged_start, tmp_pat
     verdicts = [classifier.classify_file(path).verdict for path in sorted((folder / "other").iterdir())]
     assert verdicts.count("other") >= 9
     assert classifier.classify_file(folder / "hum" / "hum0.wav").verdict != "other"
+
+
+def test_evaluate_says_how_much_of_other_music_is_told(tagged_start, tmp_path, capsys):
+    folder = other_data_set(tmp_path / "sounds", 12)
+    carry_out(head_order(folder, tmp_path / "models" / "mine"))
+    main(["evaluate", str(folder), "--model", "mine", "--format", "json"])
+    found = json.loads(capsys.readouterr().out)
+    assert (found["n_tracks"], found["other"]["n_tracks"]) == (24, 12)
+    assert found["other"]["told"] >= 0.75
+    assert "12 tracks of other, which is none of the genres, left out of the scores" in " ".join(found["notes"])
+    assert "does not know" not in " ".join(found["notes"])
+    main(["evaluate", str(folder), "--model", "mine"])
+    assert "12 tracks, " in next(line for line in capsys.readouterr().out.splitlines() if line.startswith("other  "))
 
 
 def test_too_little_other_music_is_said_to_teach_nothing(tagged_start, tmp_path):
