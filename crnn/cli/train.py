@@ -95,7 +95,12 @@ def _add_train(commands: Any) -> None:
         help="the model to start from, or scratch: from nothing, far worse on few tracks "
         f"(default: {DEFAULT_MODEL}, or the bundled model that reads what an archive holds)",
     )
-    parser.add_argument("--split", choices=_SPLITS, help="default: the data set's own, else by artist, else at random")
+    parser.add_argument(
+        "--split",
+        choices=_SPLITS,
+        help="default: the data set's own if every track has a part there, else by artist if those of half of them "
+        "are known, else at random",
+    )
     parser.add_argument(
         "--folds", type=fold_count, default=0, metavar="K", help="score by K folds, then learn from all tracks"
     )

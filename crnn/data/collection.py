@@ -15,6 +15,7 @@ from pathlib import Path
 from crnn.config import FeatureConfig
 from crnn.data.feature_cache import load_log_mel
 from crnn.data.scan import Dataset, Fault, Track, scan, split_tracks
+from crnn.data.splits import dealt_way
 from crnn.data.user_clips import is_corrections
 from crnn.features.archive import UInt8Array
 from crnn.text import listed, number_of
@@ -230,7 +231,8 @@ def select_tracks(dataset: Dataset | Collection, split: str | None, seed: int) -
 def split_way(dataset: Dataset | Collection, split: str | None) -> str:
     """The way to split that `--split` names: `column`, `fault-filtered`, `artist` or `random`.
 
-    Without one: the data set's own column if it has one, else by artist where all are known, else at random.
+    Without one: the data set's own column if every track has a part there, else by artist where most are known (see
+    `dealt_way`), else at random.
 
     Args:
         dataset: What is to be split.
@@ -240,7 +242,7 @@ def split_way(dataset: Dataset | Collection, split: str | None) -> str:
         return split
     if all(track.split for track in dataset.tracks):
         return "column"
-    return "artist" if all(track.artist for track in dataset.tracks) else "random"
+    return dealt_way(dataset.tracks, None)
 
 
 def log_mels(

@@ -129,15 +129,16 @@ def dealt_way(tracks: Sequence[Track], split: str | None) -> str:
 
     Args:
         tracks: What is dealt.
-        split: One of the two, or anything else: by artist where all are known, else at random.
+        split: One of the two, or anything else: by artist where those of half the tracks or more are known, so that
+            one name among many decides nothing; a track without one is then kept apart by itself.
     """
     if split in DEALT:
         return str(split)
-    return "artist" if all(track.artist for track in tracks) else "random"
+    return "artist" if 2 * sum(bool(track.artist) for track in tracks) >= len(tracks) else "random"
 
 
 def fold_parts(tracks: Sequence[Track], n_folds: int, split: str | None, seed: int) -> dict[str, tuple[Track, ...]]:
-    """The folds by their names, dealt by track or, if so asked or every artist is known, by artist.
+    """The folds by their names, dealt by track or, if so asked or most artists are known, by artist.
 
     Args:
         tracks: What to deal.
@@ -159,7 +160,7 @@ def most_folds(tracks: Sequence[Track], split: str | None, seed: int) -> dict[st
     """As many folds as the smallest genre allows, at most `MOST_FOLDS`, by their names.
 
     Args:
-        tracks: What to deal; copies, and artists where that is asked for or all are known, stay in one fold.
+        tracks: What to deal; copies, and artists where that is asked for or most are known, stay in one fold.
         split: `random`, `artist` or None, as in `fold_parts`; another one has parts: `tracks` are some of them, and the
             folds of these are dealt as without a split.
         seed: Same seed, same folds.
@@ -210,10 +211,9 @@ def split_notes(parts: dict[str, tuple[Track, ...]]) -> tuple[str, ...]:
         notes.append("Artists are not known: one artist may be in two parts, and the scores too good.")
     else:
         both = _in_several(parts, artist_key)
+        are = "artist is" if len(both) == 1 else "artists are"
         notes.append(
-            f"{len(both)} artists are in two parts: the scores may be too good."
-            if both
-            else "No artist is in two parts."
+            f"{len(both)} {are} in two parts: the scores may be too good." if both else "No artist is in two parts."
         )
         if n_with_artist < len(tracks):
             notes.append(f"The artist of {len(tracks) - n_with_artist} of {len(tracks)} tracks is not known.")

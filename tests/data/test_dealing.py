@@ -178,7 +178,7 @@ def test_leaks_in_a_given_column_are_told():
     ]
     notes = " ".join(dataset.split_notes(split_tracks(tracks, name="column", seed=0)))
     assert "same recording lies in two parts" in notes
-    assert "1 artists are in two parts" in notes
+    assert "1 artist is in two parts" in notes
     assert "artist of 1 of 3 tracks is not known" in notes
 
 

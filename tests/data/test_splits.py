@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from crnn.data.collection import select_tracks
+from crnn.data.collection import select_tracks, split_way
 from crnn.data.scan import Dataset, Track
-from crnn.data.splits import check_trainable, fold_parts, split_tracks
+from crnn.data.splits import check_trainable, dealt_way, fold_parts, split_notes, split_tracks
 from crnn.errors import TooFewTracksError
 
 
@@ -27,21 +27,42 @@ def ids(parts: dict[str, tuple[Track, ...]]) -> dict[str, list[str]]:
     return {name: [track.track_id for track in part] for name, part in parts.items()}
 
 
-def test_unasked_tracks_are_split_by_artist_only_where_all_are_known() -> None:
-    known = tracks()
-    one_unknown = (replace(known[0], artist=None), *known[1:])
-    for found, name in ((known, "artist"), (one_unknown, "random")):
+def known_of(n_known: int) -> tuple[Track, ...]:
+    """Of 16 tracks so many with their artist."""
+    return tuple(track if i < n_known else replace(track, artist=None) for i, track in enumerate(tracks()))
+
+
+# One name missing turned the artist split off, and one name among many must not turn it on.
+ARTISTS = [(16, "artist"), (15, "artist"), (8, "artist"), (7, "random"), (1, "random"), (0, "random")]
+
+
+def test_unasked_tracks_are_split_by_artist_where_those_of_half_of_them_are_known() -> None:
+    for n_known, name in ARTISTS:
+        found = known_of(n_known)
+        assert split_way(Dataset("d", found, "folder", None), None) == name
+        if n_known < 2:
+            continue
         parts = [ids(select_tracks(Dataset("d", found, "folder", None), None, seed)) for seed in range(4)]
         assert parts == [ids(split_tracks(found, name=name, seed=seed)) for seed in range(4)]
         other = {"artist": "random", "random": "artist"}[name]
         assert parts != [ids(split_tracks(found, name=other, seed=seed)) for seed in range(4)]
 
 
-def test_folds_are_dealt_by_artist_only_where_all_are_known() -> None:
-    known = tracks()
-    one_unknown = (replace(known[0], artist=None), *known[1:])
-    for found, split in ((known, "artist"), (one_unknown, "random")):
+def test_folds_are_dealt_by_artist_where_those_of_half_of_the_tracks_are_known() -> None:
+    for n_known, split in ARTISTS:
+        found = known_of(n_known)
+        assert dealt_way(found, None) == split
         assert fold_parts(found, 2, None, 1) == fold_parts(found, 2, split, 1)
+        if n_known > 1:
+            other = {"artist": "random", "random": "artist"}[split]
+            assert any(fold_parts(found, 2, None, seed) != fold_parts(found, 2, other, seed) for seed in range(4))
+
+
+def test_tracks_without_an_artist_are_kept_apart_by_themselves_and_counted() -> None:
+    parts = select_tracks(Dataset("d", known_of(15), "folder", None), None, 0)
+    artists = [{track.artist for track in part if track.artist} for part in parts.values()]
+    assert not artists[0] & artists[1]
+    assert split_notes(parts) == ("No artist is in two parts.", "The artist of 1 of 16 tracks is not known.")
 
 
 def test_a_genre_of_one_track_is_too_few() -> None:
