@@ -53,15 +53,24 @@ def csv_row(row: Row, genres: tuple[str, ...]) -> str:
     )
 
 
+def _said_of_genres(row: Row) -> tuple[str, str]:
+    """The confidence, and the genres in question: a verdict of none of them has no confidence in one to show."""
+    traits = Verdict(row["verdict"]).traits
+    ranked = sorted(row["genres"].items(), key=lambda item: -item[1])[:3]
+    if traits.has_stretches:
+        best = ", ".join(f"{visible(genre)} {confidence(posterior)}" for genre, posterior in ranked)
+        return confidence(row["confidence"]), f"({best})"
+    return "", f"(nearest {visible(ranked[0][0])})" if traits.is_music else ""
+
+
 def table_lines(row: Row) -> str:
     """A row for reading: the answer and what else it might be; a line for each cell where the row has a timeline."""
     name = visible(os.path.basename(row["file"]))
     if "error" in row:
         return f"{'error':<10} {'':>6}  {name}: {visible(row['error']['message'])}\n"
-    ranked = sorted(row["genres"].items(), key=lambda item: -item[1])[:3]
-    best = ", ".join(f"{visible(genre)} {confidence(posterior)}" for genre, posterior in ranked)
     verdict = visible(row["genre"] or row["verdict"].replace("_", " "))
-    lines = [f"{verdict:<10} {confidence(row['confidence']):>6}  {name}  ({best})  {visible(sentence(row))}".rstrip()]
+    sure, best = _said_of_genres(row)
+    lines = [f"{verdict:<10} {sure:>6}  {name}  {best}{'  ' if best else ''}{visible(sentence(row))}".rstrip()]
     heard = row.get("heard", ())
     if heard and Verdict(row["verdict"]).traits.is_music:
         lines.append(f"{'':<17}  also heard: {', '.join(map(visible, heard[:_MOST_HEARD]))}")

@@ -125,7 +125,7 @@ def test_verdicts_are_written_as_their_names() -> None:
     assert json.dumps(written) == '["silence", "not_music", "other", "unsure", "genre"]'
     row = output.to_json(prediction(verdict="not_music"), "a.wav")
     assert rows.csv_row(row, GENRES).startswith("a.wav,30.0,not_music,,0.800000,")
-    assert rows.table_lines(row).startswith("not music    0.80  a.wav")
+    assert rows.table_lines(row).startswith("not music          a.wav\n")
 
 
 @pytest.mark.parametrize("verdict", ["unsure", "not_music", "silence"])

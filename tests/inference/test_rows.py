@@ -3,7 +3,9 @@
 import csv
 import io
 
-from crnn.inference.rows import csv_header, csv_row
+import pytest
+
+from crnn.inference.rows import csv_header, csv_row, table_lines
 
 
 def test_every_cell_stands_under_its_head():
@@ -35,3 +37,25 @@ def test_every_cell_stands_under_its_head():
         "error": "",
     }
     assert {name: value for name, value in second.items() if value} == {"file": "b.wav", "error": "No sound."}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "line"),
+    [
+        ("genre", "treble     > 0.99  a.wav  (treble > 0.99, bass 0.00)\n"),
+        ("unsure", "unsure     > 0.99  a.wav  (treble > 0.99, bass 0.00)\n"),
+        ("other", "other              a.wav  (nearest treble)\n"),
+        ("not_music", "not music          a.wav\n"),
+        ("silence", "silence            a.wav\n"),
+    ],
+)
+def test_a_verdict_of_no_genre_does_not_borrow_the_confidence_of_one(verdict, line):
+    """“other > 0.99” read as if the model were that sure of it."""
+    row = {
+        "file": "Music/a.wav",
+        "verdict": verdict,
+        "genre": "treble" if verdict == "genre" else None,
+        "confidence": 0.998,
+        "genres": {"bass": 0.002, "treble": 0.998},
+    }
+    assert table_lines(row) == line
