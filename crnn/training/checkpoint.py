@@ -64,7 +64,7 @@ def take_up(run_dir: Path, identity: Identity, *, resume: bool) -> str:
         CrnnError: What lies there was begun otherwise; the sentence names the difference.
     """
     path = run_dir / _IDENTITY_NAME
-    if resume and _has_state(run_dir):
+    if resume and has_state(run_dir):
         _check_same(path, identity)
     else:
         clear(run_dir)
@@ -78,7 +78,8 @@ def digest_of(identity: Identity) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
-def _has_state(run_dir: Path) -> bool:
+def has_state(run_dir: Path) -> bool:
+    """Whether there is anything in a run's folder that it could go on from."""
     return (run_dir / CHECKPOINT_NAME).exists() or any(run_dir.glob(f"{FOLD_PREFIX}*"))
 
 

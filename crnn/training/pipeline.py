@@ -23,7 +23,7 @@ from crnn.data.scan import Fault, check_learnable, check_trainable, fold_parts, 
 from crnn.errors import BundleError, CrnnError
 from crnn.jobs import kept
 from crnn.jobs.order import CHECKPOINT_NAME, TrainingOrder, TrainingSettings, settings_from
-from crnn.training.checkpoint import FOLD_PREFIX, clear, identity_of, take_up
+from crnn.training.checkpoint import FOLD_PREFIX, clear, has_state, identity_of, take_up
 from crnn.training.head_run import HeadRun, head_outcome
 from crnn.training.materials import Event, Materials, Outcome, Parts, Watcher, stopped_early
 
@@ -67,8 +67,11 @@ def _carry_out(order: TrainingOrder, watcher: Watcher, home: Path) -> Outcome:
         raise BundleError(f"A model “{order.out.name}” is there already. Choose another name, or say --replace.")
     initial = find_bundle(order.init) if order.init else None
     run_dir = order.run_dir or order.out.parent / f".{order.out.name}-run"
-    with _writing_to(run_dir):
-        run_dir.mkdir(parents=True, exist_ok=True)
+    with _place_of(run_dir):
+        return _run_in(run_dir, order, initial, watcher, home)
+
+
+def _run_in(run_dir: Path, order: TrainingOrder, initial: Bundle | None, watcher: Watcher, home: Path) -> Outcome:
     resumes = order.resume and any((run_dir / name).exists() for name in (CHECKPOINT_NAME, f"{FOLD_PREFIX}1"))
     watcher.stage("scanning")
     collection = gather(order.datasets, order.genres)
@@ -83,8 +86,6 @@ def _carry_out(order: TrainingOrder, watcher: Watcher, home: Path) -> Outcome:
     outcome = dataclasses.replace(_learn(order, materials, initial, watcher), faults=materials.found)
     if not outcome.stopped:
         clear(run_dir)
-        if not any(run_dir.iterdir()):
-            run_dir.rmdir()
     return outcome
 
 
@@ -207,3 +208,18 @@ def _writing_to(run_dir: Path) -> Iterator[None]:
         yield
     except OSError as err:
         raise CrnnError(f"The training cannot be kept in {run_dir}: {err.strerror or err}.") from err
+
+
+@contextlib.contextmanager
+def _place_of(run_dir: Path) -> Iterator[None]:
+    """The folder of a run, gone again where nothing lies there to go on from: done, refused, or stopped too early."""
+    with _writing_to(run_dir):
+        run_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        if not has_state(run_dir):
+            clear(run_dir)
+            # The page's holds more of the run than this.
+            with contextlib.suppress(OSError):
+                run_dir.rmdir()

@@ -157,6 +157,23 @@ def test_a_stop_before_the_first_epoch_keeps_nothing(home):
     assert not (home / "models" / "mine").exists()
 
 
+def test_a_refused_training_leaves_nothing_behind(home):
+    from crnn.training.pipeline import carry_out
+
+    folder = small_data_set(home / "sounds", n_tracks=1, seconds=1.2)
+    with pytest.raises(CrnnError, match="A single track in"):
+        carry_out(brief(folder, home / "models" / "mine"))
+    with pytest.raises(CrnnError, match="There is no data set"):
+        carry_out(brief(home / "nowhere", home / "models" / "mine"))
+    assert list((home / "models").iterdir()) == []
+    # The page's folder of a run holds what it tells of it.
+    (home / "run").mkdir()
+    (home / "run" / "order.json").write_text("{}")
+    with pytest.raises(CrnnError, match="A single track in"):
+        carry_out(brief(folder, home / "models" / "mine", run_dir=home / "run"))
+    assert [path.name for path in (home / "run").iterdir()] == ["order.json"]
+
+
 def test_time_is_judged_by_earlier_runs_of_the_same_network(home):
     folder = runs_dir(MACHINE) / "20261123-101500"
     folder.mkdir(parents=True)
