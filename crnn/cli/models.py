@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +13,14 @@ from crnn import paths
 from crnn.atomic import draft_folder
 from crnn.bundles.bundle import ONNX_NAME, Bundle, list_bundles
 from crnn.bundles.companion import COMPANION_NAME
-from crnn.bundles.library import find_bundle
+from crnn.bundles.library import DEFAULT_MODEL, find_bundle
 from crnn.cli.common import add_command, add_model_option, file_path, say
 from crnn.errors import CrnnError
+from crnn.text import number_of
 from crnn.untrusted import json_line
+
+# Names of scores as a reader would say what was scored; those of bundled models are words already.
+_PART_WORDS = {"folds": "by folds", "valid": "kept back to check with", "test": "of the test part"}
 
 
 def add_commands(commands: Any) -> None:
@@ -50,7 +55,8 @@ def models(options: argparse.Namespace) -> int:
             sys.stdout.write(json_line({"name": name, "error": message}))
     else:
         for bundle in bundles:
-            say(f"{bundle.name:<24} {len(bundle.genres):>3} genres  {_accuracy_text(bundle):<24} {bundle.created[:10]}")
+            name = f"{bundle.name} (default)" if _is_default(bundle) else bundle.name
+            say(f"{name:<24} {len(bundle.genres):>3} genres  {_accuracy_text(bundle):<24} {bundle.created[:10]}")
         for name, message in faults.items():
             say(f"{name}: {message}", to_stderr=True)
         if not bundles and not faults:
@@ -128,10 +134,22 @@ def _facts(bundle: Bundle) -> dict[str, Any]:
     }
 
 
+def _is_default(bundle: Bundle) -> bool:
+    """Whether it is the one that answers where none is named; another shelf may hold one of the same name."""
+    if bundle.name != DEFAULT_MODEL:
+        return False
+    with contextlib.suppress(CrnnError):
+        return find_bundle(DEFAULT_MODEL).path == bundle.path
+    return False
+
+
 def _accuracy_text(bundle: Bundle) -> str:
     for part, scores in _scored_parts(bundle).items():
         interval = scores.get("accuracy_interval")
-        said = f"{scores['accuracy']:.1%} of {scores['n_tracks']} {part} tracks"
+        n = scores["n_tracks"]
+        tracks = number_of(n, "track") if isinstance(n, int) else f"{n} tracks"
+        of_what = f"{tracks}, {_PART_WORDS[part]}" if part in _PART_WORDS else f"{n}: {part}"
+        said = f"{scores['accuracy']:.1%} of {of_what}"
         return f"{said} ({interval[0]:.1%} to {interval[1]:.1%})" if _is_interval(interval) else said
     return "no score"
 

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 import soundfile
 from sounds import RATE, noise, sine
+from tiny_bundle import tiny_bundle
 
 from crnn.__main__ import build_parser, main
+from crnn.bundles.bundle import rewrite_json
 from crnn.bundles.library import DEFAULT_MODEL, find_bundle
 from crnn.config import FeatureConfig
 from crnn.features.archive import make_archive, read_archive, to_uint8, write_archive
@@ -292,6 +294,26 @@ def test_models_lists_the_shelf_and_names_the_damaged(capsys, bundle, monkeypatc
     assert main(["models", "--format", "json"]) == 1
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {row["name"] for row in rows} >= {bundle.name, "damaged"}
+
+
+@pytest.mark.parametrize(
+    ("part", "n", "words"),
+    [
+        ("folds", 9, "100.0% of 9 tracks, by folds (70.1% to 100.0%)"),
+        ("valid", 1, "100.0% of 1 track, kept back to check with (70.1% to 100.0%)"),
+        ("GTZAN tracks, crossed by artist", 283, "100.0% of 283: GTZAN tracks, crossed by artist (70.1% to 100.0%)"),
+    ],
+)
+def test_models_says_what_was_scored_and_which_answers_unasked(capsys, bundle, monkeypatch, part, n, words):
+    scores = {part: {"accuracy": 1.0, "n_tracks": n, "accuracy_interval": [0.701, 1.0]}}
+    monkeypatch.setenv("GENRESCOPE_MODELS", str(bundle.path.parent))
+    rewrite_json(dataclasses.replace(bundle, scores=scores))
+    tiny_bundle(bundle.path.parent / DEFAULT_MODEL)
+    assert main(["models"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (own,) = [line for line in lines if line.startswith(f"{bundle.name} ")]
+    assert f"  {words}" in own
+    assert [line.split(" (")[0] for line in lines if "(default)" in line] == [DEFAULT_MODEL]
 
 
 def test_export_copies_the_network_and_adds_its_card(capsys, bundle, tmp_path):
