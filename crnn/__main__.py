@@ -18,7 +18,7 @@ from typing import TextIO
 from crnn import __version__
 from crnn.cli import app, classify, evaluate, fetch, models, train
 from crnn.cli.common import Parser, say
-from crnn.errors import CrnnError
+from crnn.errors import CrnnError, WrongUseError
 from crnn.untrusted import VisibleFormatter
 
 DESCRIPTION = """\
@@ -76,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
         return status
     except CrnnError as err:
         say(f"error: {err}", to_stderr=True)
-        return 1
+        return 2 if isinstance(err, WrongUseError) else 1
     except ModuleNotFoundError as err:
         extra = _EXTRAS.get((err.name or "").split(".")[0])
         if extra is None:

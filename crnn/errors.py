@@ -9,6 +9,10 @@ class CrnnError(Exception):
     """Any fault that a user can understand and mend."""
 
 
+class WrongUseError(CrnnError):
+    """The command cannot be carried out as it was given, whatever the input holds: status 2 of the command line."""
+
+
 class NotAllowedError(CrnnError):
     """The act is not this person's to do, where the app is served to others."""
 
@@ -51,6 +55,14 @@ class EmptyGenreError(DatasetError):
 
 class BundleError(CrnnError):
     """A model bundle is missing, damaged, unknown or hostile."""
+
+
+class UnknownModelError(BundleError, WrongUseError):
+    """No model of that name, where one was named."""
+
+
+class ModelThereError(BundleError, WrongUseError):
+    """A model of that name is there, and nothing was said of replacing it."""
 
 
 class DiskFullError(CrnnError):

@@ -37,7 +37,7 @@ from crnn.bundles.bundle import (
 from crnn.bundles.bundle_json import JSON_NAME
 from crnn.bundles.bundle_zip import PACKED, read_contents
 from crnn.bundles.model_card import model_card
-from crnn.errors import BundleError, CrnnError
+from crnn.errors import BundleError, CrnnError, UnknownModelError
 from crnn.locks import sole_writer
 from crnn.owner import Owner
 from crnn.zip_directory import DAMAGE, check_directory
@@ -85,14 +85,15 @@ def find_bundle(name: str) -> Bundle:
     """The bundle in the folder `name`, or of that name on a shelf.
 
     Raises:
-        BundleError: There is none, or it is damaged.
+        UnknownModelError: There is none.
+        BundleError: It is damaged.
     """
     looks_like_path = any(mark in name for mark in "/\\") or name.startswith((".", "~"))
     places = [Path(name)] if looks_like_path else [shelf / name for shelf in paths.shelves()]
     folder = next((place for place in map(paths.user_path, places) if place.is_dir()), None)
     if folder is None:
         known = [path.name for path in bundle_folders(*paths.shelves()) if (path / JSON_NAME).is_file()]
-        raise BundleError(f"There is no model “{name}”. On the shelf: {', '.join(known) or 'none'}.")
+        raise UnknownModelError(f"There is no model “{name}”. On the shelf: {', '.join(known) or 'none'}.")
     return load_bundle(folder)
 
 

@@ -20,7 +20,7 @@ from crnn.cli.common import add_command, add_model_option, file_path, job_count,
 from crnn.cli.playlists import write_playlists
 from crnn.cli.tagging import add_options as add_tag_options
 from crnn.cli.tagging import undo_tags, write_tags
-from crnn.errors import CrnnError
+from crnn.errors import CrnnError, WrongUseError
 from crnn.inference.rows import Row, csv_header, csv_row, table_lines
 from crnn.untrusted import json_line, written_name
 
@@ -137,15 +137,15 @@ def _put_to_use(rows: list[Row], options: argparse.Namespace, is_stopped: Callab
 
 def _check_use(options: argparse.Namespace) -> None:
     if options.resume and (options.format != "json" or options.out is None):
-        raise CrnnError("--resume goes on with a file of JSON Lines: add --format json --out FILE.")
+        raise WrongUseError("--resume goes on with a file of JSON Lines: add --format json --out FILE.")
     if options.engine == "dask" and options.scheduler is None:
-        raise CrnnError("--engine dask needs the address of the cluster: add --scheduler tcp://HOST:8786.")
+        raise WrongUseError("--engine dask needs the address of the cluster: add --scheduler tcp://HOST:8786.")
     if options.write_tags:
         check_mutagen()
     elif options.dry_run or options.overwrite_genre or options.undo_file:
-        raise CrnnError("--dry-run, --overwrite-genre and --undo-file belong to --write-tags.")
+        raise WrongUseError("--dry-run, --overwrite-genre and --undo-file belong to --write-tags.")
     if options.engine == "local" and options.scheduler is not None:
-        raise CrnnError("--scheduler is for a dask cluster: add --engine dask.")
+        raise WrongUseError("--scheduler is for a dask cluster: add --engine dask.")
 
 
 def _rows(

@@ -23,7 +23,7 @@ from crnn.cli.common import (
     say,
     seed,
 )
-from crnn.errors import CrnnError
+from crnn.errors import CrnnError, WrongUseError
 from crnn.jobs.order import INSTANT, PRESETS
 from crnn.text import number_of, right_of
 from crnn.untrusted import json_line
@@ -277,7 +277,9 @@ def _chosen_start(options: argparse.Namespace) -> tuple[str, str | None]:
     is_named = options.init not in {None, "scratch"}
     name = options.preset or (INSTANT if is_named and not options.epochs else "standard")
     if name == INSTANT and (options.init == "scratch" or options.epochs):
-        raise CrnnError("The preset instant fits a head to a model, without epochs: leave out --epochs and scratch.")
+        raise WrongUseError(
+            "The preset instant fits a head to a model, without epochs: leave out --epochs and scratch."
+        )
     if options.init is None:
         return name, _start_for(options.datasets)
     return name, None if options.init == "scratch" else str(options.init)

@@ -20,7 +20,7 @@ from crnn.data.collection import Collection, gather, log_mels, select_tracks, sp
 from crnn.data.feature_cache import CACHE_FOLDER
 from crnn.data.load import in_parts
 from crnn.data.scan import Fault, check_learnable, check_trainable, fold_parts, most_folds, protection_of
-from crnn.errors import BundleError, CrnnError
+from crnn.errors import BundleError, CrnnError, ModelThereError
 from crnn.jobs import kept
 from crnn.jobs.order import CHECKPOINT_NAME, TrainingOrder, TrainingSettings, settings_from
 from crnn.training.checkpoint import FOLD_PREFIX, clear, has_state, identity_of, take_up
@@ -64,7 +64,7 @@ def _carry_out(order: TrainingOrder, watcher: Watcher, home: Path) -> Outcome:
         # Before the minutes that features take, not after them.
         raise ModuleNotFoundError("No module named 'keras'", name="keras")
     if order.out.exists() and not order.replace:
-        raise BundleError(f"A model “{order.out.name}” is there already. Choose another name, or say --replace.")
+        raise ModelThereError(f"A model “{order.out.name}” is there already. Choose another name, or say --replace.")
     initial = find_bundle(order.init) if order.init else None
     run_dir = order.run_dir or order.out.parent / f".{order.out.name}-run"
     with _place_of(run_dir):

@@ -134,7 +134,7 @@ def test_help_teaches(capsys, command):
 
 
 def test_unknown_model_is_a_sentence(capsys, music):
-    assert main(["classify", str(music), "--model", "no-such-model"]) == 1
+    assert main(["classify", str(music), "--model", "no-such-model"]) == 2
     assert "There is no model" in capsys.readouterr().err
 
 

@@ -110,7 +110,7 @@ def test_resume_leaves_another_file_alone(capsys, bundle, shelf, tmp_path):
     ],
 )
 def test_options_that_need_others_say_so(capsys, bundle, shelf, options, said):
-    assert main(["classify", str(shelf), "--model", str(bundle.path), *options]) == 1
+    assert main(["classify", str(shelf), "--model", str(bundle.path), *options]) == 2
     assert said in capsys.readouterr().err
 
 

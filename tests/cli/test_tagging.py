@@ -198,7 +198,7 @@ def test_what_is_no_undo_file_is_a_sentence(tmp_path, capsys, content):
         ([], 2),
         (["x.wav", "--undo", "y"], 2),
         (["x.wav", "--at-least", "1.5"], 2),
-        (["x.wav", "--dry-run"], 1),
+        (["x.wav", "--dry-run"], 2),
         (["--undo", "/no/such/file"], 1),
     ],
 )

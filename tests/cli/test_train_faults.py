@@ -53,3 +53,16 @@ def test_copies_under_one_genre_are_told_and_are_no_failure(sounds, capsys) -> N
     status, err = trained(sounds, capsys)
     assert status == 0
     assert "again, hum0: 2 tracks are the same recording.\n" in err
+
+
+def test_wrong_use_is_status_2_and_data_that_do_not_allow_it_1(sounds, capsys) -> None:
+    there, new = sounds.parent / "models" / "tiny", sounds.parent / "models" / "new"
+    order = ["train", str(sounds), "--init", "tiny", "--out"]
+    assert main([*order, str(new), "--preset", "instant", "--epochs", "3"]) == 2
+    assert main([*order, str(there), "--preset", "instant"]) == 2
+    assert main([*order, str(new), "--init", "nosuch"]) == 2
+    assert main(["evaluate", str(sounds), "--model", "nosuch"]) == 2
+    assert main(["classify", str(sounds), "--model", "nosuch"]) == 2
+    assert main([*order, str(new), "--preset", "instant", "--split", "artist"]) == 1
+    assert "No artist is known" in capsys.readouterr().err
+    assert main(["train", str(sounds / "nowhere"), "--init", "tiny", "--out", str(new), "--preset", "instant"]) == 1
