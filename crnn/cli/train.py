@@ -87,7 +87,7 @@ def _add_train(commands: Any) -> None:
         choices=tuple(PRESETS),
         help="; ".join(f"{name}: {words}" for name, words in PRESETS.items())
         + "; the network is that of --init, from scratch a small, middle or large one"
-        + " (default: instant with --init and without --epochs, else standard)",
+        + " (default: instant, but standard from scratch or with --epochs)",
     )
     parser.add_argument(
         "--init",
@@ -274,15 +274,12 @@ def _settings(options: argparse.Namespace, name: str, init: str | None) -> Train
 
 def _chosen_start(options: argparse.Namespace) -> tuple[str, str | None]:
     """The preset, and the model to start from; None for scratch."""
-    is_named = options.init not in {None, "scratch"}
-    name = options.preset or (INSTANT if is_named and not options.epochs else "standard")
-    if name == INSTANT and (options.init == "scratch" or options.epochs):
-        raise WrongUseError(
-            "The preset instant fits a head to a model, without epochs: leave out --epochs and scratch."
-        )
-    if options.init is None:
-        return name, _start_for(options.datasets)
-    return name, None if options.init == "scratch" else str(options.init)
+    if options.preset == INSTANT and (options.init == "scratch" or options.epochs):
+        raise WrongUseError("The preset instant fits a head to a model, without epochs: leave out --epochs or scratch.")
+    init = options.init or _start_for(options.datasets)
+    start = None if init in {None, "scratch"} else str(init)
+    # A model to start from is one, whether it was named or not.
+    return options.preset or ("standard" if start is None or options.epochs else INSTANT), start
 
 
 def _start_for(datasets: list[str]) -> str | None:

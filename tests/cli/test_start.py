@@ -38,7 +38,10 @@ def ordered(said: list[str], monkeypatch: pytest.MonkeyPatch) -> TrainingOrder:
 @pytest.mark.parametrize(
     ("said", "init", "method"),
     [
-        ("", DEFAULT_MODEL, "network"),
+        ("", DEFAULT_MODEL, "head"),
+        (f"--init {DEFAULT_MODEL}", DEFAULT_MODEL, "head"),
+        ("--epochs 3", DEFAULT_MODEL, "network"),
+        (f"--epochs 3 --init {DEFAULT_MODEL}", DEFAULT_MODEL, "network"),
         ("--preset quick", DEFAULT_MODEL, "network"),
         ("--preset best --epochs 3", DEFAULT_MODEL, "network"),
         ("--preset instant", DEFAULT_MODEL, "head"),
