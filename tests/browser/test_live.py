@@ -155,6 +155,23 @@ def test_what_is_lost_on_the_way_comes_again(page) -> None:
     np.testing.assert_allclose(samples, given, atol=2 / 32_768)
 
 
+def test_refresh_keeps_what_was_heard_and_says_so(page) -> None:
+    from playwright.sync_api import expect
+
+    page.locator(".live .answer").evaluate(WATCH)
+    page.locator(".keep input").check()
+    button(page).click()
+    page.wait_for_function("() => window.seen.length && window.seen.at(-1)[0] >= 4", timeout=120_000)
+    page.reload()
+    told = page.get_by_test_id("stAlertContentInfo")
+    expect(told).to_have_text(re.compile("^The listening was broken off, by a refresh"))
+    expect(page.locator('[data-testid="stMain"] h3')).to_be_visible()
+    expect(page.locator(".view audio")).to_have_count(1, timeout=60_000)
+    samples, rate = samples_of(page)
+    assert len(samples) / rate >= 4
+    expect(page.get_by_text(re.compile(r"^recording · 0:\d\d · change$"))).to_be_visible()
+
+
 def test_denied_microphone_is_told_before_anything_is_pressed(page) -> None:
     from playwright.sync_api import expect
 

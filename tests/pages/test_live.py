@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from crnn.bundles.bundle import Rejection
 from ui.components.microphone import message
 from ui.listen import live
 from ui.shared.holdings import Holdings
+from ui.shared.visits import visits
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
 RATE = 44_100
@@ -185,6 +187,62 @@ def test_leaving_the_page_keeps_what_was_heard(app: AppTest) -> None:
     app.switch_page("pages/3_Models.py").run()
     app.switch_page("app.py").run()
     assert subheaders(app)[0].startswith("Sounds like treble.")
+
+
+def loaded_anew(app: AppTest) -> AppTest:
+    """The page after a refresh, once its tab has named the former visit."""
+    facts = visits().find(("", app.session_state["visit.id"]), time.monotonic())
+    assert facts is not None
+    again = AppTest.from_file(str(APP), default_timeout=240)
+    for key, value in facts.items():
+        again.session_state[key] = value
+    again.run()
+    assert not again.exception
+    return again
+
+
+def test_refresh_keeps_what_was_heard_and_says_so(app: AppTest) -> None:
+    for second in range(4):
+        send(app, second, second + 1, second + 1)
+    again = loaded_anew(app)
+    assert subheaders(again)[0].startswith("Sounds like treble.")
+    assert [info.value for info in again.main.info] == [live._BROKEN_OFF]
+    (sound,) = again.session_state["genrescope.sounds"]
+    assert sound.data[44:] == TREBLE[: 4 * RATE].tobytes()
+    # A tab that was copied listens on.
+    assert not send(app, 4, 5, 5)["is_over"]
+    assert send(app, 5, 6, 6, isLast=True)["is_over"]
+    (sound,) = app.session_state["genrescope.sounds"]
+    assert sound.data[44:] == TREBLE[: 6 * RATE].tobytes()
+
+
+def test_refresh_after_too_little_says_what_is_lost(app: AppTest) -> None:
+    send(app, 0, 0.4, 1)
+    again = loaded_anew(app)
+    assert shown(again)["words"] == (
+        "The listening was broken off, by a refresh or a lost connection. "
+        "Only 0.4 s were heard. Listen for three seconds or more."
+    )
+    assert "genrescope.sounds" not in again.session_state
+
+
+def test_page_that_finds_its_connection_again_listens_on(app: AppTest) -> None:
+    for second in range(4):
+        send(app, second, second + 1, second + 1)
+    facts = visits().find(("", app.session_state["visit.id"]), time.monotonic())
+    assert facts is not None
+    again = AppTest.from_file(str(APP), default_timeout=240)
+    again.session_state["genrescope.live"] = facts["genrescope.live"]
+    assert not send(again, 4, 5, 5)["is_over"]
+    send(again, 5, 6, 6, isLast=True)
+    (sound,) = again.session_state["genrescope.sounds"]
+    assert sound.data[44:] == TREBLE[: 6 * RATE].tobytes()
+    # The visit may be found only after the server has said that it knows nothing of it: the microphone is closed then.
+    late = AppTest.from_file(str(APP), default_timeout=240)
+    assert send(late, 4, 5, 5)["is_over"]
+    late.session_state["genrescope.live"] = facts["genrescope.live"]
+    late.run()
+    assert subheaders(late)[0].startswith("Sounds like treble.")
 
 
 @pytest.mark.parametrize(

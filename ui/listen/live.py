@@ -28,13 +28,16 @@ from ui.shared.words import plain
 MOST_SECONDS = 20.0
 
 _KEY = "listen.live"
-_OPEN = "genrescope.live"
+_OPEN = state.LISTENING
 _SHOWN = "genrescope.live_shown"
 _NEWS = "genrescope.live_news"
 
 _NO_GENRE_COLOR = "#7A8899"
 _BYTES_PER_SAMPLE = 2
 _LOST = "The connection was lost, and what was heard with it. Listen again."
+_KEPT = " What came before it is kept."
+_LOST_ON_ITS_WAY = f"Some of the sound was lost on its way.{_KEPT}"
+_BROKEN_OFF = f"The listening was broken off, by a refresh or a lost connection.{_KEPT}"
 
 
 @dataclass
@@ -95,6 +98,11 @@ def _hear(message: Message | None, model: Model) -> Sound | None:
     opened: _Open | None = st.session_state.get(_OPEN)
     if opened is not None and opened.words is not None:
         return _end(opened, opened.words)
+    if opened is not None and _is_former(opened):
+        # Its page may still listen, where this one is a copy in another tab: it has its own end.
+        st.session_state[_OPEN] = opened = replace(opened)
+        if message is None or message.listening != opened.listening or _is_over(message):
+            return _end(opened, _BROKEN_OFF)
     if message is None:
         # Its page was left, and the browser closed the microphone.
         return _end(opened, "") if opened is not None else None
@@ -108,9 +116,20 @@ def _hear(message: Message | None, model: Model) -> Sound | None:
         return _end(opened, str(err))
 
 
-def _begin(message: Message, model: Model) -> _Open | None:
+def _is_former(opened: _Open) -> bool:
+    """Whether a listening was brought back from before a refresh, or a lost connection."""
     shown: Shown = st.session_state.get(_SHOWN, Shown())
-    if shown.is_over and shown.listening == message.listening:
+    return shown.listening != opened.listening or shown.is_over
+
+
+def _is_over(message: Message) -> bool:
+    """Whether the browser was told that the listening has ended, and has closed the microphone."""
+    shown: Shown = st.session_state.get(_SHOWN, Shown())
+    return shown.is_over and shown.listening == message.listening
+
+
+def _begin(message: Message, model: Model) -> _Open | None:
+    if _is_over(message):
         return None
     words = _LOST if message.at else ""
     try:
@@ -133,7 +152,7 @@ def _begin(message: Message, model: Model) -> _Open | None:
 def _take(message: Message, opened: _Open) -> Sound | None:
     live = opened.live
     if message.at > live.n_samples:
-        return _end(opened, "Some of the sound was lost on its way. What came before it is kept.")
+        return _end(opened, _LOST_ON_ITS_WAY)
     # What came before is skipped.
     new = message.samples[(live.n_samples - message.at) * _BYTES_PER_SAMPLE :]
     granted = visitor.owner().limits
@@ -186,7 +205,9 @@ def _end(opened: _Open, words: str) -> Sound | None:
     shown = Shown(opened.listening, n_heard=live.n_samples, is_over=True)
     if live.seconds < MIN_CLIP_SECONDS:
         too_short = f"Only {live.seconds:.1f} s were heard. Listen for three seconds or more."
-        st.session_state[_SHOWN] = replace(shown, words=words or too_short)
+        # Which is no more than that, and is not kept.
+        told = f"{words.removesuffix(_KEPT)} {too_short}" if words.endswith(_KEPT) else words or too_short
+        st.session_state[_SHOWN] = replace(shown, words=told)
         st.session_state.pop(_OPEN, None)
         return None
     if live.kept_seconds < live.seconds:

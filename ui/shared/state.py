@@ -40,6 +40,8 @@ SOUNDS = "genrescope.sounds"
 HEARD = "genrescope.heard"
 # The sound on show is not what the uploader and the examples show, and these are to be emptied.
 BROUGHT_BACK = "genrescope.brought_back"
+# A microphone that listens: what it heard so far is no sound yet.
+LISTENING = "genrescope.live"
 # Which of the ways to give a sound is open when a page is come to.
 WAY = "genrescope.way"
 MODEL, MODEL_CONTENT = "genrescope.model", "genrescope.model_content"

@@ -34,6 +34,7 @@ _LOST = "visit.lost"
 _FACTS = (
     state.SOUNDS,
     state.HEARD,
+    state.LISTENING,
     state.MODEL,
     state.MODEL_CONTENT,
     state.LESSON,
@@ -151,7 +152,9 @@ def keep_visit(person: str) -> None:
     session_id = context.session_id if context else ""
     visits().hold((person, visit_id), facts, n_bytes, time.monotonic(), session_id=session_id)
     is_answered = st.session_state.get(_IS_ANSWERED, False)
-    remembered_visit(visit_id, len(sounds), is_answered=is_answered, on_former=partial(_bring_back, person))
+    # What a microphone hears is missed like a sound that was given.
+    n_held = len(sounds) + (state.LISTENING in facts)
+    remembered_visit(visit_id, n_held, is_answered=is_answered, on_former=partial(_bring_back, person))
 
 
 def tell_what_is_lost() -> None:
