@@ -130,6 +130,47 @@ def test_an_export_is_stopped_and_leaves_nothing(chromium, shelf, tmp_path) -> N
     context.close()
 
 
+def tops(page, names: list[str]) -> list[int]:
+    """How far down the rows of the exports stand."""
+    boxes = [page.get_by_role("button", name=name, exact=True).bounding_box() for name in names]
+    return [round(box["y"]) for box in boxes]
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_nothing_moves_or_pales_while_an_export_is_made_and_a_click_does_not_end_it(chromium, shelf, width) -> None:
+    from playwright.sync_api import expect
+
+    context = chromium.new_context(viewport={"width": width, "height": 1000})
+    page = opened(context, shelf, 2, "beta")
+    press(page, "Export")
+    others = ["To import elsewhere", "Keras", "TensorFlow Lite"]
+    expect(page.get_by_role("button", name="Keras", exact=True)).to_be_visible()
+    # The box is drawn where it fits.
+    page.wait_for_timeout(500)
+    before = tops(page, ["ONNX", *others])
+    page.get_by_role("button", name="ONNX", exact=True).click()
+    expect(page.get_by_text("ONNX: making and checking it")).to_be_visible()
+    expect(page.get_by_role("button", name="ONNX", exact=True)).to_have_count(0)
+    assert tops(page, ["Stop", *others]) == pytest.approx(before, abs=1)
+    page.wait_for_timeout(1500)
+    assert tops(page, ["Stop", *others]) == pytest.approx(before, abs=1)
+    for name in others:
+        expect(page.get_by_role("button", name=name, exact=True)).to_be_disabled()
+    expect(page.locator('[data-stale="true"]')).to_have_count(0)
+    page.keyboard.press("Escape")
+    # Each a run of the page.
+    press(page, "Rename")
+    page.get_by_label("New name").fill("gamma")
+    page.keyboard.press("Escape")
+    page.get_by_text("Import a model").click()
+    page.get_by_label("Name", exact=True).fill("delta")
+    page.get_by_label("Name", exact=True).press("Enter")
+    page.wait_for_timeout(500)
+    press(page, "Export")
+    expect(page.get_by_role("button", name="Save beta-onnx.zip")).to_be_visible()
+    context.close()
+
+
 def exports_under_way() -> list[str]:
     """Commands of processes that export a model of this test."""
     found = []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from crnn.bundles.companion import Companion
 from crnn.config import FeatureConfig
 from crnn.owner import MACHINE
 from ui.models.library import identity_of
+from ui.models.making import Making
 from ui.shared.state import Model
 
 APP = str(Path(__file__).resolve().parents[2] / "app.py")
@@ -173,13 +176,83 @@ def test_a_taken_name_is_mended_by_another(page: AppTest, models: Path) -> None:
     assert page.text_input(key="models.import.name").value == ""
 
 
+def made(app: AppTest) -> AppTest:
+    """The page once the file that is under way is made, or was not."""
+    while "models.exports.making" in app.session_state:
+        app.session_state["models.exports.making"].is_done(600.0)
+        app.run()
+    assert not app.exception
+    return app
+
+
+def rows_of_exports(app: AppTest) -> list[tuple[str, bool]]:
+    """Label of each button of an export, and whether it can be pressed."""
+    return [(b.label, not b.disabled) for b in app.button if str(b.key).startswith("models.export.")]
+
+
+def test_an_export_goes_on_whatever_else_is_pressed_until_it_is_stopped(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = threading.Event()
+
+    def exported(bundle: Bundle, kind: str, *, on_wait: Callable[[], None], **_: object) -> bytes:
+        try:
+            while not is_made.wait(0.05):
+                on_wait()
+        finally:
+            ended.set()
+        return kind.encode()
+
+    is_made = threading.Event()
+    monkeypatch.setattr(Bundle, "is_trainable", True)
+    monkeypatch.setattr("ui.models.export.exports.exported", exported)
+    tiny_bundle(models / "tiny")
+    app = open_page()
+    kinds = [label for label, _ in rows_of_exports(app)]
+    press(app, "Keras")
+    assert rows_of_exports(app) == [(label, False) for label in kinds if label != "Keras"]
+    assert "Keras: making and checking it, 0 s" in read(app)
+    app.text_input(key="models.import.name").set_value("other").run()
+    app.switch_page("pages/1_Explore.py").run()
+    app.switch_page("pages/3_Models.py").run()
+    assert "Keras: making and checking it" in read(app)
+    press(app, "Stop")
+    assert ended.wait(10)
+    assert "Keras was stopped: nothing of it is kept." in read(app)
+    assert rows_of_exports(app) == [(label, True) for label in kinds]
+    # Another one, which comes to its end while another page is shown.
+    press(app, "ONNX")
+    assert "was stopped" not in read(app)
+    app.switch_page("pages/1_Explore.py").run()
+    is_made.set()
+    made(app.switch_page("pages/3_Models.py").run())
+    assert "Save tiny-onnx.zip" in [button.proto.label for button in app.get("download_button")]
+    assert rows_of_exports(app) == [(label, True) for label in kinds if label != "ONNX"]
+
+
+def test_an_export_ends_with_the_visit_it_was_made_for() -> None:
+    ended = threading.Event()
+
+    def forever(on_wait: Callable[[], None]) -> bytes:
+        try:
+            while True:
+                on_wait()
+        finally:
+            ended.set()
+
+    making = Making("key", "name", forever)
+    assert not making.is_done(0.05)
+    del making
+    assert ended.wait(10)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_every_kind_of_export_is_checked_and_offered(models: Path) -> None:
     trainable_bundle(models / "small")
     app = AppTest.from_file(APP, default_timeout=600).switch_page("pages/3_Models.py").run()
     for label, kind in (("TensorFlow Lite", "tflite"), ("ONNX", "onnx"), ("Keras", "keras")):
-        press(app, label)
+        made(press(app, label))
         assert label not in [button.label for button in app.button], "the file takes the button's place"
         assert f"Save small-{kind}.zip" in [button.proto.label for button in app.get("download_button")]
 
@@ -203,7 +276,7 @@ def test_beside_the_exports_stands_what_they_hold_of_a_model_of_two_networks(
 def test_an_export_that_differs_is_told_on_the_page(models: Path) -> None:
     trainable_bundle(models / "small", other_weights=True)
     app = AppTest.from_file(APP, default_timeout=600).switch_page("pages/3_Models.py").run()
-    press(app, "Keras")
+    made(press(app, "Keras"))
     assert "The export failed: The Keras network of “small” answers differently" in read(app)
     assert not app.get("download_button")
 

@@ -2,39 +2,48 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from crnn.bundles import library
+from crnn.bundles.bundle import Bundle
 from crnn.errors import CrnnError
 from crnn.jobs import exports
+from crnn.owner import Owner
+from ui.models.making import Make, Making
 from ui.shared import visitor
 from ui.shared.state import Model
 from ui.shared.words import plain
 
 _EXPORTS = "models.exports"
-_STOPPED = "models.exports.stopped"
-_Make = Callable[[Callable[[], None]], bytes]
+_MAKING = "models.exports.making"
+# What became of the last one, where it was not made: of which model, what, and whether that is a fault.
+_SAID = "models.exports.said"
+# What is done sooner takes the button's place at once.
+_PATIENCE_SECONDS = 0.3
+_LOOK_SECONDS = 0.5
 
 
 def draw_exports(model: Model) -> None:
-    """Draw a button for each kind of file, or the file itself once it is made.
+    """Draw a row for each kind of file: a button, how far it is, or the file itself once it is made.
 
     Args:
         model: What is taken elsewhere.
     """
-    bundle = model.bundle
-    _offer("To import elsewhere", f"{bundle.name}.zip", lambda on_wait: library.pack(bundle), model)
-    if bundle.is_trainable:
-        whole: _Make = lambda on_wait: library.pack(bundle, whole=True)  # noqa: E731
-        _offer("With Keras, to train from elsewhere", f"{bundle.name}-whole.zip", whole, model)
-    kinds = {"ONNX": "onnx", "Keras": "keras", "TensorFlow Lite": "tflite"} if bundle.is_trainable else {"ONNX": "onnx"}
-    for label, kind in kinds.items():
-        _offer(label, f"{bundle.name}-{kind}.zip", partial(_exported, model, kind), model)
+    _collect()
+    bundle, making = model.bundle, _under_way()
+    files = _files(bundle, visitor.owner())
+    for label, (file_name, make) in files.items():
+        _draw_row(model, label, file_name, make)
+    # Below all rows: none of them moves by what is said.
+    with st.container():
+        if making is not None and making.key not in {_key(model, label) for label in files}:
+            _draw_waiting(making, f"{making.name} of another model")
+        of, said, is_fault = st.session_state.get(_SAID, ("", "", False))
+        if of == model.fingerprint:
+            (st.error if is_fault else st.caption)(plain(said))
     if not bundle.is_trainable:
         st.caption("It came without Keras, so there is nothing to compare its network with.")
         return
@@ -50,47 +59,103 @@ def draw_exports(model: Model) -> None:
         )
 
 
-def _exported(model: Model, kind: str, on_wait: Callable[[], None]) -> bytes:
-    return exports.exported(model.bundle, kind, owner=visitor.owner(), on_wait=on_wait)
+def _files(bundle: Bundle, owner: Owner) -> dict[str, tuple[str, Make]]:
+    """What each kind of file is called, and what makes it: in a thread, which must not ask the page for anything."""
+    files: dict[str, tuple[str, Make]] = {
+        "To import elsewhere": (f"{bundle.name}.zip", lambda on_wait: library.pack(bundle))
+    }
+    if bundle.is_trainable:
+        whole: Make = lambda on_wait: library.pack(bundle, whole=True)  # noqa: E731
+        files["With Keras, to train from elsewhere"] = (f"{bundle.name}-whole.zip", whole)
+    kinds = {"ONNX": "onnx", "Keras": "keras", "TensorFlow Lite": "tflite"} if bundle.is_trainable else {"ONNX": "onnx"}
+    for label, kind in kinds.items():
+        files[label] = (f"{bundle.name}-{kind}.zip", partial(_exported, bundle, kind, owner))
+    return files
 
 
-def _offer(label: str, file_name: str, make: _Make, model: Model) -> None:
-    """A button that makes a file, then the file: nothing is made that nobody wants."""
+def _exported(bundle: Bundle, kind: str, owner: Owner, on_wait: Callable[[], None]) -> bytes:
+    return exports.exported(bundle, kind, owner=owner, on_wait=on_wait)
+
+
+def _key(model: Model, label: str) -> str:
+    return f"{model.fingerprint}.{label}"
+
+
+def _under_way() -> Making | None:
+    making: Making | None = st.session_state.get(_MAKING)
+    return making
+
+
+def _draw_row(model: Model, label: str, file_name: str, make: Make) -> None:
+    """One kind of file, in one place: nothing is made that nobody wants, and one at a time."""
+    key, making = _key(model, label), _under_way()
     made = st.session_state.setdefault(_EXPORTS, {})
-    key = f"{model.fingerprint}.{label}"
-    # What comes takes the button's place: nothing below it moves.
-    place = st.empty()
-    if key not in made:
-        if not place.button(label, key=f"models.export.{key}", width="stretch"):
-            if st.session_state.get(_STOPPED) == key:
-                st.caption(f"{label} was stopped: nothing of it is kept.")
-            return
-        st.session_state.pop(_STOPPED, None)
-        try:
-            visitor.owner().require("export")
-            made[key] = make(_Waiting(place, label, key))
-        except (CrnnError, OSError) as err:
-            place.error(plain(str(err)))
-            return
-    place.download_button(
-        f"Save {file_name}", made[key], file_name, on_click="ignore", key=f"models.save.{key}", width="stretch"
-    )
+    if key in made:
+        st.download_button(
+            f"Save {file_name}", made[key], file_name, on_click="ignore", key=f"models.save.{key}", width="stretch"
+        )
+    elif making is not None and making.key == key:
+        _draw_waiting(making, label)
+    else:
+        st.button(
+            label,
+            key=f"models.export.{key}",
+            width="stretch",
+            disabled=making is not None,
+            on_click=_begin,
+            args=(model, label, make),
+        )
 
 
-class _Waiting:
-    """Says how long it has taken, beside a Stop: a click there, or anywhere, ends the script where this is called."""
+def _begin(model: Model, label: str, make: Make) -> None:
+    # The click may come from a page that another tab has overtaken.
+    if _under_way() is not None:
+        return
+    st.session_state.pop(_SAID, None)
+    try:
+        visitor.owner().require("export")
+    except CrnnError as err:
+        st.session_state[_SAID] = (model.fingerprint, str(err), True)
+        return
+    making = st.session_state[_MAKING] = Making(_key(model, label), label, make)
+    making.is_done(_PATIENCE_SECONDS)
 
-    def __init__(self, place: DeltaGenerator, label: str, key: str) -> None:
-        self._label, self._began = label, time.monotonic()
-        with place.container(horizontal=True, vertical_alignment="center"):
-            self._words = st.empty()
-            st.button("Stop", key=f"models.stop.{key}", on_click=_stop, args=(key,))
-        self()
 
-    def __call__(self) -> None:
-        seconds = time.monotonic() - self._began
-        self._words.caption(f"{self._label}: making and checking it, {seconds:.0f} s")
+def _draw_waiting(making: Making, name: str) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        _watch(name)
+        # No part of what is drawn again and again: a click on it could be lost there.
+        st.button("Stop", key=f"models.stop.{making.key}", on_click=_stop)
 
 
-def _stop(key: str) -> None:
-    st.session_state[_STOPPED] = key
+@st.fragment(run_every=_LOOK_SECONDS)
+def _watch(name: str) -> None:
+    """How long it has taken; the whole page runs anew when it is done."""
+    making = _under_way()
+    if making is None or making.is_done():
+        st.rerun()
+    st.caption(f"{name}: making and checking it, {making.seconds:.0f} s")
+
+
+def _collect() -> None:
+    """Take what is done: a file, or why there is none."""
+    making = _under_way()
+    if making is None or not making.is_done():
+        return
+    st.session_state.pop(_MAKING)
+    try:
+        st.session_state.setdefault(_EXPORTS, {})[making.key] = making.file()
+    except (CrnnError, OSError) as err:
+        st.session_state[_SAID] = (_model_of(making), str(err), True)
+
+
+def _stop() -> None:
+    making: Making | None = st.session_state.pop(_MAKING, None)
+    if making is not None:
+        making.stop()
+        st.session_state[_SAID] = (_model_of(making), f"{making.name} was stopped: nothing of it is kept.", False)
+
+
+def _model_of(making: Making) -> str:
+    """The fingerprint of the model that is exported."""
+    return making.key.partition(".")[0]
