@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
@@ -24,3 +26,12 @@ def read(app: AppTest) -> str:
     return (
         "\n".join(element.value for elements in kinds for element in elements).replace("\\", "").replace("\u2060", "")
     )
+
+
+def zipped(names: dict[str, bytes]) -> bytes:
+    """A zip of files."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as zip_file:
+        for name, data in names.items():
+            zip_file.writestr(name, data)
+    return out.getvalue()

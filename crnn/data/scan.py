@@ -66,6 +66,7 @@ __all__ = [
 DEMO_NAME = "demo"
 
 _SAMPLED_BYTES = 1 << 16
+_ACCEPTED = "A folder, a zip of one, or a log-mel archive (.npz) is accepted."
 
 
 def scan(source: str | Path) -> Dataset:
@@ -95,10 +96,13 @@ def scan(source: str | Path) -> Dataset:
     if is_zip:
         folder = unpack(path, _unpacked_dir(path), csv_name=CSV_NAME)
         return replace(_scan_folder(folder, normalised(path.stem)), kind="zip", source=path)
-    raise DatasetError(
-        f"“{path.name}” is no data set: a folder, a zip or a log-mel archive (.npz) is accepted. "
-        "To classify a single file, use classify."
-    )
+    raise DatasetError(f"“{path.name}” is {_other_than_a_set(path)}. {_ACCEPTED}")
+
+
+def _other_than_a_set(path: Path) -> str:
+    if path.suffix.lower() == ".zip":
+        return "no zip, or it is damaged"
+    return "a single sound, not a data set" if is_audio_name(path.name) else "no data set"
 
 
 def _unpacked_dir(path: Path) -> Path:

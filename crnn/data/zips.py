@@ -61,7 +61,7 @@ def unpack(path: Path, into: Path, *, csv_name: str) -> Path:
     except FileNotFoundError as err:
         raise DatasetError(f"There is no file {path}.") from err
     except DAMAGE as err:
-        raise DatasetError(f"“{path.name}” is no zip, or it is damaged: {err}.") from err
+        raise DatasetError(f"“{path.name}” is no zip, or it is damaged. Pack the music folder again.") from err
     except OSError as err:
         raise DatasetError(f"“{path.name}” could not be unpacked: {err.strerror or err}.") from err
 

@@ -103,7 +103,7 @@ def test_a_missing_data_set_is_named(tmp_path: Path):
 
 
 def test_a_single_sound_is_no_data_set(tmp_path: Path):
-    with pytest.raises(DatasetError, match="use classify"):
+    with pytest.raises(DatasetError, match=r"“x\.wav” is a single sound, not a data set\. A folder, a zip"):
         scan(write_sound(tmp_path / "x.wav", 300))
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import io
 import json
 import subprocess
 import sys
 import threading
-import zipfile
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -19,7 +17,7 @@ from explore_page import players
 from sounds import RATE, sine, wav_bytes
 from streamlit.testing.v1 import AppTest
 from tiny_bundle import tiny_bundle
-from train_page import open_page, read
+from train_page import open_page, read, zipped
 from training_runs import small_data_set
 
 from crnn import limits
@@ -48,14 +46,6 @@ def open_folder(app: AppTest, folder: Path) -> AppTest:
     app.text_input(key="train.folder").set_value(str(folder)).run()
     assert not app.exception
     return app
-
-
-def zipped(names: dict[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as zip_file:
-        for name, data in names.items():
-            zip_file.writestr(name, data)
-    return out.getvalue()
 
 
 def test_begins_with_the_demo_looked_over(page: AppTest) -> None:
@@ -307,7 +297,7 @@ def test_a_zip_from_an_address_becomes_a_data_set(page: AppTest, tmp_path: Path)
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (b"not a zip", "is no data set"),
+        (b"not a zip", "“mine.zip” is no zip, or it is damaged. A folder, a zip of one, or"),
         (zipped({"../jazz/a.wav": SONG}), "would be written outside its folder"),
         (zipped({"readme.txt": b"hello"}), "holds no genres"),
     ],

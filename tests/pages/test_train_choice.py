@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sounds import RATE, sine, wav_bytes, write_sound
 from streamlit.testing.v1 import AppTest
-from train_page import APP, open_page, read
+from train_page import APP, open_page, read, zipped
 
 from crnn.data import user_clips
 from crnn.data.last_choice import keep_choice, last_choice
@@ -137,6 +137,28 @@ def test_a_damaged_zip_can_be_taken_away(home: Path) -> None:
     assert not app.exception
     assert user_clips.uploads(MACHINE) == []
     assert "damaged" not in read(app)
+
+
+def test_a_bad_zip_does_not_hold_up_a_good_one(home: Path) -> None:
+    page = open_page()
+    page.file_uploader(key="train.upload.0").set_value(("bad.zip", b"not a zip", "application/zip")).run()
+    assert page.multiselect(key="train.sources").value == []
+    good = zipped({f"{g}/{g}{i}.wav": wav_bytes(sine(99.0 * i + ord(g), 2.0)) for g in "ab" for i in (1, 2)})
+    page.file_uploader(key="train.upload.1").set_value(("good.zip", good, "application/zip")).run()
+    assert "4 tracks, 2 genres" in read(page)
+    assert "bad.zip" not in read(page)
+    # Chosen together, too.
+    choice = page.multiselect(key="train.sources")
+    bad, usable = (
+        next(str(p) for p in user_clips.uploads(MACHINE) if p.name == name) for name in ("bad.zip", "good.zip")
+    )
+    choice.set_value([bad, usable]).run()
+    assert not page.exception
+    assert "“bad.zip” is no zip, or it is damaged." in read(page)
+    assert "It is not learnt from." in read(page)
+    assert "4 tracks, 2 genres" in read(page)
+    assert page.multiselect(key="train.sources").value == [usable]
+    assert not page.get("progress")
 
 
 def test_an_uploader_of_clips_that_is_new_stays(home: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from sounds import RATE, sine, wav_bytes
 from streamlit.testing.v1 import AppTest
 from tiny_bundle import tiny_bundle
-from train_page import open_page, read
+from train_page import open_page, read, zipped
 
 from crnn.bundles import library
 from crnn.bundles.bundle import load_bundle
@@ -27,7 +27,9 @@ def kept_line(app: AppTest) -> str:
 
 
 def test_what_is_kept_is_said_and_cleared(home: Path) -> None:
-    chosen = user_clips.keep_upload("chosen.zip", bytes(3 * 2**20), owner=MACHINE)
+    songs = {f"{g}/{g}{i}.wav": wav_bytes(sine(99.0 * i + ord(g), 2.0)) for g in "ab" for i in (1, 2)}
+    # One that can be learnt from: another is taken out of the choice.
+    chosen = user_clips.keep_upload("chosen.zip", zipped(songs | {"notes": bytes(5 * 2**19)}), owner=MACHINE)
     other = user_clips.keep_upload("other.zip", bytes(2 * 2**20), owner=MACHINE)
     app = open_page()
     assert "Kept on this machine to be quicker next time:" in kept_line(app)

@@ -10,11 +10,12 @@ import streamlit as st
 from crnn.config import FeatureConfig
 from crnn.data.collection import gather
 from crnn.data.overview import Check, check
-from crnn.data.scan import Fault
+from crnn.data.scan import Fault, scan
 from crnn.errors import DatasetError
 from crnn.text import clock, number_of
 from ui.shared import visitor
 from ui.shared.words import plain, table
+from ui.train import data
 from ui.train.audio_check import draw_copies, draw_listening, draw_preview
 
 _CHECK = "train.check"
@@ -25,7 +26,8 @@ def look_over(sources: tuple[str, ...]) -> Check:
     """The check of data sets, kept until they or their folders change.
 
     Raises:
-        DatasetError: One of them cannot be used.
+        DatasetError: They cannot be used together. (One that cannot be used at all is refused, and the page runs anew
+            without it.)
     """
     key = _fingerprint(sources)
     kept = st.session_state.get(_CHECK)
@@ -33,9 +35,16 @@ def look_over(sources: tuple[str, ...]) -> Check:
     place = st.empty()
     if kept is None or kept[0] != key:
         place.progress(0.0, "Looking through the data sets")
-        collection = gather(sources)
+        try:
+            collection = gather(sources)
+        except DatasetError:
+            place.empty()
+            # Those that can be used go on without the others.
+            data.refuse(_unusable(sources))
+            raise
         most = visitor.owner().limits.tracks
         if len(collection.tracks) > most:
+            place.empty()
             raise DatasetError(
                 f"These are {len(collection.tracks)} tracks, and {most} at once are learnt from here. Choose fewer."
             )
@@ -49,6 +58,17 @@ def look_over(sources: tuple[str, ...]) -> Check:
         place.empty()
     found: Check = kept[1]
     return found
+
+
+def _unusable(sources: tuple[str, ...]) -> dict[str, str]:
+    """The data sets of which nothing can be used, each with the sentence that says why."""
+    faults = {}
+    for source in sources:
+        try:
+            scan(source)
+        except DatasetError as err:
+            faults[source] = str(err)
+    return faults
 
 
 def _fingerprint(sources: tuple[str, ...]) -> str:

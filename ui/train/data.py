@@ -23,6 +23,7 @@ from ui.train.given import draw_given
 
 _FOLDERS = "train.folders"
 _SOURCES = "train.sources"
+_REFUSED = "train.refused"
 _IS_OPEN = "train.add.is_open"
 _UPLOADS = "train.uploads"
 _REDRAW_SECONDS = 0.2
@@ -65,6 +66,9 @@ def choose_data() -> tuple[str, ...]:
         for source in kept:
             if source not in known:
                 st.info(plain(f"{Path(source).name} is no longer there, and not learnt from."))
+        for source, fault in st.session_state.get(_REFUSED, {}).items():
+            if source in known and source not in kept:
+                st.error(plain(f"{fault} It is not learnt from."))
     # Open where nothing is chosen, and then for the visit: the first clip must not close it before the second.
     st.session_state[_IS_OPEN] = not chosen or st.session_state.get(_IS_OPEN, False)
     with st.expander("Add a data set", icon=":material/add:", expanded=st.session_state[_IS_OPEN], key="train.add.box"):
@@ -90,7 +94,20 @@ def _chosen() -> list[str]:
     return chosen
 
 
+def refuse(faults: dict[str, str]) -> None:
+    """Learn without data sets that cannot be used, and say why; the page runs anew, where there are any.
+
+    Args:
+        faults: What is wrong with each, by the name that a training order has for it.
+    """
+    if faults:
+        _choose([source for source in _chosen() if source not in faults])
+        st.session_state[_REFUSED] = faults
+        st.rerun()
+
+
 def _choose(sources: list[str]) -> None:
+    st.session_state.pop(_REFUSED, None)
     st.session_state[CHOSEN] = sources
     last_choice.keep_choice(tuple(sources), owner=visitor.owner())
 
