@@ -17,6 +17,38 @@ _MAX_ENTRIES = 64
 _LINK_BITS, _REGULAR_BITS = 0o170000, 0o100000
 
 
+# What frameworks write of a network alone. (A .keras file is a zip itself.)
+_BARE = (".keras", ".h5", ".hdf5", ".onnx", ".tflite", ".pkl", ".pickle", ".joblib", ".pt", ".pth", ".safetensors")
+_WHAT_WOULD_DO = "Import a model that GenreScope exported as a zip (Models → Export → To import elsewhere)."
+
+
+def check_kind(file_name: str) -> None:
+    """Refuse a network without what makes a model of it.
+
+    Args:
+        file_name: What the file is called.
+
+    Raises:
+        BundleError: It is one, by its ending.
+    """
+    if file_name.lower().endswith(_BARE):
+        raise BundleError(
+            f"{file_name} is a network alone, which cannot be imported: it tells neither what to compute of a sound "
+            f"for it nor the names of its genres, and some such files run code when they are opened. {_WHAT_WOULD_DO}"
+        )
+
+
+def damaged(file_name: str) -> BundleError:
+    """What is said of a file that cannot be read as a zip.
+
+    Args:
+        file_name: What it is called; empty where nobody knows.
+    """
+    return BundleError(
+        f"{file_name or 'This'} is no zip file, is damaged, or is locked with a password. {_WHAT_WOULD_DO}"
+    )
+
+
 def read_contents(zip_file: zipfile.ZipFile) -> dict[str, bytes]:
     """The files of a bundle by their names.
 

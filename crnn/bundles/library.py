@@ -35,7 +35,7 @@ from crnn.bundles.bundle import (
     save_bundle,
 )
 from crnn.bundles.bundle_json import JSON_NAME
-from crnn.bundles.bundle_zip import PACKED, read_contents
+from crnn.bundles.bundle_zip import PACKED, check_kind, damaged, read_contents
 from crnn.bundles.model_card import model_card
 from crnn.errors import BundleError, CrnnError, UnknownModelError
 from crnn.locks import sole_writer
@@ -326,26 +326,28 @@ def pack(bundle: Bundle, *, whole: bool = False) -> bytes:
     return out.getvalue()
 
 
-def import_zip(data: bytes, name: str | None = None, *, owner: Owner) -> Bundle:
+def import_zip(data: bytes, name: str | None = None, *, owner: Owner, file_name: str = "") -> Bundle:
     """Put the bundle in a zip among its owner's models.
 
     Args:
         data: The zip.
         name: What it shall be called; its own name if None.
         owner: Whom it will serve.
+        file_name: What the zip is called, for what is said of it.
 
     Raises:
         BundleError: It is no zip of a bundle, damaged, hostile or too large; the name is taken; the disk refuses.
         NotAllowedError, DiskFullError: He may not import, or has no room for it.
     """
     owner.require("import")
+    check_kind(file_name)
     try:
         packed = io.BytesIO(data)
         check_directory(packed, _MAX_DIRECTORY_BYTES)
         with zipfile.ZipFile(packed) as zip_file:
             contents = read_contents(zip_file)
     except (*DAMAGE, OSError) as err:
-        raise BundleError(f"This is no zip, or it is damaged: {err}.") from err
+        raise damaged(file_name) from err
     with _temporary_folder("The model could not be unpacked to be tried out") as temporary:
         folder = temporary / "imported"
         folder.mkdir()

@@ -284,7 +284,13 @@ def test_an_export_that_differs_is_told_on_the_page(models: Path) -> None:
 def test_rubbish_is_refused_with_a_sentence(page: AppTest) -> None:
     uploader(page).set_value(("tiny.zip", b"rubbish", "application/zip")).run()
     assert not page.exception
-    assert "This is no zip, or it is damaged" in read(page)
+    assert (
+        "tiny.zip is no zip file, is damaged, or is locked with a password. Import a model that GenreScope exported as "
+        "a zip (Models → Export → To import elsewhere)."
+    ) in read(page)
+    uploader(page).set_value(("mine.keras", b"PK\x03\x04", "application/octet-stream")).run()
+    assert "mine.keras is a network alone, which cannot be imported: it tells neither" in read(page)
+    assert "no zip" not in read(page)
 
 
 def test_what_a_foreign_bundle_says_is_no_markup(models: Path) -> None:

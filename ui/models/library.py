@@ -275,7 +275,8 @@ def _take_import() -> None:
     [upload] = files
     wish = st.session_state.get("models.import.name", "").strip()
     try:
-        bundle = library.import_zip(upload.getvalue(), library.as_name(wish) if wish else None, owner=visitor.owner())
+        name = library.as_name(wish) if wish else None
+        bundle = library.import_zip(upload.getvalue(), name, owner=visitor.owner(), file_name=upload.name)
     except CrnnError as err:
         st.session_state[_IMPORTED] = (str(err), "")
     else:
