@@ -27,7 +27,8 @@ def test_says_what_to_do_before_there_is_a_sound(app: AppTest) -> None:
     assert not app.exception
     assert "Let music play to the microphone, upload songs, or choose an example." in read(app)
     assert "This model knows 3 genres: bass, middle, treble." in read(app)
-    assert "never sent anywhere or written to disk" in app.sidebar.caption[0].value
+    # True after a correction was kept, too.
+    assert "never sent anywhere. Only what you ask to keep is written to disk." in app.sidebar.caption[0].value
 
 
 def test_example_shown_before_there_is_a_sound_is_one_click_away_and_as_promised(app: AppTest) -> None:

@@ -8,7 +8,10 @@ from crnn.mode import Mode
 _LEFT = "within two minutes after you leave"
 
 _SOUNDS: dict[Mode, str] = {
-    "local": "Audio stays on this machine: it is held in memory, and never sent anywhere or written to disk.",
+    "local": (
+        "Audio stays on this machine: it is held in memory, and never sent anywhere. Only what you ask to keep is "
+        "written to disk."
+    ),
     "shared": (
         "What you give goes to this server and nowhere else. It is held in memory, no other visitor can hear it, and "
         f"it is gone {_LEFT}. Only what you ask to keep is written to disk."
