@@ -109,6 +109,17 @@ def test_a_report_begins_with_what_there_is_to_see(home: Path, epochs: int) -> N
     assert names == [*(["Curves"] if epochs else []), "Confusion", "By genre", "Reliability", "Log"]
 
 
+def test_a_report_without_mistakes_offers_none_to_choose(home: Path) -> None:
+    run = made_up_run(home, state="done", message="")
+    tiny_bundle(run.model_dir)
+    report = _report()
+    Account(run).keep_report(report | {"tracks": [t for t in report["tracks"] if t["genre"] == t["answer"]]})
+    app = open_page()
+    assert not app.exception
+    assert "No mistakes on these tracks." in read(app)
+    assert "train.report.cell" not in [box.key for box in app.selectbox]
+
+
 def test_a_report_is_read_and_its_model_saved(home: Path, models: Path) -> None:
     run = made_up_run(home, state="done", message="")
     tiny_bundle(run.model_dir)

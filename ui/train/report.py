@@ -63,6 +63,11 @@ def _draw_cell(report: dict[str, Any], clicked: tuple[str, str] | None) -> None:
     """The tracks of a cell, or all mistakes, with players; cells are chosen by a click or from the list."""
     tracks = sorted(report["tracks"], key=lambda track: -track["confidence"])
     wrong = reports.mistakes(report)
+    if not wrong:
+        # Nothing to choose from; a cell can be clicked all the same.
+        st.caption("No mistakes on these tracks.")
+        _draw_tracks([track for track in tracks if (track["genre"], track["answer"]) == clicked])
+        return
     dearest = reports.costliest(report)
     right = sorted({(track["genre"], track["answer"]) for track in tracks if track["genre"] == track["answer"]})
     cells = [*((genre, answer) for genre, answer, _ in dearest), *right]
@@ -78,12 +83,14 @@ def _draw_cell(report: dict[str, Any], clicked: tuple[str, str] | None) -> None:
         key="train.report.cell",
     )
     shown = wrong if chosen in {None, _ALL} else [t for t in tracks if (t["genre"], t["answer"]) == chosen]
-    if not shown:
-        st.caption("No mistakes on these tracks.")
     if chosen in n_in and st.toggle("Judge by ear first, without the answers", key="train.report.by_ear"):
         pair = {chosen, chosen[::-1]}
         by_ear.draw_test([track for track in wrong if (track["genre"], track["answer"]) in pair], *sorted(chosen))
         return
+    _draw_tracks(shown)
+
+
+def _draw_tracks(shown: list[dict[str, Any]]) -> None:
     for track in shown[:_MAX_PLAYERS]:
         words = (
             f"{track['track_id']}: is {track['genre']}, answered {track['answer']} ({confidence(track['confidence'])})"
