@@ -30,5 +30,8 @@ def test_the_box_stays_open_and_the_word_is_kept_when_the_page_is_drawn_anew(pag
     expect(page.get_by_text("gone from the server’s memory")).to_be_visible()
     expect(page.get_by_label("If it is another genre")).to_be_visible()
     expect(page.get_by_label("If it is another genre")).to_have_value("whistling")
-    page.get_by_role("button", name="Correct it").click()
+    page.get_by_role("button", name="Correct it").press("Enter")
     expect(page.get_by_text("Kept among your corrections.")).to_be_visible()
+    # The button went; the keyboard goes on where it was.
+    expect(page.get_by_role("button", name="Correct it")).to_have_count(0)
+    assert page.evaluate("document.activeElement.innerText").strip().endswith("No, this is …")

@@ -8,6 +8,7 @@ import streamlit as st
 
 from crnn.data import user_clips
 from crnn.errors import CrnnError
+from ui.components.landing import landing
 from ui.shared import state, visitor
 from ui.shared.state import Sound
 from ui.shared.words import plain
@@ -49,23 +50,31 @@ def draw_correction(
         return
     with st.expander(title, key=f"{key}.box"):
         fault = _carry_out(sound, key, is_kept=is_kept)
-        if st.session_state.get(_THANKS) == sound.digest:
-            st.success(_KEPT if is_kept else _HELD)
-            return
-        with st.form(key, border=False):
-            left, right = st.columns(2)
-            left.selectbox("What it is", [*genres, _OTHER], index=None, key=f"{key}.genre")
-            right.text_input("If it is another genre", key=f"{key}.other")
-            if is_kept:
-                st.checkbox(
-                    f"Keep this sound {visitor.place()}, to learn from. Otherwise it is never written to disk.",
-                    key=f"{key}.consent",
-                )
+        is_done = st.session_state.get(_THANKS) == sound.digest
+        # One place for both: what is below stays the same, and sees the one go.
+        with st.container():
+            if is_done:
+                st.success(_KEPT if is_kept else _HELD)
             else:
-                st.caption("What the model hears in it goes to your clips on Train, for this visit. Nothing is stored.")
-            st.form_submit_button("Correct it", on_click=_wish, args=(sound.digest, key))
-        if fault:
-            st.warning(plain(fault))
+                _draw_form(sound, genres, key, is_kept=is_kept)
+                if fault:
+                    st.warning(plain(fault))
+        landing(f"{key}.landing", is_done=is_done)
+
+
+def _draw_form(sound: Sound, genres: tuple[str, ...], key: str, *, is_kept: bool) -> None:
+    with st.form(key, border=False):
+        left, right = st.columns(2)
+        left.selectbox("What it is", [*genres, _OTHER], index=None, key=f"{key}.genre")
+        right.text_input("If it is another genre", key=f"{key}.other")
+        if is_kept:
+            st.checkbox(
+                f"Keep this sound {visitor.place()}, to learn from. Otherwise it is never written to disk.",
+                key=f"{key}.consent",
+            )
+        else:
+            st.caption("What the model hears in it goes to your clips on Train, for this visit. Nothing is stored.")
+        st.form_submit_button("Correct it", on_click=_wish, args=(sound.digest, key))
 
 
 def _wish(digest: str, key: str) -> None:
