@@ -198,6 +198,8 @@ def _spectrogram(picture: Picture, seconds: float, y: float) -> list[str]:
     below = y + _PICTURE_HEIGHT + 40
     step = 160 / len(VIRIDIS)
     parts += [_box(_RIGHT - 240 + step * k, below, step + 0.5, 12, color) for k, color in enumerate(VIRIDIS)]
+    # The tagger's mel lifts the highs: what is seen is not the sound's own balance.
+    parts.append(_words(_RIGHT - 330, below + 12, "as the model hears it", 17, _SOFT, anchor="end"))
     parts.append(_words(_RIGHT - 248, below + 12, text.decibels(picture.low_db), 17, _SOFT, anchor="end"))
     parts.append(_words(_RIGHT - 72, below + 12, text.decibels(picture.high_db), 17, _SOFT))
     return parts

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn.config import FeatureConfig
-from crnn.features import log_mel
+from crnn.features import inverse, log_mel
 from crnn.features.fine import fine_mel_power
 from crnn.untrusted import as_label
 
@@ -176,7 +176,7 @@ def _silence_or(decibels: FloatArray, power: FloatArray, config: FeatureConfig) 
 
 @dataclass(frozen=True)
 class Outline:
-    """A spectrogram in few numbers: where it is loudest, and where 80 % of the energy lies."""
+    """A sound in few numbers: where it is loudest, and where 80 % of its energy lies."""
 
     loudest_seconds: float
     loudest_hz: float
@@ -187,6 +187,8 @@ class Outline:
 def outline(power: FloatArray, config: FeatureConfig) -> Outline | None:
     """The text equivalent's facts of a spectrogram; None for digital silence.
 
+    They are of the sound itself: what a front end lifts or weighs for its network is undone.
+
     Args:
         power: Mel power, shape `(n_frames, n_mels)`.
         config: The settings that `power` was made with.
@@ -194,8 +196,9 @@ def outline(power: FloatArray, config: FeatureConfig) -> Outline | None:
     if not power.any():
         return None
     row_hz = log_mel.mel_frequencies(config)
-    frame, band = np.unravel_index(int(power.argmax()), power.shape)
-    shares = np.cumsum(power.sum(axis=0, dtype=np.float64))
+    densities = inverse.band_densities(power, config)
+    frame, band = np.unravel_index(int(densities.argmax()), power.shape)
+    shares = np.cumsum(inverse.band_energies(power, config).sum(axis=0, dtype=np.float64))
     low, high = np.searchsorted(shares, [0.1 * shares[-1], 0.9 * shares[-1]])
     return Outline(float(frame) / config.frame_rate_hz, float(row_hz[band]), float(row_hz[low]), float(row_hz[high]))
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn.config import TAGGER_MEL, FeatureConfig
-from crnn.features import tagger_mel
+from crnn.features import log_mel, tagger_mel
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -45,3 +45,28 @@ def density_db(values: FloatArray, config: FeatureConfig) -> FloatArray:
     decibels = 10.0 * np.log10(power)
     bands = np.arange(config.n_mels)
     return np.stack([np.interp(bands, held, row - decibels.max()) for row in decibels]).astype(np.float32)
+
+
+def band_energies(power: FloatArray, config: FeatureConfig) -> FloatArray:
+    """Energy of the sound itself in each band, relative to one unknown constant: without pre-emphasis and norm.
+
+    Args:
+        power: Mel power, `(n_frames, n_mels)`.
+        config: The settings that `power` was made with.
+    """
+    is_tagger = config.front_end == TAGGER_MEL
+    return power * (tagger_mel.band_gains(config) if is_tagger else log_mel.band_widths_hz(config))
+
+
+def band_densities(power: FloatArray, config: FeatureConfig) -> FloatArray:
+    """Power per Hz of the sound itself in each band, relative to one unknown constant; 0 where no bin lies.
+
+    Args:
+        power: Mel power, `(n_frames, n_mels)`.
+        config: The settings that `power` was made with.
+    """
+    if config.front_end != TAGGER_MEL:
+        # The norm has made it that.
+        return power
+    weights = tagger_mel.weight_of_bands(config)
+    return np.asarray(power * np.where(weights > 0, 1 / np.maximum(weights, 1e-12), 0.0), dtype=np.float32)

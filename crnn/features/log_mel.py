@@ -359,7 +359,8 @@ def tiled(frames: FloatArray, config: FeatureConfig) -> FloatArray:
 
 
 @lru_cache(maxsize=8)
-def _band_widths_hz(config: FeatureConfig) -> FloatArray:
+def band_widths_hz(config: FeatureConfig) -> FloatArray:
+    """Area of each of the log-mel's triangles, were they of height 1, `(n_mels,)`."""
     edges_hz = _mel_edges_hz(config)
     return (0.5 * (edges_hz[2:] - edges_hz[:-2])).astype(np.float32)
 
@@ -380,5 +381,5 @@ def frame_levels_db(power: FloatArray, config: FeatureConfig) -> FloatArray:
     if config.front_end == TAGGER_MEL:
         mean_square = tagger_mel.mean_square(power, config)
     else:
-        mean_square = power @ _band_widths_hz(config) * (2.0 / (0.375 * config.n_fft**2))
+        mean_square = power @ band_widths_hz(config) * (2.0 / (0.375 * config.n_fft**2))
     return np.asarray(10.0 * np.log10(np.maximum(mean_square, _MIN_POWER)), dtype=np.float32)

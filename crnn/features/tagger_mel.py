@@ -243,7 +243,7 @@ def audible_db(power: FloatArray, config: FeatureConfig) -> FloatArray:
 
 
 @lru_cache(maxsize=8)
-def _band_gains(config: FeatureConfig) -> FloatArray:
+def band_gains(config: FeatureConfig) -> FloatArray:
     """What undoes the weights of the bins in each band, on average, `(n_mels,)`; 0 where no bin lies."""
     weights = weight_of_bands(config)
     gains = _triangles(config).sum(axis=0) / np.maximum(weights, 1e-12)
@@ -257,5 +257,5 @@ def mean_square(power: FloatArray, config: FeatureConfig) -> FloatArray:
         power: Mel power, `(n_frames, n_mels)`.
         config: What it was computed with.
     """
-    energy = power @ _band_gains(config)
+    energy = power @ band_gains(config)
     return np.asarray(energy * (2.0 / (config.n_fft * _window_energy(config.window_length))), dtype=np.float32)

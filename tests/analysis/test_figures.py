@@ -70,7 +70,23 @@ def test_outline_finds_a_tone() -> None:
     assert facts.low_hz <= facts.loudest_hz <= facts.high_hz
 
 
-@pytest.mark.parametrize("config", [CONFIG, tagger_features(level=100.0)], ids=["log-mel", "tagger's"])
+BOTH = pytest.mark.parametrize("config", [CONFIG, tagger_features(level=100.0)], ids=["log-mel", "tagger's"])
+
+
+@BOTH
+def test_outline_is_of_the_sound_not_of_what_a_network_is_fed(config: FeatureConfig) -> None:
+    # The treble has a hundredth of the bass's power; the tagger's pre-emphasis makes it seven times as strong.
+    samples = sine(100.0, 3.0, level=0.5) + sine(5000.0, 3.0, level=0.05)
+    facts = figures.outline(log_mel.mel_power(samples, config), config)
+    assert facts is not None
+    assert (facts.loudest_hz, facts.low_hz, facts.high_hz) == pytest.approx((100.0, 100.0, 100.0), abs=30.0)
+    # White noise has as much in every hertz: four fifths of it lie between a tenth and nine tenths of its band.
+    facts = figures.outline(log_mel.mel_power(noise(5.0), config), config)
+    assert facts is not None
+    assert (facts.low_hz, facts.high_hz) == pytest.approx((0.1 * RATE / 2, 0.9 * RATE / 2), rel=0.02)
+
+
+@BOTH
 def test_part_is_drawn_finer_and_as_bright_as_the_whole(config: FeatureConfig) -> None:
     # Two clicks 40 ms apart in three minutes: one column of the whole picture, many in that of the part.
     samples = noise(180.0, level=1e-4)

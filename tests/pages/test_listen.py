@@ -229,7 +229,7 @@ def test_text_equivalent_tells_what_the_charts_show(app: AppTest) -> None:
     text = "\n".join(element.value for element in numbers_of(app).markdown)
     assert "| treble |" in text
     assert "| 0:00.0 | 0:12.0 | treble |" in text
-    assert "Loudest at" in text
+    assert "The sound itself is loudest at" in text
 
 
 def test_sound_that_changes_is_told_as_such(app: AppTest) -> None:
@@ -273,6 +273,7 @@ def test_zoom_is_drawn_finer_with_the_front_end_of_the_default_model_too(models:
     assert not app.exception
     view = component(app, "player")
     assert view["details"]["0"]["secondsPerColumn"] < view["pictures"][0]["secondsPerColumn"] / 5
+    assert "What the model hears: the mel spectrogram with its highs lifted, in dB" in view["pictures"][0]["name"]
 
 
 @pytest.mark.parametrize("most_seconds", [limits.MAX_CLIP_SECONDS, 10.0])

@@ -15,7 +15,7 @@ from crnn import text
 from crnn.analysis import figures
 from crnn.audio.clip import SILENCE_DB, load_part
 from crnn.audio.tags import read_cover, read_words
-from crnn.config import FeatureConfig
+from crnn.config import TAGGER_MEL, FeatureConfig
 from crnn.errors import AudioError
 from crnn.inference import output, stretches
 from crnn.inference.classifier import Prediction
@@ -231,7 +231,7 @@ def _draw_long_view(
             return {}
         return zoomed.detail(sound, config, whole, (start, end), partial(_read_long, sound, config, (start, end)))
 
-    words = "Mel spectrogram of the whole, in dB below the loudest cell. Zoom in: what is on the screen is read anew."
+    words = f"{_what_is_shown(config)} Zoom in: what is on the screen is read anew."
     return listening_view(
         key=f"listen.player.{sound.digest}",
         seconds=prediction.duration_seconds,
@@ -322,10 +322,16 @@ def _picture_words(view: View, config: FeatureConfig) -> str:
     if facts is None:
         return "Mel spectrogram of digital silence."
     return (
-        f"Mel spectrogram, in dB below the loudest cell. Loudest at {text.clock(facts.loudest_seconds)} "
-        f"near {text.hertz(facts.loudest_hz)}; four fifths of the energy lie between "
+        f"{_what_is_shown(config)} The sound itself is loudest at {text.clock(facts.loudest_seconds)} "
+        f"near {text.hertz(facts.loudest_hz)}; four fifths of its energy lie between "
         f"{text.hertz(facts.low_hz)} and {text.hertz(facts.high_hz)}."
     )
+
+
+def _what_is_shown(config: FeatureConfig) -> str:
+    # Whoever reads levels off the picture should know that they are not those of the sound.
+    lifted = " with its highs lifted" if config.front_end == TAGGER_MEL else ""
+    return f"What the model hears: the mel spectrogram{lifted}, in dB below the loudest cell."
 
 
 def draw_numbers(prediction: Prediction, view: View | None, config: FeatureConfig) -> None:
