@@ -50,6 +50,20 @@ def percent(share: float) -> str:
     return "over 99 %" if share > 0.99 else f"{100 * share:.0f} %"
 
 
+def percents(shares: Sequence[float]) -> list[int]:
+    """Shares as whole percentages that add up as the shares do: those that lost most by rounding down get one more.
+
+    Args:
+        shares: Of one whole, 0 to 1 each.
+    """
+    exact = [round(100 * share, 6) for share in shares]
+    told = [int(value) for value in exact]
+    by_loss = sorted(range(len(told)), key=lambda place: told[place] - exact[place])
+    for place in by_loss[: round(sum(exact)) - sum(told)]:
+        told[place] += 1
+    return told
+
+
 def clock(seconds: float) -> str:
     """Seconds as m:ss.t, from an hour on as h:mm:ss.t."""
     tenths = round(seconds * 10)

@@ -15,6 +15,21 @@ def test_percent_is_never_certain(share: float, said: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("shares", "told"),
+    [
+        ([1 / 3, 1 / 3, 1 / 3], [34, 33, 33]),
+        ([0.506, 0.494], [51, 49]),
+        ([0.405, 0.297, 0.298], [40, 30, 30]),
+        ([0.5, 0.3, 0.2], [50, 30, 20]),
+        ([0.404, 0.2], [40, 20]),
+        ([], []),
+    ],
+)
+def test_percentages_add_up_as_their_shares_do(shares: list[float], told: list[int]) -> None:
+    assert text.percents(shares) == told
+
+
+@pytest.mark.parametrize(
     ("seconds", "said"), [(0, "0:00.0"), (7.34, "0:07.3"), (59.96, "1:00.0"), (61.5, "1:01.5"), (3600, "1:00:00.0")]
 )
 def test_clock(seconds: float, said: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from crnn.inference.classifier import Cell, Prediction
 from crnn.inference.stretches import Stretch, of_prediction, shares, stretches
 from crnn.inference.verdict import Verdict
-from crnn.text import in_words, percent, sentence_case
+from crnn.text import in_words, percent, percents, sentence_case
 from crnn.untrusted import csv_line, visible
 
 # Half of a usual segment: below it the model has too little to go by.
@@ -102,10 +102,11 @@ def changes_sentence(found: tuple[Stretch, ...]) -> str:
         found: Its stretches.
     """
     parts = shares(found)
-    told = [(genre, share) for genre, share in parts.items() if share >= LEAST_TOLD_SHARE]
+    whole = zip(parts.items(), percents(list(parts.values())), strict=True)
+    told = [(genre, percentage) for (genre, share), percentage in whole if share >= LEAST_TOLD_SHARE]
     if len(parts) < 2 or (len(told) < 2 and next(iter(parts.values())) > 1 - LEAST_TOLD_SHARE):
         return ""
-    first, *others = (f"{genre} {100 * share:.0f} %" for genre, share in told[:4])
+    first, *others = (f"{genre} {percentage} %" for genre, percentage in told[:4])
     return f"Changes: {', '.join([f'{first} of the time', *others])}."
 
 
