@@ -73,9 +73,11 @@ def svg(card: Card) -> str:
         parts.append(_words(_LEFT, y, beside, 22, _SOFT))
     y += 30
     if found.is_music:
-        bars = found.ranked()[:_N_BARS]
-        parts += [_bar(genre, share, y + _BAR_STEP * row) for row, (genre, share) in enumerate(bars)]
-        y += _BAR_STEP * len(bars) + 20
+        unit, bars = _bars(found)
+        parts.append(_words(_RIGHT, y + 10, unit, 17, _SOFT, anchor="end"))
+        y += 22
+        parts += [_bar(*bar, y + _BAR_STEP * row) for row, bar in enumerate(bars[:_N_BARS])]
+        y += _BAR_STEP * len(bars[:_N_BARS]) + 20
         parts += _timeline(found, y)
         y += _TIMELINE_HEIGHT + 6
     if card.picture is not None:
@@ -96,8 +98,8 @@ def svg(card: Card) -> str:
 def page(card: Card) -> str:
     """The card as a page that needs nothing but itself: the picture, and its numbers as text."""
     found = card.prediction
-    genres = found.ranked() if found.is_music else []
-    rows = [(genre, text.confidence(share)) for genre, share in genres]
+    unit, bars = _bars(found) if found.is_music else ("", [])
+    rows = [(genre, words) for genre, _, words in bars]
     runs = [
         (text.clock(run.start_seconds), text.clock(run.end_seconds), run.genre or "silence")
         for run in stretches.of_prediction(found)
@@ -110,7 +112,7 @@ def page(card: Card) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title}</title><style>{_STYLE}</style></head><body>"
         f"<h1>{_text(_verdict(found))}</h1>{svg(card)}"
-        f"{_table(('genre', 'confidence'), rows)}{_table(('from', 'to', 'genre'), runs)}"
+        f"{_table(('genre', unit), rows)}{_table(('from', 'to', 'genre'), runs)}"
         f"<footer><p>{_text(_footer(card))}. A confidence is not a certainty. The sound is not in this file.</p>"
         "</footer></body></html>\n"
     )
@@ -118,6 +120,16 @@ def page(card: Card) -> str:
 
 def _verdict(found: Prediction) -> str:
     return output.changes_sentence(stretches.of_prediction(found)) or output.verdict_sentence(found)
+
+
+def _bars(found: Prediction) -> tuple[str, list[tuple[str, float, str]]]:
+    """What the bars are of, and each: genre, share, and this in words; what the sentence over them speaks of."""
+    shares = output.time_shares(found)
+    if shares:
+        percentages = text.percents(list(shares.values()))
+        told = zip(shares.items(), percentages, strict=True)
+        return "share of the time", [(genre, share, f"{percentage} %") for (genre, share), percentage in told]
+    return "confidence", [(genre, share, text.confidence(share)) for genre, share in found.ranked()]
 
 
 def _footer(card: Card) -> str:
@@ -147,13 +159,13 @@ def _box(x: float, y: float, width: float, height: float, fill: str) -> str:
     return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="{fill}"/>'
 
 
-def _bar(genre: str, share: float, y: float) -> str:
+def _bar(genre: str, share: float, words: str, y: float) -> str:
     full = _BAR_RIGHT - _BAR_LEFT
     return (
         _words(_BAR_LEFT - 14, y + 20, genre, 20, anchor="end")
         + _box(_BAR_LEFT, y + 3, full, 22, _TRACK)
         + _box(_BAR_LEFT, y + 3, max(1.0, share * full), 22, genre_color(genre))
-        + _words(_RIGHT, y + 20, text.confidence(share), 20, anchor="end")
+        + _words(_RIGHT, y + 20, words, 20, anchor="end")
     )
 
 

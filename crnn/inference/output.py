@@ -110,6 +110,12 @@ def changes_sentence(found: tuple[Stretch, ...]) -> str:
     return f"Changes: {', '.join([f'{first} of the time', *others])}."
 
 
+def time_shares(prediction: Prediction) -> dict[str, float]:
+    """Each genre's share of the time, greatest first, of a sound that is told to change; empty for another."""
+    found = of_prediction(prediction)
+    return shares(found) if changes_sentence(found) else {}
+
+
 def short_verdict(prediction: Prediction) -> str:
     """The answer in a word or two, for lists."""
     if changes_sentence(of_prediction(prediction)):

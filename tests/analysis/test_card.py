@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 import zlib
 from xml.etree import ElementTree
@@ -60,16 +61,29 @@ def test_sentence_bars_stretches_and_axes_are_drawn_at_their_places() -> None:
     words = told(drawing)
     assert words[:2] == ["song.mp3", "Changes: jazz 50 % of the time, rock 50 %."]
     assert words[2] == "About 120 BPM · C major"
-    assert words[words.index("0.55") - 1] == "jazz"
-    # A bar of 0.55 of 830, and a stretch of half of 1050.
-    assert boxes(drawing, genre_color("jazz")) == [(230.0, 456.5), (90.0, 525.0)]
-    assert boxes(drawing, genre_color("rock")) == [(230.0, 373.5), (615.0, 525.0)]
+    # The bars are those of the sentence: the whole's posterior, 0.55 of jazz, is nowhere.
+    assert words[3:8] == ["share of the time", "jazz", "50 %", "rock", "50 %"]
+    assert not any(line.startswith("0.") for line in words)
+    # A bar of half of 830, and a stretch of half of 1050.
+    assert boxes(drawing, genre_color("jazz")) == [(230.0, 415.0), (90.0, 525.0)]
+    assert boxes(drawing, genre_color("rock")) == [(230.0, 415.0), (615.0, 525.0)]
     assert words.count("jazz") == words.count("rock") == 2
     assert [line for line in words if line[:2] == "0:"][-2:] == [
         "0:40",
         "0:40.0 · heard by the model tiny of GenreScope",
     ]
     assert {"1 kHz", "8 kHz", "−80 dB", "0 dB"} <= set(words)
+
+
+def test_bars_of_a_sound_of_one_genre_are_confidences() -> None:
+    found = half_jazz_half_rock()
+    steady = Card("song.mp3", "tiny", dataclasses.replace(found, timeline=found.timeline[:8]), None)
+    drawing = svg(steady)
+    words = told(drawing)
+    at = words.index("confidence")
+    assert words[at + 1 : at + 5] == ["jazz", "0.55", "rock", "0.45"]
+    assert boxes(drawing, genre_color("jazz"))[0] == (230.0, 456.5)
+    assert "<th>genre</th><th>confidence</th>" in page(steady)
 
 
 @pytest.mark.parametrize("verdict", ["silence", "not_music"])
@@ -86,7 +100,7 @@ def test_name_stays_text_and_the_page_asks_for_nothing() -> None:
     written = page(card(name=name))
     assert "<script" not in written
     assert "src=" not in written.replace("src=&#x27;", "")
-    assert "<td>jazz</td><td>0.55</td>" in written
+    assert "<th>genre</th><th>share of the time</th></tr></thead><tbody><tr><td>jazz</td><td>50 %</td>" in written
     assert "<td>0:20.0</td><td>0:40.0</td><td>rock</td>" in written
 
 

@@ -237,6 +237,14 @@ def test_sound_that_changes_is_told_as_such(app: AppTest) -> None:
     upload(app, ("medley.wav", wav_bytes(medley, subtype="PCM_16")))
     assert re.fullmatch(r"Changes: bass 6[0-2] % of the time, treble (38|39|40) %\.", verdict(app))
     assert "Taken as a whole: " in read(app)
+    # The bars say what the sentence says; how sure the model is of the whole stands among the numbers.
+    drawn = component(app, "bars")
+    told = [f"{bar['name']} {bar['value']}".replace("\u00a0", " ") for bar in drawn["bars"]]
+    assert verdict(app) == f"Changes: {told[0]} of the time, {told[1]}."
+    assert drawn["title"] == "Share of the time"
+    text = "\n".join(element.value for element in numbers_of(app).markdown)
+    assert "| genre | share of the time |" in text
+    assert "| genre | confidence, taken as a whole |" in text
     (lane,) = component(app, "player")["lanes"]
     assert lane["listsRuns"]
     assert [lane["labels"][label] for _, _, label, _ in lane["runs"]] == ["bass", "treble", "bass"]

@@ -21,7 +21,7 @@ from crnn.inference import output, stretches
 from crnn.inference.classifier import Prediction
 from crnn.limits import MAX_CLIP_SECONDS, MIN_CLIP_SECONDS
 from ui.components.announcer import announce
-from ui.components.bars import genre_bars
+from ui.components.bars import answer_bars
 from ui.components.player import Lane, NamedPicture, Region, listening_view
 from ui.listen import tempo_key, zoomed
 from ui.listen.part import draw_part
@@ -75,9 +75,9 @@ def draw_verdict(sound: Sound, prediction: Prediction) -> tuple[DeltaGenerator, 
             st.caption("No genre is judged in silence.")
         elif not prediction.is_music:
             with st.expander("If it were music", key="listen.if_music"):
-                genre_bars(prediction.ranked(), key="listen.bars")
+                answer_bars(prediction, key="listen.bars")
         else:
-            genre_bars(prediction.ranked(), key="listen.bars")
+            answer_bars(prediction, key="listen.bars")
     return place, beside_downloads
 
 
@@ -344,13 +344,21 @@ def draw_numbers(prediction: Prediction, view: View | None, config: FeatureConfi
     """
     with st.expander("The same in words and numbers", key="listen.numbers"):
         if prediction.verdict.traits.is_heard:
-            rows = [(genre, text.confidence(share)) for genre, share in prediction.ranked()]
-            st.markdown(table(("genre", "confidence"), rows))
+            _draw_genres(prediction)
         st.markdown(table(("from", "to", "genre", "confidence"), _stretches(prediction)))
         if view is not None:
             st.markdown(plain(_picture_words(view, config)))
         for note in filter(_is_ordinary, prediction.notes):
             st.markdown(plain(note))
+
+
+def _draw_genres(prediction: Prediction) -> None:
+    shares = output.time_shares(prediction)
+    if shares:
+        percentages = zip(shares, text.percents(list(shares.values())), strict=True)
+        st.markdown(table(("genre", "share of the time"), [(genre, f"{share} %") for genre, share in percentages]))
+    rows = [(genre, text.confidence(share)) for genre, share in prediction.ranked()]
+    st.markdown(table(("genre", "confidence, taken as a whole" if shares else "confidence"), rows))
 
 
 def _stretches(prediction: Prediction) -> list[tuple[str, str, str, str]]:

@@ -10,7 +10,7 @@ from crnn.errors import CrnnError
 from crnn.inference import output, stretches
 from crnn.inference.classifier import Prediction
 from crnn.synthesis.examples import SECONDS, example
-from ui.components.bars import genre_bars
+from ui.components.bars import answer_bars
 from ui.listen import sound_input
 from ui.shared.media import part_samples, wav_bytes
 from ui.shared.state import Model, classifier
@@ -50,9 +50,10 @@ def draw_opening(model: Model) -> None:
             )
         if found.is_music:
             with right:
-                genre_bars(
-                    found.ranked()[:_N_BARS],
+                answer_bars(
+                    found,
                     key="listen.opening.bars",
+                    most=_N_BARS,
                     label="Confidence of the genres heard most in the example, 0 to 1",
                 )
 

@@ -1,6 +1,6 @@
-// A bar for every genre, from 0 to 1. The list is read as text; names are set as text, never as markup.
+// A bar for every genre, from 0 to 1; what is written beside it is its share, unless it brings a value of its own. The list is read as text; names are set as text, never as markup.
 
-function row({ name, share, color }, isTop) {
+function row({ name, share, color, value: words }, isTop) {
   const item = document.createElement("li");
   item.classList.toggle("top", isTop);
   const [label, track, value, fill] = ["name", "track", "value", "fill"].map((kind) => {
@@ -11,17 +11,19 @@ function row({ name, share, color }, isTop) {
   label.textContent = label.title = name;
   fill.style.width = `${(100 * share).toFixed(2)}%`;
   fill.style.background = color;
-  value.textContent = share > 0.99 ? "> 0.99" : share.toFixed(2);
+  value.textContent = words ?? (share > 0.99 ? "> 0.99" : share.toFixed(2));
   track.append(fill);
   item.append(label, track, value);
   return item;
 }
 
 export default function ({ data, parentElement }) {
-  const { bars, label } = JSON.parse(data.json);
+  const { bars, label, title = "", scale = ["0", "0.5", "1"] } = JSON.parse(data.json);
   const box = parentElement.querySelector(".bars");
   const list = parentElement.querySelector(".list");
   const more = parentElement.querySelector(".more");
+  parentElement.querySelector(".title").textContent = title;
+  parentElement.querySelectorAll(".scale span").forEach((mark, place) => (mark.textContent = scale[place]));
   list.setAttribute("aria-label", label);
   list.replaceChildren(...bars.map((bar, rank) => row(bar, rank === 0)));
   box.classList.toggle("few", bars.length <= 3);
