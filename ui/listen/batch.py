@@ -71,16 +71,20 @@ def _row(sound: Sound, found: Prediction | CrnnError) -> dict[str, str | None]:
             "Also heard": "",
             "Length": "",
         }
-    answer: str | None = output.changes_sentence(of_prediction(found))
-    if not answer:
-        answer = found.genre or output.verdict_sentence(found)
+    changes = output.changes_sentence(of_prediction(found))
     return {
         "File": sound.name,
-        "Answer": answer,
-        "Confidence": text.confidence(found.confidence) if found.verdict.traits.is_heard else "",
+        "Answer": changes or found.genre or output.verdict_sentence(found),
+        # That of one genre says nothing beside several, or beside none.
+        "Confidence": "" if changes or not _is_of_genres(found) else text.confidence(found.confidence),
         "Length": text.clock(found.duration_seconds),
         "Also heard": _heard(found),
     }
+
+
+def _is_of_genres(found: Prediction) -> bool:
+    """Whether it is judged by the model's genres: else the best of them, if it were one, is no confidence in it."""
+    return found.verdict.traits.has_stretches
 
 
 def _heard(found: Prediction) -> str:
@@ -98,7 +102,7 @@ def _draw_downloads(answered: Answered) -> None:
         st.download_button(
             "JSON Lines, everything", json_lines(answered), "genres.jsonl", "application/jsonl", on_click="ignore"
         )
-        st.download_button("CSV, one line a file", _csv(answered), "genres.csv", "text/csv", on_click="ignore")
+        st.download_button("CSV, one line a file", csv_lines(answered), "genres.csv", "text/csv", on_click="ignore")
 
 
 def json_lines(answered: Answered) -> str:
@@ -111,12 +115,14 @@ def json_lines(answered: Answered) -> str:
     )
 
 
-def _csv(answered: Answered) -> str:
+def csv_lines(answered: Answered) -> str:
+    """A line a file: its verdict, its genre, how sure, and what else is heard."""
     lines = [csv_line(["file", "verdict", "genre", "confidence", "heard", "error"])]
     for sound, found in answered:
         if isinstance(found, CrnnError):
             lines.append(csv_line([sound.name, "", "", "", "", str(found)]))
         else:
             heard = "; ".join(output.heard_words(found))
-            lines.append(csv_line([sound.name, found.verdict, found.genre or "", f"{found.confidence:.6f}", heard, ""]))
+            confidence = f"{found.confidence:.6f}" if _is_of_genres(found) else ""
+            lines.append(csv_line([sound.name, found.verdict, found.genre or "", confidence, heard, ""]))
     return "".join(lines)

@@ -1,0 +1,58 @@
+"""The table of several sounds, and its downloads."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+
+from crnn.errors import AudioError
+from crnn.inference.classifier import Cell, Prediction
+from crnn.inference.verdict import Verdict
+from ui.listen import batch
+from ui.shared.state import Sound
+
+SONG = Sound("song.wav", b"song", "upload")
+
+
+def heard(verdict: Verdict, second_half: tuple[float, float] = (0.9, 0.1)) -> Prediction:
+    """80 s of jazz, 0.52 sure, whose second half may be something else."""
+    halves = [np.array([0.9, 0.1], np.float32)] * 8 + [np.array(second_half, np.float32)] * 8
+    cells = tuple(Cell(5.0 * k, 5.0 * (k + 1), shares, segment=k, is_silent=False) for k, shares in enumerate(halves))
+    whole = np.array([0.52, 0.48], np.float32)
+    genre = "jazz" if verdict.traits.names_genre else None
+    return Prediction(
+        ("jazz", "rock"), whole, verdict, genre, 0.52, ("jazz",), cells, (), np.zeros((0, 1)), 1.0, 80.0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("verdict", "told"),
+    [
+        (Verdict.GENRE, "0.52"),
+        (Verdict.UNSURE, "0.52"),
+        (Verdict.OTHER, ""),
+        (Verdict.NOT_MUSIC, ""),
+        (Verdict.SILENCE, ""),
+    ],
+)
+def test_confidence_in_a_genre_is_told_only_beside_one(verdict: Verdict, told: str) -> None:
+    found = heard(verdict)
+    assert batch._row(SONG, found)["Confidence"] == told
+    (line,) = csv.DictReader(io.StringIO(batch.csv_lines([(SONG, found)])))
+    assert (line["verdict"], line["confidence"]) == (verdict, told and "0.520000")
+    # Programs are promised the number whatever the verdict.
+    assert json.loads(batch.json_lines([(SONG, found)]))["confidence"] == 0.52
+
+
+def test_sound_that_changes_has_no_one_confidence() -> None:
+    row = batch._row(SONG, heard(Verdict.GENRE, (0.02, 0.98)))
+    assert (row["Answer"], row["Confidence"]) == ("Changes: jazz 50 % of the time, rock 50 %.", "")
+
+
+def test_error_is_a_row() -> None:
+    row = batch._row(SONG, AudioError("This is a text file. Give audio."))
+    assert (row["Answer"], row["Confidence"]) == ("This is a text file.", "")
