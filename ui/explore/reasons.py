@@ -85,15 +85,14 @@ def draw_reasons(sound: Sound, model: Model, prediction: Prediction) -> None:
     if found is not None and heard != parts[0]:
         samples = _heard(sound, model, found, clip, heard == parts[1])
     mel = kept(("mel", sound.digest, config, genre), lambda: _mel(clip, config, genre))
+    told_of_it = in_words(found, prediction, model) if found is not None else ""
     if found is not None:
-        mel = _with_reasons(mel, found, config)
+        mel = _with_reasons(mel, found, config, told_of_it)
     end = min(start + _longest(config.segment_seconds), clip.duration_seconds)
     heard_clip = Clip(samples, config.sample_rate)
     _draw_reasons_player(player, sound, prediction, clip, heard_clip, mel=mel, config=config, span=(start, end))
     if found is not None:
-        whole = dict(prediction.ranked())[genre]
-        about_it = f"{in_words(found, config.segment_seconds)} Over the whole sound: {text.confidence(whole)}."
-        st.caption(about_it + _second_say(model))
+        st.caption(told_of_it)
         told = _what_if_words(asked, clip, model, (start, end))
         words.markdown(f"{told} {what_ifs.strongest_sentence(found, config)}".strip())
         _go_on(key, found)
@@ -139,11 +138,11 @@ def _longest(segment_seconds: float) -> float:
     return max(explanation.MAX_SECONDS, segment_seconds)
 
 
-def _with_reasons(mel: dict[str, Any], found: Explanation, config: FeatureConfig) -> dict[str, Any]:
+def _with_reasons(mel: dict[str, Any], found: Explanation, config: FeatureConfig, words: str) -> dict[str, Any]:
     """The mel spectrogram with what spoke for the genre over it, in words too, and the moment that spoke most."""
     strongest = what_ifs.strongest(found, config)
     moment = {} if strongest is None else {"moment": round(strongest[0], 1)}
-    told = f"{in_words(found, config.segment_seconds)} {what_ifs.strongest_sentence(found, config)}"
+    told = f"{words} {what_ifs.strongest_sentence(found, config)}"
     return mel | moment | {
         "tint": tint(found.shares(), found.start_seconds, found.seconds_per_column),
         "name": f"{mel['title']} {mel['about']} {told}".strip(),
@@ -172,13 +171,6 @@ def _what_if_words(key: tuple[object, ...], clip: Clip, model: Model, span: tupl
     with st.spinner("Asking what it would be without the drums, the bass or the voice"):
         words: str = kept(key, ask)
     return words
-
-
-def _second_say(model: Model) -> str:
-    companion = model.bundle.companion
-    if companion is None:
-        return ""
-    return f" Asked is the first of the model's two networks; the second has {100 * companion.weight:.0f} % of the say."
 
 
 def _start(
@@ -210,19 +202,37 @@ def _share_at(prediction: Prediction, genre: str, start: float, end: float) -> f
     return max((float(cell.posterior[label]) for cell in cells if not cell.is_silent), default=0.0)
 
 
-def in_words(found: Explanation, segment_seconds: float) -> str:
+def in_words(found: Explanation, prediction: Prediction, model: Model) -> str:
     """What an explanation is of, and how it was found, as sentences.
+
+    The confidence is that of the answer, as in every other place, not of the one network that is asked for reasons.
 
     Args:
         found: What is explained.
-        segment_seconds: Length of what the model hears at once.
+        prediction: The answer for the whole sound.
+        model: Who answered.
     """
+    genre, start, end = found.genre, found.start_seconds, found.end_seconds
+    share, whole = _mean_share(prediction, genre, start, end), dict(prediction.ranked())[genre]
+    companion = model.bundle.companion
+    asked = "again"
+    if companion is not None:
+        asked = f"the first of its two networks again (the second has {100 * companion.weight:.0f} % of the say)"
     return (
-        f"From {text.clock(found.start_seconds)} to {text.clock(found.end_seconds)} the model hears {found.genre} "
-        f"with a confidence of {text.confidence(found.posterior)}. "
-        f"Measured by deleting a fifth of the picture {explanation.N_MASKS} times in each {segment_seconds:.0f}\u00a0s "
-        "and asking the model again."
+        f"From {text.clock(start)} to {text.clock(end)} the model hears {genre} with a confidence of "
+        f"{text.confidence(share)}. Over the whole sound: {text.confidence(whole)}. "
+        f"What spoke for it was found by deleting a fifth of the picture {explanation.N_MASKS} times in each "
+        f"{model.bundle.feature_config.segment_seconds:.0f}\u00a0s and asking {asked}."
     )
+
+
+def _mean_share(prediction: Prediction, genre: str, start: float, end: float) -> float:
+    """The mean share of a genre in what sounds between two moments, as the stretches of the timeline have it."""
+    label = prediction.genres.index(genre)
+    cells = [cell for cell in prediction.timeline if cell.end_seconds > start and cell.start_seconds < end]
+    cells = [cell for cell in cells if not cell.is_silent] or cells
+    seconds = [min(cell.end_seconds, end) - max(cell.start_seconds, start) for cell in cells]
+    return float(np.average([float(cell.posterior[label]) for cell in cells], weights=seconds))
 
 
 def _found(key: tuple[Any, ...], sound: Sound, model: Model) -> Explanation:
