@@ -18,6 +18,8 @@ from crnn.features.log_mel import mel_power
 
 # The windows below are for this rate and its multiples.
 RATE = 22_050
+# As much as tells them; more would hold up the page.
+_TOLD_SECONDS = 120.0
 
 _SLOWEST_BPM, _FASTEST_BPM = 40.0, 240.0
 _LEAST_SECONDS = 5.0
@@ -211,8 +213,26 @@ def sentence(found: Tempo | None, key: tuple[str, ...]) -> str:
     """
     if found is None and not key:
         return "Not sure of tempo or key."
-    beat = "Not sure of the tempo"
-    if found is not None:
-        other = "" if found.other_bpm is None else f" or {found.other_bpm:.0f}"
-        beat = f"About {found.bpm:.0f}{other} BPM"
-    return f"{beat} · {' or '.join(key) or 'not sure of the key'}"
+    return f"{tempo_words(found)} · {' or '.join(key) or 'not sure of the key'}"
+
+
+def tempo_words(found: Tempo | None) -> str:
+    """A tempo with its doubt: “About 75 or 150 BPM”, on whichever page.
+
+    Args:
+        found: What `tempo` found.
+    """
+    if found is None:
+        return "Not sure of the tempo"
+    other = "" if found.other_bpm is None else f" or {found.other_bpm:.0f}"
+    return f"About {found.bpm:.0f}{other} BPM"
+
+
+def told_part(seconds: float) -> tuple[float, float]:
+    """From when to when a sound is heard for its tempo and key: its middle two minutes, or all of it.
+
+    Args:
+        seconds: How long it is.
+    """
+    start = max(0.0, (seconds - _TOLD_SECONDS) / 2)
+    return start, min(seconds, start + _TOLD_SECONDS)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from crnn.analysis import tempo_and_key
 from crnn.analysis.grids import Curve, FloatArray, Grid, Lines, ViewSettings
+from crnn.audio.clip import from_samples
 
 SLOWEST_BPM, FASTEST_BPM = 30.0, 300.0
 
@@ -27,7 +28,7 @@ def _onset_strength(samples: FloatArray, rate: int) -> FloatArray:
 
 
 def onsets(samples: FloatArray, rate: int, settings: ViewSettings) -> Lines:
-    """Onset strength, the beats that fit it best, and their tempo (Ellis 2007).
+    """Onset strength, the beats that fit it best (Ellis 2007), and the tempo with the doubt that Listen tells.
 
     Args:
         samples: Mono sound, `(n_samples,)`.
@@ -40,18 +41,25 @@ def onsets(samples: FloatArray, rate: int, settings: ViewSettings) -> Lines:
     import librosa
 
     strength = _onset_strength(samples, rate)
-    # The tempo that Listen tells, where it is sure of one.
-    told = tempo_and_key.tempo(samples, rate)
+    told = _told_tempo(samples, rate)
     tempo, beats = librosa.beat.beat_track(
         onset_envelope=strength, sr=rate, hop_length=_HOP_LENGTH, bpm=None if told is None else told.bpm
     )
     bpm = _even_tempo(beats * _HOP_LENGTH / rate) or float(np.atleast_1d(tempo)[0])
+    words = tempo_and_key.tempo_words(told) if told is not None else f"Not sure of the tempo: perhaps {bpm:.0f} BPM"
     peak = float(strength.max(initial=0.0))
     is_steady = len(beats) > 2 and bpm > 0
-    facts = f"Tempo {bpm:.0f} BPM, {len(beats)} beats." if is_steady else "No beat found."
+    facts = f"{words}, {len(beats)} beats." if is_steady else "No beat found."
     curve = Curve("onset strength", strength / np.float32(max(peak, 1e-9)), _HOP_LENGTH / rate)
     marks = tuple(float(frame) * _HOP_LENGTH / rate for frame in beats) if is_steady else ()
     return Lines((curve,), "", 0.0, 1.0, marks, facts)
+
+
+def _told_tempo(samples: FloatArray, rate: int) -> tempo_and_key.Tempo | None:
+    """The tempo as Listen tells it, of the same part at the same rate; None where it is not sure of one."""
+    start, end = tempo_and_key.told_part(len(samples) / rate)
+    part = samples[round(start * rate) : round(end * rate)]
+    return tempo_and_key.tempo(from_samples(part, rate, tempo_and_key.RATE).samples, tempo_and_key.RATE)
 
 
 def _even_tempo(beat_seconds: npt.NDArray[np.float64]) -> float:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from sounds import RATE, clicks, noise, sine
 
-from crnn.analysis import spectral, temporal, views
+from crnn.analysis import spectral, tempo_and_key, temporal, views
 from crnn.analysis.figures import MAX_CELLS, view_picture
 from crnn.analysis.views import Grid, Lines, ViewSettings
 
@@ -89,8 +91,25 @@ def test_mfcc_is_the_cosine_transform_that_librosa_makes() -> None:
 @pytest.mark.slow  # where librosa's beat tracker was never compiled, that takes 20 s
 def test_click_track_reads_its_tempo() -> None:
     found = temporal.onsets(clicks(12.0, per_second=2.0), RATE, SETTINGS)
-    assert found.facts.startswith("Tempo 120 BPM")
+    assert found.facts.startswith("About 120 BPM, ")
     assert np.diff(found.marks) == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rate", [RATE, 44_100])
+def test_beats_are_told_with_the_doubt_that_listen_tells(rate: int) -> None:
+    stumbling = np.zeros(20 * rate, dtype=np.float32)
+    for at in np.random.default_rng(3).uniform(0.0, 19.9, 40):
+        stumbling[round(at * rate) : round(at * rate) + 200] += 0.5
+    facts = temporal.onsets(stumbling, rate, SETTINGS).facts
+    assert re.fullmatch(r"Not sure of the tempo: perhaps 108 BPM, 3[45] beats\.", facts), facts
+    both = clicks(20.0, rate, per_second=1.5) + 0.4 * clicks(20.0, rate, per_second=3.0)
+    assert temporal.onsets(both, rate, SETTINGS).facts.startswith("About 90 or 180 BPM, ")
+
+
+@pytest.mark.parametrize(("seconds", "part"), [(90.0, (0.0, 90.0)), (120.0, (0.0, 120.0)), (300.0, (90.0, 210.0))])
+def test_tempo_and_key_are_those_of_the_middle_two_minutes(seconds: float, part: tuple[float, float]) -> None:
+    assert tempo_and_key.told_part(seconds) == part
 
 
 def test_tone_has_no_beat() -> None:

@@ -249,7 +249,7 @@ def read_level(page, picture, hz: float) -> float:
 def test_click_track_reads_its_tempo(without_sound) -> None:
     explore = upload(without_sound, {"clicks.wav": wav_bytes(clicks(12.0), subtype="PCM_16")})
     add(explore, "onsets")
-    tempo = re.search(r"Tempo (\d+) BPM", explore.locator(".head").last.inner_text())
+    tempo = re.search(r"About (\d+) BPM", explore.locator(".head").last.inner_text())
     assert tempo
     assert int(tempo[1]) == pytest.approx(120, abs=1)
 

@@ -13,8 +13,6 @@ from ui.shared.media import part_samples
 from ui.shared.state import Sound
 
 _KEPT = "listen.tempo_and_key"
-# As much as tells them; more would hold up the page.
-_SECONDS = 120.0
 
 
 def is_known(sound: Sound) -> bool:
@@ -34,8 +32,7 @@ def words(sound: Sound, prediction: Prediction, view: View | None) -> str:
     if not prediction.is_music:
         return ""
     if not is_known(sound):
-        start = max(0.0, (prediction.duration_seconds - _SECONDS) / 2)
-        end = min(prediction.duration_seconds, start + _SECONDS)
+        start, end = tempo_and_key.told_part(prediction.duration_seconds)
         st.session_state[_KEPT] = (sound.digest, _told(sound, view, start, end))
     found: str = st.session_state[_KEPT][1]
     return found
