@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import html
 import struct
-import textwrap
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn import text
+from crnn.analysis import lettering
 from crnn.analysis.figures import VIRIDIS, Picture, genre_color
 from crnn.inference import output, stretches
 from crnn.inference.classifier import Prediction
@@ -28,7 +28,9 @@ _LEFT, _RIGHT = 90, 1140
 _BAR_LEFT, _BAR_RIGHT, _BAR_STEP, _N_BARS = 230, 1060, 34, 5
 _TIMELINE_HEIGHT, _PICTURE_HEIGHT, _PICTURE_COLUMNS = 40, 260, 800
 _INK, _SOFT, _TRACK = "#12110F", "#55534E", "#ECEBE8"
-_LETTERS_A_LINE, _LONGEST_NAME = 48, 70
+_ROOM, _LONGEST_NAME = _RIGHT - _LEFT, 70
+# Between a bar and its name, and between the name and the edge.
+_GAP = 14
 _TICK_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 43_200)
 _MOST_TICKS = 9
 _TICKS_HZ = (100.0, 1000.0, 8000.0)
@@ -60,17 +62,17 @@ class Card:
 def svg(card: Card) -> str:
     """The card as a picture that needs nothing but itself."""
     found = card.prediction
-    parts = [_words(_LEFT, 62, _short(card.name), 24, _SOFT)]
+    parts = [_words(_LEFT, 62, lettering.cut(_short(card.name), 24, _ROOM), 24, _SOFT)]
     y = 62
-    for line in textwrap.wrap(_verdict(found), _LETTERS_A_LINE):
+    for line in lettering.lines(visible(_verdict(found)), 42, _ROOM):
         y += 50
         parts.append(_words(_LEFT, y, line, 42, weight=600))
     # Of a sound that changes, what else the whole could be says little.
     others = "" if output.changes_sentence(stretches.of_prediction(found)) else output.candidates_sentence(found)
     beside = " ".join(filter(None, (others, card.heard)))
-    if beside:
-        y += 38
-        parts.append(_words(_LEFT, y, beside, 22, _SOFT))
+    for number, line in enumerate(lettering.lines(visible(beside), 22, _ROOM) if beside else []):
+        y += 30 if number else 38
+        parts.append(_words(_LEFT, y, line, 22, _SOFT))
     y += 30
     if found.is_music:
         unit, bars = _bars(found)
@@ -84,8 +86,8 @@ def svg(card: Card) -> str:
         parts += _spectrogram(card.picture, found.duration_seconds, y)
         y += _PICTURE_HEIGHT
     parts += _time_axis(found.duration_seconds, y)
-    y += 68
-    parts.append(_words(_LEFT, y, _footer(card), 18, _SOFT))
+    y += 78
+    parts.append(_words(_LEFT, y, lettering.cut(visible(_footer(card)), 18, _ROOM), 18, _SOFT))
     height = y + 30
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" '
@@ -161,8 +163,9 @@ def _box(x: float, y: float, width: float, height: float, fill: str) -> str:
 
 def _bar(genre: str, share: float, words: str, y: float) -> str:
     full = _BAR_RIGHT - _BAR_LEFT
+    name = lettering.cut(visible(genre), 20, _BAR_LEFT - 2 * _GAP)
     return (
-        _words(_BAR_LEFT - 14, y + 20, genre, 20, anchor="end")
+        _words(_BAR_LEFT - _GAP, y + 20, name, 20, anchor="end")
         + _box(_BAR_LEFT, y + 3, full, 22, _TRACK)
         + _box(_BAR_LEFT, y + 3, max(1.0, share * full), 22, genre_color(genre))
         + _words(_RIGHT, y + 20, words, 20, anchor="end")
@@ -181,9 +184,9 @@ def _timeline(found: Prediction, y: float) -> list[str]:
             continue
         left, right = (_x(seconds, found.duration_seconds) for seconds in (run.start_seconds, run.end_seconds))
         parts.append(_box(left, y, right - left, _TIMELINE_HEIGHT, genre_color(run.genre)))
-        if right - left > 11 * len(run.genre) + 24:
-            # A plate under the name: some of the colours are dark, some light.
-            plate = 11 * len(run.genre) + 12
+        # A plate under the name: some of the colours are dark, some light.
+        plate = lettering.width(run.genre, 18) + 12
+        if right - left > plate + 12:
             parts.append(_box((left + right - plate) / 2, y + 8, plate, 24, "#FFFFFF"))
             parts.append(_words((left + right) / 2, y + 26, run.genre, 18, anchor="middle"))
     return parts

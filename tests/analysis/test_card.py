@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from crnn.analysis import lettering
 from crnn.analysis.card import Card, page, png, svg
 from crnn.analysis.figures import VIRIDIS, Picture, genre_color
 from crnn.inference.classifier import Cell, Prediction
@@ -129,3 +130,16 @@ def test_pictures_wider_than_the_card_keep_their_loudest() -> None:
     at = data.index(b"IDAT") + 4
     (length,) = struct.unpack(">I", data[at - 8 : at - 4])
     assert zlib.decompress(data[at : at + length])[-1] == 200
+
+
+def test_long_words_stay_on_the_card() -> None:
+    found = half_jazz_half_rock()
+    names = ("experimental improvisation", "rock")
+    long = dataclasses.replace(found, genres=names, genre=names[0], prediction_set=names, timeline=found.timeline[:8])
+    drawing = svg(Card("W" * 200, "m" * 90, long, PICTURE, "About 120 BPM · C major " * 4))
+    for element in ElementTree.fromstring(drawing).iter(f"{_SVG}text"):
+        x, size = float(element.get("x", 0)), float(element.get("font-size", 0))
+        wide = lettering.width("".join(element.itertext()), size)
+        left = {"start": x, "middle": x - wide / 2, "end": x - wide}[element.get("text-anchor", "start")]
+        assert 0 <= left <= left + wide <= 1200, element.text
+    assert any(words.startswith("experimen") and words.endswith("…") for words in told(drawing))

@@ -263,6 +263,9 @@ def test_card_is_a_picture_and_a_page_that_stand_alone(page) -> None:
     alone.set_content(Path(download.value.path()).read_text(encoding="utf-8"))
     expect(alone.get_by_role("heading")).to_have_text(re.compile("bass"))
     expect(alone.get_by_role("cell", name="treble").first).to_be_visible()
+    # Whatever font this browser has, no word is over the edge of the card.
+    right = "Math.max(...[...document.querySelectorAll('svg text')].map((t) => t.getBBox().x + t.getBBox().width))"
+    assert alone.evaluate(right) < 1200
     assert not [address for address in asked if not address.startswith("data:")]
 
 
