@@ -69,8 +69,26 @@ def test_file_that_is_added_to_others_is_the_one_on_show(app: AppTest) -> None:
 def test_file_that_is_given_twice_is_one(app: AppTest) -> None:
     upload(app, ("song.wav", TREBLE), ("song.wav", BASS), ("song.wav", TREBLE))
     assert list(app.dataframe[0].value["Answer"]) == ["treble", "bass"]
-    assert [button.label for button in app.sidebar.button][:4:2] == ["song.wav", "song.wav"]
+    # The table, the list of the visit, the line over the answer and the downloads tell the two apart by one number.
+    assert list(app.dataframe[0].value["File"]) == ["song.wav", "song.wav (2)"]
+    assert [button.label for button in app.sidebar.button][:4:2] == ["song.wav", "song.wav (2)"]
+    app.session_state["listen.table"] = {"selection": {"rows": [], "columns": [], "cells": [[1, "File"]]}}
+    app.run()
+    assert "**song.wav (2)**" in read(app)
+    assert component(app, "player")["title"] == "song.wav (2)"
     assert len(app.session_state["genrescope.heard"]) == 2
+
+
+def test_number_of_a_name_stays_with_its_sound(app: AppTest) -> None:
+    upload(app, ("song.wav", TREBLE))
+    upload(app, ("song.wav", BASS))
+    assert [button.label for button in app.sidebar.button][:4:2] == ["song.wav (2)", "song.wav"]
+    assert component(app, "player")["title"] == "song.wav (2)"
+    # Brought back, and then alone: what a visitor has learnt to call it does not change under him.
+    app.button(key="heard.0").click().run()
+    assert component(app, "player")["title"] == "song.wav (2)"
+    app.button(key="heard.remove.1").click().run()
+    assert [button.label for button in app.sidebar.button][:1] == ["song.wav (2)"]
 
 
 def test_table_tells_a_sound_that_changes_as_the_headline_does(app: AppTest) -> None:

@@ -13,6 +13,7 @@ from crnn.errors import AudioError
 from crnn.inference.classifier import Cell, Prediction
 from crnn.inference.verdict import Verdict
 from ui.listen import batch
+from ui.shared import state
 from ui.shared.state import Sound
 
 SONG = Sound("song.wav", b"song", "upload")
@@ -51,6 +52,16 @@ def test_confidence_in_a_genre_is_told_only_beside_one(verdict: Verdict, told: s
 def test_sound_that_changes_has_no_one_confidence() -> None:
     row = batch._row(SONG, heard(Verdict.GENRE, (0.02, 0.98)))
     assert (row["Answer"], row["Confidence"]) == ("Changes: jazz 50 % of the time, rock 50 %.", "")
+
+
+def test_files_of_one_name_are_told_apart_in_every_download(monkeypatch: pytest.MonkeyPatch) -> None:
+    twins = (SONG, Sound("song.wav", b"another", "upload"))
+    monkeypatch.setattr(state.st, "session_state", {state.SOUNDS: twins})
+    answered: batch.Answered = [(twins[0], heard(Verdict.GENRE)), (twins[1], AudioError("Broken."))]
+    told = ["song.wav", "song.wav (2)"]
+    assert [batch._row(*each)["File"] for each in answered] == told
+    assert [line["file"] for line in csv.DictReader(io.StringIO(batch.csv_lines(answered)))] == told
+    assert [json.loads(line)["file"] for line in batch.json_lines(answered).splitlines()] == told
 
 
 def test_error_is_a_row() -> None:

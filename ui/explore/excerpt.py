@@ -13,7 +13,7 @@ from ui.components.player import listening_view
 from ui.listen.answer import genre_lane
 from ui.shared import answer_cache, progress
 from ui.shared.media import serve
-from ui.shared.state import LONG_PART, WHY_AT, Model, Sound
+from ui.shared.state import LONG_PART, WHY_AT, Model, Sound, name_of
 
 _PART = "explore.long.part."
 _STEP_SECONDS = 15
@@ -49,7 +49,7 @@ def choose_part(sound: Sound, prediction: Prediction | None) -> Sound:
     region = listening_view(
         key=player,
         seconds=seconds,
-        title=sound.name or "recording",
+        title=name_of(sound),
         url=serve(sound.data, "explore.long"),
         lanes=(genre_lane(prediction),) if prediction else (),
         can_select=True,

@@ -17,7 +17,7 @@ from ui.explore import zoom
 from ui.explore.reasons import kept
 from ui.explore.views import clip_of, mel_panel
 from ui.shared.media import serve, wav_bytes
-from ui.shared.state import Model, Sound, sounds
+from ui.shared.state import Model, Sound, name_of, sounds
 from ui.shared.words import file_stem_of
 
 _SHORT_NAME = 24
@@ -36,7 +36,7 @@ def draw_pair(sound: Sound, model: Model) -> None:
     config = model.bundle.feature_config
     # By content: two files may bear one name, and an example may be compared with itself.
     others = {other.digest: other for other in sounds() if other.digest != sound.digest}
-    called = [*(other.name or "recording" for other in others.values()), *example_names()]
+    called = [*(name_of(other) for other in others.values()), *example_names()]
     names = dict(zip([*others, *example_names()], text.distinct(called), strict=True))
     unlike = [key for key in names if key != sound.name]
     chosen = st.selectbox(
@@ -49,7 +49,7 @@ def draw_pair(sound: Sound, model: Model) -> None:
     )
     first = clip_of(sound, config.sample_rate)
     second = clip_of(others[chosen], config.sample_rate) if chosen in others else example(chosen, config.sample_rate)
-    titles = (sound.name or "recording", names[chosen])
+    titles = (name_of(sound), names[chosen])
     matched = Clip(masking.level_matched(second.samples, first.samples), config.sample_rate)
     if not min(len(first.samples), len(second.samples)):
         raise AudioError("One of the two sounds is empty.")

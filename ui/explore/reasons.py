@@ -25,7 +25,7 @@ from ui.explore import zoom
 from ui.explore.views import clip_of, mel_panel
 from ui.listen.answer import genre_lane
 from ui.shared.media import serve, wav_bytes
-from ui.shared.state import WHY_AT, WHY_GENRE, Model, Sound, classifier, visit_lock
+from ui.shared.state import WHY_AT, WHY_GENRE, Model, Sound, classifier, name_of, visit_lock
 from ui.shared.words import plain
 
 FloatArray = npt.NDArray[np.float32]
@@ -114,7 +114,7 @@ def _draw_reasons_player(
     listening_view(
         key=player,
         seconds=clip.duration_seconds,
-        title=sound.name or "recording",
+        title=name_of(sound),
         url=serve(wav_bytes(heard), "explore.why"),
         lanes=(genre_lane(prediction),),
         pictures=(mel,),
@@ -367,7 +367,7 @@ def _draw_what_if_player(
     detail: Callable[[float, float], dict[int, Panel]],
     can_select: bool,
 ) -> None:
-    drawn, title = chosen_region(key, seconds), sound.name or "recording"
+    drawn, title = chosen_region(key, seconds), name_of(sound)
     listening_view(
         key=key, seconds=seconds, title=title, url=versions, pictures=(mel,), detail=detail, can_select=can_select
     )

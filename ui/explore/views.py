@@ -23,7 +23,7 @@ from ui.components.player.panels import COLOR_MAPS, Panel, detail_of, panel
 from ui.listen.answer import file_stem
 from ui.shared.answer_cache import View
 from ui.shared.media import band_hz, serve, wav_part
-from ui.shared.state import EXPLORE_SOUND, Sound, sounds
+from ui.shared.state import EXPLORE_SOUND, Sound, name_of, sounds
 
 _CLIPS = "explore.clips"
 _SPAN = "explore.span"
@@ -43,7 +43,7 @@ def choose_sound() -> Sound | None:
     if len(given) < 2:
         return given[0] if given else None
     # By content: Streamlit takes the first of two that are called alike.
-    names = text.distinct([sound.name or "recording" for sound in given])
+    names = [name_of(sound) for sound in given]
     digests = [sound.digest for sound in given]
     kept = st.session_state.get(EXPLORE_SOUND)
     first = digests.index(kept) if kept in digests else 0
@@ -277,7 +277,7 @@ def _draw_player(
     region = listening_view(
         key=f"explore.player.{sound.digest}",
         seconds=seconds,
-        title=sound.name or "recording",
+        title=name_of(sound),
         url=serve(heard.wav, "explore"),
         lanes=lanes,
         pictures=panels,

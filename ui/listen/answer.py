@@ -28,7 +28,7 @@ from ui.listen.part import draw_part
 from ui.shared import answer_cache
 from ui.shared.answer_cache import View
 from ui.shared.media import part_samples, serve
-from ui.shared.state import EXPLORE_PART, EXPLORE_SOUND, REASONS, VIEWS, Model, Sound
+from ui.shared.state import EXPLORE_PART, EXPLORE_SOUND, REASONS, VIEWS, Model, Sound, name_of
 from ui.shared.words import file_stem_of, plain, table
 
 # Of no genre: a word has no colour of its own.
@@ -209,7 +209,7 @@ def draw_listening_view(sound: Sound, prediction: Prediction, view: View | None,
     region = listening_view(
         key=f"listen.player.{sound.digest}",
         seconds=prediction.duration_seconds,
-        title=sound.name or "recording",
+        title=name_of(sound),
         url=serve(view.wav, "listen"),
         lanes=lanes,
         pictures=(NamedPicture(_picture_words(view, config), whole),),
@@ -235,7 +235,7 @@ def _draw_long_view(
     return listening_view(
         key=f"listen.player.{sound.digest}",
         seconds=prediction.duration_seconds,
-        title=sound.name or "recording",
+        title=name_of(sound),
         url=serve(sound.data, "listen"),
         lanes=lanes,
         pictures=(NamedPicture(words, whole),) if whole is not None else (),

@@ -12,7 +12,7 @@ from crnn.inference import output
 from crnn.inference.classifier import Prediction
 from crnn.inference.stretches import of_prediction
 from crnn.untrusted import csv_line, json_line
-from ui.shared.state import ROW, Sound
+from ui.shared.state import ROW, Sound, name_of
 from ui.shared.words import plain
 
 _ROW_PIXELS = 33
@@ -46,7 +46,7 @@ def choose_sound(answered: Answered) -> Sound:
         _draw_downloads(answered)
         more = f"{len(rows)} files: the table scrolls. " if len(rows) > _MOST_ROWS else ""
         st.caption(f"{more}Click a row to see and hear it; click a column’s title to sort.", width="content")
-    st.markdown(f"**{plain(chosen.name or 'recording')}**")
+    st.markdown(f"**{plain(name_of(chosen))}**")
     return chosen
 
 
@@ -65,7 +65,7 @@ def _chosen(answered: Answered, cells: list[Any]) -> Sound:
 def _row(sound: Sound, found: Prediction | CrnnError) -> dict[str, str | None]:
     if isinstance(found, CrnnError):
         return {
-            "File": sound.name,
+            "File": name_of(sound),
             "Answer": _first_sentence(str(found)),
             "Confidence": "",
             "Also heard": "",
@@ -73,7 +73,7 @@ def _row(sound: Sound, found: Prediction | CrnnError) -> dict[str, str | None]:
         }
     changes = output.changes_sentence(of_prediction(found))
     return {
-        "File": sound.name,
+        "File": name_of(sound),
         "Answer": changes or found.genre or output.verdict_sentence(found),
         # That of one genre says nothing beside several, or beside none.
         "Confidence": "" if changes or not _is_of_genres(found) else text.confidence(found.confidence),
@@ -109,7 +109,9 @@ def json_lines(answered: Answered) -> str:
     """One object a file, as the command line writes them."""
     return "".join(
         json_line(
-            output.error_json(found, sound.name) if isinstance(found, CrnnError) else output.to_json(found, sound.name)
+            output.error_json(found, name_of(sound))
+            if isinstance(found, CrnnError)
+            else output.to_json(found, name_of(sound))
         )
         for sound, found in answered
     )
@@ -120,9 +122,9 @@ def csv_lines(answered: Answered) -> str:
     lines = [csv_line(["file", "verdict", "genre", "confidence", "heard", "error"])]
     for sound, found in answered:
         if isinstance(found, CrnnError):
-            lines.append(csv_line([sound.name, "", "", "", "", str(found)]))
+            lines.append(csv_line([name_of(sound), "", "", "", "", str(found)]))
         else:
             heard = "; ".join(output.heard_words(found))
             confidence = f"{found.confidence:.6f}" if _is_of_genres(found) else ""
-            lines.append(csv_line([sound.name, found.verdict, found.genre or "", confidence, heard, ""]))
+            lines.append(csv_line([name_of(sound), found.verdict, found.genre or "", confidence, heard, ""]))
     return "".join(lines)

@@ -37,7 +37,7 @@ def draw_heard(model: Model | None) -> None:
 
 
 def _draw(number: int, each: Heard, model: Model | None) -> None:
-    name = plain(each.sound.name or "recording")
+    name = plain(state.name_of(each.sound))
     # The answer belongs to the name above it, not to the next.
     with st.container(gap=None):
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"heard.row.{number}"):

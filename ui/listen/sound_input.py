@@ -15,7 +15,7 @@ from ui.listen import live
 from ui.shared import answer_cache, limits, uploads
 from ui.shared.media import wav_bytes
 from ui.shared.model_choice import choose_model, draw_news
-from ui.shared.state import BROUGHT_BACK, WAY, Model, Origin, Sound, give, sounds
+from ui.shared.state import BROUGHT_BACK, WAY, Model, Origin, Sound, give, name_of, sounds
 from ui.shared.words import plain
 
 # Twice the usual model's rate: the recording plays back with all its treble.
@@ -62,7 +62,7 @@ def _source_words(given: tuple[Sound, ...]) -> str:
         return f"{len(given)} files · change"
     seconds = answer_cache.seconds_of(given[0])
     length = f" · {text.clock(round(seconds)).removesuffix('.0')}" if seconds else ""
-    return f"{plain(given[0].name or 'recording')}{length} · change"
+    return f"{plain(name_of(given[0]))}{length} · change"
 
 
 def give_a_sound(model: Model | None = None) -> None:

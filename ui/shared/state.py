@@ -17,6 +17,7 @@ from typing import Literal
 
 import streamlit as st
 
+from crnn import text
 from crnn.bundles.bundle import ONNX_NAME, Bundle, load_bundle
 from crnn.bundles.shelves import Shelf, visible
 from crnn.errors import BundleError
@@ -38,6 +39,7 @@ LONG_PART = "genrescope.long_part"
 
 SOUNDS = "genrescope.sounds"
 HEARD = "genrescope.heard"
+_TITLES = "genrescope.titles"
 # The sound on show is not what the uploader and the examples show, and these are to be emptied.
 BROUGHT_BACK = "genrescope.brought_back"
 # A microphone that listens: what it heard so far is no sound yet.
@@ -152,6 +154,22 @@ def heard() -> tuple[Heard, ...]:
     """What was given in this visit, latest first."""
     found: tuple[Heard, ...] = st.session_state.get(HEARD, ())
     return found
+
+
+def name_of(sound: Sound) -> str:
+    """What a sound is called wherever this visit is told of it: by its name, and a number if others have it, too.
+
+    A number once told stays with its sound as long as this is known to the visit.
+    """
+    known = {each.sound.digest: each.sound for each in sorted(heard(), key=lambda each: each.given_at)}
+    known |= {given.digest: given for given in sounds()}
+    told: dict[str, str] = {
+        digest: words for digest, words in st.session_state.get(_TITLES, {}).items() if digest in known
+    }
+    new = [digest for digest in known if digest not in told]
+    names = text.distinct([*told.values(), *(known[digest].name or "recording" for digest in new)])
+    st.session_state[_TITLES] = told = told | dict(zip(new, names[len(told) :], strict=True))
+    return told.get(sound.digest, sound.name or "recording")
 
 
 def bring_back(sound: Sound) -> None:
