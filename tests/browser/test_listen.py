@@ -242,6 +242,25 @@ def test_long_file_shows_its_progress_and_can_be_stopped(open_page, tmp_path: Pa
     expect(stopped).to_be_visible()
 
 
+def test_file_added_while_another_is_heard_takes_over_its_bar(open_page, tmp_path: Path) -> None:
+    from playwright.sync_api import expect
+
+    first, second = tmp_path / "first.wav", tmp_path / "second.wav"
+    first.write_bytes(wav_bytes(np.tile(noise(10.0, 8000), 1440), 8000, "PCM_U8"))
+    second.write_bytes(SONG)
+    is_heard = r"/Listening: [\d:]+\.\d of 4:00:00\.0/.test(document.body.innerText)"
+    page = page_that_listens(open_page, first, is_heard)
+    upload(page, second)
+    told = page.get_by_text(re.compile(r"Listening to 1 of 2 files: [\d:]+\.\d of 4:00:00\.0"))
+    expect(told).to_be_visible(timeout=60_000)
+    # One bar and one Stop, while the page is on its way and what stood there has not gone.
+    stops = page.get_by_role("button", name="Stop", exact=True)
+    assert stops.count() == 1
+    share = "Number(document.querySelector('[data-testid=stProgress] [role=progressbar]').ariaValueNow)"
+    page.wait_for_function(f"{share} > 0 && {share} <= 50", timeout=60_000)
+    stops.click()
+
+
 def test_card_is_a_picture_and_a_page_that_stand_alone(page) -> None:
     from playwright.sync_api import expect
 

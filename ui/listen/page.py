@@ -19,15 +19,17 @@ def draw_answer(given: tuple[Sound, ...], model: Model) -> None:
         model: Who answers.
     """
     sound = given[0]
+    # One for both: a file that is added while another is heard finds its bar, and takes its place.
+    bar = st.empty()
     if len(given) > 1:
-        answered = progress.answer_all(given, model)
+        answered = progress.answer_all(given, model, place=bar)
         if not answered:
             return
         sound = batch.choose_sound(answered)
     config = model.bundle.feature_config
     place = st.empty()
     try:
-        prediction = progress.answer_one(sound, model)
+        prediction = progress.answer_one(sound, model, place=bar)
     except CrnnError as err:
         st.error(plain(str(err)))
         return

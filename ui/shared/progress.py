@@ -32,14 +32,27 @@ class Bar:
         key: The button's, one for each place of a page.
         on_stop: What a click on Stop does.
         patience_seconds: What is done sooner shows no bar.
+        place: Where it is drawn; here, if it is not given.
     """
 
-    def __init__(self, key: str, on_stop: Callable[[], None], *, patience_seconds: float = _PATIENCE_SECONDS) -> None:
+    def __init__(
+        self,
+        key: str,
+        on_stop: Callable[[], None],
+        *,
+        patience_seconds: float = _PATIENCE_SECONDS,
+        place: DeltaGenerator | None = None,
+    ) -> None:
         self._key, self._on_stop, self._patience_seconds = key, on_stop, patience_seconds
-        self._place = st.empty()
+        self._place = st.empty() if place is None else place
         self._started = time.monotonic()
         self._drawn_at = 0.0
         self._bar: DeltaGenerator | None = None
+
+    def is_due(self) -> bool:
+        """Whether `show` would draw now."""
+        now = time.monotonic()
+        return now - self._started >= self._patience_seconds and now - self._drawn_at >= 0.2
 
     def show(self, share: float, words: str) -> None:
         """Draw the share that is done, 0 to 1, with words.
@@ -48,10 +61,9 @@ class Bar:
             share: Between 0 and 1.
             words: Over the bar.
         """
-        now = time.monotonic()
-        if now - self._started < self._patience_seconds or now - self._drawn_at < 0.2:
+        if not self.is_due():
             return
-        self._drawn_at = now
+        self._drawn_at = time.monotonic()
         if self._bar is None:
             with self._place.container():
                 self._bar = st.progress(0.0)
@@ -64,7 +76,12 @@ class Bar:
 
 
 def answer_one(
-    sound: Sound, model: Model, *, key: str = "listen.stop", on_stop: Callable[[], None] | None = None
+    sound: Sound,
+    model: Model,
+    *,
+    key: str = "listen.stop",
+    on_stop: Callable[[], None] | None = None,
+    place: DeltaGenerator | None = None,
 ) -> Prediction:
     """The answer for one sound, with a bar if it takes long.
 
@@ -73,13 +90,14 @@ def answer_one(
         model: Who answers.
         key: The stop button's; a page that asks twice needs two.
         on_stop: What a click on it does; else the answer is for what was heard by then.
+        place: Where its bar is drawn, as that of `answer_all` is; here, if it is not given.
 
     Raises:
         CrnnError: The sound or the model cannot be used.
     """
-    bar = Bar(key, on_stop or partial(answer_cache.stop, sound, model))
+    bar = Bar(key, on_stop or partial(answer_cache.stop, sound, model), place=place)
     try:
-        return answer_cache.answer(sound, model, _listening(bar, sound))
+        return answer_cache.answer(sound, model, _listening(bar, sound, "Listening"))
     finally:
         bar.clear()
 
@@ -103,38 +121,43 @@ def draw_stopped(place: DeltaGenerator, sound: Sound, model: Model, prediction: 
     return True
 
 
-def _listening(bar: Bar, sound: Sound) -> Callable[[float], None]:
-    total = answer_cache.declared_seconds(sound)
+def _listening(bar: Bar, sound: Sound, words: str, *, done: float = 0.0, part: float = 1.0) -> Callable[[float], None]:
+    """Shows how far a sound was heard, which is a part of all that is to be done, after what is done."""
 
     def on_progress(seconds: float) -> None:
-        of = f" of {text.clock(total)}" if total else ""
-        bar.show(seconds / total if total else 0.0, f"Listening: {text.clock(seconds)}{of}")
+        # A file is asked how long it is only where somebody waits.
+        if bar.is_due():
+            total = answer_cache.seconds_of(sound)
+            # A file may be longer than it says.
+            of = f" of {text.clock(total)}" if total > seconds else ""
+            heard = min(1.0, seconds / total) if total else 0.0
+            bar.show(done + part * heard, f"{words}: {text.clock(seconds)}{of}")
 
     return on_progress
 
 
-def answer_all(given: tuple[Sound, ...], model: Model, *, key: str = "listen") -> Answered:
+def answer_all(
+    given: tuple[Sound, ...], model: Model, *, key: str = "listen", place: DeltaGenerator | None = None
+) -> Answered:
     """The answer, or what was wrong, for each sound; for those heard so far, where it was stopped.
 
     Args:
         given: The sounds.
         model: Who answers.
         key: Beginning of its buttons' keys; a page that asks two models needs two.
+        place: Where its bar is drawn: that of `answer_one`, where one file may become two while it is heard.
     """
     digests = tuple(sound.digest for sound in given)
     stopped = f"{key}.stopped_all"
     is_stopped = st.session_state.get(stopped) == digests
-    bar = Bar(f"{key}.stop", partial(st.session_state.__setitem__, stopped, digests))
+    bar = Bar(f"{key}.stop", partial(st.session_state.__setitem__, stopped, digests), place=place)
     answered: Answered = []
     for number, sound in enumerate(given, start=1):
         if is_stopped and not answer_cache.is_answered(sound, model):
             continue
         done, words = (number - 1) / len(given), f"Listening to {number} of {len(given)} files"
         bar.show(done, words)
-
-        def on_progress(seconds: float, done: float = done, words: str = words) -> None:
-            bar.show(done, f"{words}, {text.clock(seconds)} heard")
-
+        on_progress = _listening(bar, sound, words, done=done, part=1 / len(given))
         try:
             answered.append((sound, answer_cache.answer(sound, model, on_progress)))
         except CrnnError as err:
