@@ -115,17 +115,19 @@ def answer_all(
         tracks: Which of them.
         answer: How a track's answer is had; None hears its sound, or reads its archive.
     """
+    from crnn.data.units import units_of
     from crnn.evaluation.verdicts import Answered
 
     answers, faults = [], []
     answer = answer or _answerer(classifier, dataset)
-    for track in progress(tracks, len(tracks), "tracks"):
+    units: Sequence[str | None] = units_of(tracks) or [None] * len(tracks)
+    for track, unit in progress(list(zip(tracks, units, strict=True)), len(tracks), "tracks"):
         prediction = None
         try:
             prediction = answer(track)
         except CrnnError as err:
             faults.append(f"{track.track_id} counts as wrong: {err}")
-        answers.append(Answered(track.track_id, track.genre, prediction))
+        answers.append(Answered(track.track_id, track.genre, prediction, unit))
     return answers, faults
 
 
@@ -139,12 +141,14 @@ def score(answers: list[Answered], genres: tuple[str, ...]) -> Scores:
     import numpy as np
 
     from crnn.evaluation import metrics
+    from crnn.evaluation.verdicts import units_of_all
 
     posteriors = np.zeros((len(answers), len(genres)))
     for row, answer in enumerate(answers):
         if answer.prediction is not None:
             posteriors[row] = answer.prediction.posterior
-    return metrics.score([genres.index(answer.truth) for answer in answers], posteriors, genres)
+    labels = [genres.index(answer.truth) for answer in answers]
+    return metrics.score(labels, posteriors, genres, units_of_all(answers))
 
 
 def _answerer(classifier: Classifier, dataset: Dataset) -> Callable[[Track], Prediction]:
@@ -197,16 +201,18 @@ def _print_scores(scores: Scores, notes: list[str]) -> None:
 
     counts = [scores.per_genre[genre]["n_tracks"] for genre in scores.genres]
     confusion = scores.confusion.tolist()
-    means, n = intervals.of_means(confusion, counts), scores.n_tracks
+    share = intervals.independent_share(scores.to_dict())
+    means, n = intervals.of_means(confusion, counts, share), share * scores.n_tracks
     among_three = intervals.wilson_interval(scores.top3_accuracy * n, n)
     low, high = scores.accuracy_interval
-    print(f"accuracy          {scores.accuracy:.3f}  ({low:.3f} to {high:.3f}, {n} tracks)")
+    as_many = f", which tell as much as {n:.0f} of one artist each" if share < 0.95 else ""
+    print(f"accuracy          {scores.accuracy:.3f}  ({low:.3f} to {high:.3f}, {scores.n_tracks} tracks{as_many})")
     print(f"macro-F1          {scores.macro_f1:.3f}{_in_brackets(means.macro_f1)}")
     print(f"macro recall      {scores.macro_recall:.3f}{_in_brackets(means.macro_recall)}")
     print(f"among first three {scores.top3_accuracy:.3f}{_in_brackets(among_three)}")
     by_chance = intervals.error_by_chance(scores.reliability)
     print(f"calibration error {scores.expected_calibration_error:.3f}  (up to {by_chance or 0:.3f} is chance)")
-    for genre, of_genre in zip(scores.genres, intervals.of_genres(confusion, counts), strict=True):
+    for genre, of_genre in zip(scores.genres, intervals.of_genres(confusion, counts, share), strict=True):
         row = scores.per_genre[genre]
         precision, recall = (with_interval(row[name], getattr(of_genre, name)) for name in ("precision", "recall"))
         say(f"  {genre:<14} {row['n_tracks']:>5.0f}  precision {precision}  recall {recall}")

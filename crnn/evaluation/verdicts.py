@@ -10,7 +10,7 @@ from typing import Any
 from crnn.data.collection import OTHER_NAMES
 from crnn.inference.classifier import Prediction
 from crnn.inference.verdict import Verdict
-from crnn.intervals import wilson_interval
+from crnn.intervals import independent_tracks, wilson_interval
 
 # Said so surely, a wrong genre is believed.
 SURELY = 0.9
@@ -18,11 +18,15 @@ SURELY = 0.9
 
 @dataclass(frozen=True)
 class Answered:
-    """A track, its true genre, and the answer for it; None if it could not be read."""
+    """A track, its true genre, and the answer for it; None if it could not be read.
+
+    unit: whose it is (`crnn.data.units`), where artists are known.
+    """
 
     track_id: str
     truth: str
     prediction: Prediction | None
+    unit: str | None = None
 
     def to_row(self) -> dict[str, Any]:
         """JSON-ready values, a line of `evaluate --rows`."""
@@ -77,41 +81,60 @@ def _verdicts(answers: Sequence[Answered]) -> dict[str, float]:
     return {verdict: n / len(answers) for verdict, n in sorted(counts.items())}
 
 
+def units_of_all(answers: Sequence[Answered]) -> list[str] | None:
+    """Whose each answer is; None where that is not known, and of no answer.
+
+    Args:
+        answers: One for each track.
+    """
+    units = [answer.unit for answer in answers if answer.unit is not None]
+    return units if units and len(units) == len(answers) else None
+
+
+def _interval(hits: Sequence[bool], answers: Sequence[Answered]) -> list[float]:
+    """95 % interval of the share of hits among answers, of which those of a unit go together."""
+    units, n = units_of_all(answers), float(len(hits))
+    if units is not None:
+        n = independent_tracks(hits, units)
+    return list(wilson_interval(n * sum(hits) / max(1, len(hits)), n))
+
+
 def _of_known(answers: Sequence[Answered]) -> dict[str, Any]:
     named = [answer for answer in answers if answer.prediction is not None and answer.prediction.genre is not None]
-    n_right = sum(answer.truth == answer.prediction.genre for answer in named if answer.prediction is not None)
+    right = [answer.prediction is not None and answer.truth == answer.prediction.genre for answer in named]
     sets = [answer.prediction.prediction_set if answer.prediction else () for answer in answers]
-    n_held = sum(answer.truth in held for answer, held in zip(answers, sets, strict=True))
+    is_held = [answer.truth in held for answer, held in zip(answers, sets, strict=True)]
     n = max(1, len(answers))
     return {
         "answered": len(named) / n,
-        "answered_accuracy": n_right / len(named) if named else None,
-        "answered_interval": list(wilson_interval(n_right, len(named))),
-        "set_coverage": n_held / n,
-        "set_coverage_interval": list(wilson_interval(n_held, len(answers))),
+        "answered_accuracy": sum(right) / len(named) if named else None,
+        "answered_interval": _interval(right, named),
+        "set_coverage": sum(is_held) / n,
+        "set_coverage_interval": _interval(is_held, answers),
         "set_size": sum(map(len, sets)) / n,
     }
 
 
 def _of_unknown(answers: Sequence[Answered]) -> dict[str, Any]:
-    found = [answer.prediction for answer in answers if answer.prediction is not None]
-    n_named = sum(prediction.genre is not None for prediction in found)
-    n_surely = sum(prediction.genre is not None and prediction.confidence >= SURELY for prediction in found)
+    found = [answer.prediction for answer in answers]
+    is_named = [prediction is not None and prediction.genre is not None for prediction in found]
+    is_sure = [prediction is not None and prediction.confidence >= SURELY for prediction in found]
+    surely = [named and sure for named, sure in zip(is_named, is_sure, strict=True)]
     return {
         "n_tracks": len(answers),
         "verdicts": _verdicts(answers),
-        "named": n_named / len(answers),
-        "named_interval": list(wilson_interval(n_named, len(answers))),
-        "named_surely": n_surely / len(answers),
-        "named_surely_interval": list(wilson_interval(n_surely, len(answers))),
+        "named": sum(is_named) / len(answers),
+        "named_interval": _interval(is_named, answers),
+        "named_surely": sum(surely) / len(answers),
+        "named_surely_interval": _interval(surely, answers),
     }
 
 
 def _of_other(answers: Sequence[Answered]) -> dict[str, Any]:
-    n_told = sum(answer.prediction is not None and answer.prediction.verdict is Verdict.OTHER for answer in answers)
+    told = [answer.prediction is not None and answer.prediction.verdict is Verdict.OTHER for answer in answers]
     return {
         "n_tracks": len(answers),
         "verdicts": _verdicts(answers),
-        "told": n_told / len(answers),
-        "told_interval": list(wilson_interval(n_told, len(answers))),
+        "told": sum(told) / len(answers),
+        "told_interval": _interval(told, answers),
     }

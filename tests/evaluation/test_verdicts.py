@@ -72,6 +72,18 @@ def test_of_other_music_how_much_is_told_to_be_none_of_the_genres() -> None:
     assert "other" not in summarize([*KNOWN, *UNKNOWN], GENRES, tells_other=True)
 
 
+def test_intervals_count_artists_where_they_are_known() -> None:
+    """Two artists of three tracks, all of the one right and none of the other's: two answers, not six."""
+    told = [("jazz", 0.9, "a")] * 3 + [("rock", 0.9, "b")] * 3
+    answers = [Answered("x", truth, answer("genre", jazz, ("jazz",)), unit) for truth, jazz, unit in told]
+    found = summarize(answers, GENRES)
+    assert (found["answered_accuracy"], found["set_coverage"]) == (0.5, 0.5)
+    assert found["answered_interval"] == found["set_coverage_interval"] == list(wilson_interval(1, 2))
+    # Where of one it is not known whose it is, each counts for itself.
+    found = summarize([*answers[:-1], Answered("x", "rock", answer("genre", 0.9))], GENRES)
+    assert found["answered_interval"] == list(wilson_interval(3, 6))
+
+
 def test_rows_say_all_of_a_track() -> None:
     assert KNOWN[3].to_row() == {"track": "d", "truth": "rock", "verdict": "error"}
     row = KNOWN[1].to_row()
