@@ -1,9 +1,17 @@
 // Keys, anywhere on the page where no field has the focus; and what is remembered of a view while the tab lives.
 
-// Where letters are typed, and where a key is the control's own.
-const TYPING = "input:not([type=checkbox]):not([type=radio]):not([type=button]):not([type=range]), textarea, select, [contenteditable=true], [data-testid=stDataFrame] *";
-const PRESSED = "button, a, summary, input:not([type=range]), label, [role=button], [role=tab], [role=option], [role=menuitem], [role=checkbox], [role=radio], [role=switch]";
-const MOVED = `${PRESSED}, [type=range], [role=slider], [role=listbox], [role=combobox], [role=dialog] *`;
+// Where letters are typed.
+const TYPING = "input:not([type=checkbox]):not([type=radio]):not([type=button]):not([type=range]), textarea, select, [contenteditable=true], [role=gridcell][aria-readonly=false]";
+// Where space is the control’s own, and where it is so unless it was clicked.
+const CHECKED = "input:not([type=range]):not([type=button]), [role=option], [role=menuitem], [role=checkbox], [role=switch]";
+const PRESSED = "button, a, summary, [type=button], [role=button], [role=tab], [role=radio], [data-testid=stDataFrame] *";
+// Where arrows are.
+const MOVED = "[type=radio], [type=range], [role=radio], [role=tab], [role=option], [role=menuitem], [role=slider], [role=listbox], [role=combobox], [role=dialog] *, [data-testid=stDataFrame] *";
+
+// Whether a pointer was used last; Tab alone leads on by keyboard, and then space presses what it leads to.
+let isClicked = false;
+document.addEventListener("pointerdown", () => (isClicked = true), true);
+document.addEventListener("keydown", ({ key }) => (isClicked &&= key !== "Tab"), true);
 
 // The view that was touched last has the keys.
 let active = null;
@@ -23,14 +31,22 @@ const keyboard = {
     this.root.addEventListener("focusin", () => this.takeKeys());
     this.onKey = (event) => this.key(event);
     this.onHide = () => this.remember();
+    this.onKeyFirst = (event) => this.keyFirst(event);
     document.addEventListener("keydown", this.onKey);
+    document.addEventListener("keydown", this.onKeyFirst, true);
     window.addEventListener("pagehide", this.onHide);
   },
 
   forgetKeys() {
     document.removeEventListener("keydown", this.onKey);
+    document.removeEventListener("keydown", this.onKeyFirst, true);
     window.removeEventListener("pagehide", this.onHide);
     if (active === this) active = null;
+  },
+
+  // A table and a row of choices would keep the space to themselves.
+  keyFirst(event) {
+    if (event.key === " " && isClicked) this.key(event);
   },
 
   key(event) {
@@ -42,6 +58,7 @@ const keyboard = {
     if (at.matches(TYPING)) return;
     const onSlider = at === this.slider;
     const isMoved = !onSlider && at.matches(MOVED);
+    const isPressed = !onSlider && (at.closest(CHECKED) || (!isClicked && at.closest(PRESSED)));
     const step = event.shiftKey ? 10 : 1;
     const move = (seconds) => (isMoved ? null : () => this.seek(this.now() + seconds));
     const onSliderOnly = (seconds) => (onSlider ? () => this.seek(this.now() + seconds) : null);
@@ -54,7 +71,7 @@ const keyboard = {
       PageUp: onSliderOnly(10),
       Home: onSlider ? () => this.seek(0) : null,
       End: onSlider ? () => this.seek(this.data.seconds) : null,
-      " ": !onSlider && at.closest(PRESSED) ? null : () => this.toggle(),
+      " ": isPressed ? null : () => this.toggle(),
       "+": () => this.zoom(0.5),
       "=": () => this.zoom(0.5),
       "-": () => this.zoom(2),
@@ -70,6 +87,7 @@ const keyboard = {
     const act = acts[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!act) return;
     event.preventDefault();
+    event.stopPropagation();
     act();
   },
 
