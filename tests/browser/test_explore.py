@@ -234,6 +234,59 @@ def test_two_sounds_share_one_transport_that_a_switch_does_not_stop(without_soun
     assert read_level(explore, difference, 4000.0) < -10
 
 
+@pytest.mark.parametrize("is_looping", [False, True])
+def test_moment_is_kept_where_the_other_sound_has_ended(without_sound, is_looping: bool) -> None:
+    from playwright.sync_api import expect
+
+    tones = {"long.wav": sine(440.0, 60.0), "short.wav": sine(4000.0, 5.0)}
+    explore = upload(without_sound, {name: wav_bytes(tone, subtype="PCM_16") for name, tone in tones.items()})
+    explore.get_by_text("Two sounds", exact=True).click()
+    explore.locator(".picture").nth(2).wait_for(timeout=60_000)
+    audio, told = explore.locator(".view audio"), explore.locator(".told")
+    if is_looping:
+        explore.keyboard.press("l")
+    explore.locator(".play").click()
+    wait_until_it_plays(explore)
+    for _ in range(2):
+        explore.keyboard.press("Shift+ArrowRight")
+    first = audio.evaluate("audio => audio.src")
+    explore.keyboard.press("b")
+    expect(told).to_have_text("B: short.wav ends at 0:05.0.")
+    assert audio.evaluate("audio => audio.paused")
+    moment = explore.locator(".now").inner_text()
+    assert "0:20" <= moment < "0:59"
+    # Its clock stands, whatever is pressed.
+    explore.keyboard.press("Space")
+    explore.wait_for_timeout(500)
+    assert explore.locator(".now").inner_text() == moment
+    assert audio.evaluate("audio => audio.paused"), "it began anew"
+    explore.keyboard.press("a")
+    expect(audio).to_have_js_property("src", first)
+    wait_until_it_plays(explore)
+    assert audio.evaluate("audio => audio.currentTime") > 19.9
+    expect(told).to_be_empty()
+    # And where it ends by itself the other one goes on, if it does not go round.
+    explore.keyboard.press("b")
+    expect(told).to_have_text("B: short.wav ends at 0:05.0.")
+    explore.get_by_role("slider", name="Position in the sound").press("Home")
+    wait_until_it_plays(explore)
+    audio.evaluate("audio => { audio.currentTime = 4.5; }")
+    if is_looping:
+        explore.wait_for_function(f"({WATCHED_TIME})() < 4")
+        assert not audio.evaluate("audio => audio.paused")
+        return
+    expect(told).to_have_text("B: short.wav ends at 0:05.0.")
+    explore.keyboard.press("a")
+    expect(audio).to_have_js_property("src", first)
+    wait_until_it_plays(explore)
+    assert 4.9 < audio.evaluate("audio => audio.currentTime") < 20
+
+
+# The sound's own time.
+WATCHED_TIME = """() => [...document.querySelectorAll('[data-testid="stBidiComponentIsolated"]')]
+  .map((host) => host.shadowRoot.querySelector(".view audio")).find((audio) => audio).currentTime"""
+
+
 def read_level(page, picture, hz: float) -> float:
     """The level that a visitor reads on a mel picture at a frequency."""
     picture.scroll_into_view_if_needed()

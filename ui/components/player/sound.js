@@ -2,13 +2,15 @@
 
 const ARRIVED_SECONDS = 0.01;
 const MOST_ATTEMPTS = 4;
+// Versions that are called equally long differ by less.
+const SHORTER_SECONDS = 0.05;
 const FAILED_MS = 500;
 const NO_OUTPUT = "Nothing is heard: the browser has no sound output. The cursor runs all the same.";
 
 const sounding = {
   // Before the sound is there, and once it is gone, its own clock says 0; so it does where it could not go there yet.
   now() {
-    if (this.data?.url && this.audio.readyState > 0 && !this.isBound) this.still = this.audio.currentTime;
+    if (this.data?.url && this.audio.readyState > 0 && !this.isBound && !this.isBeyond()) this.still = this.audio.currentTime;
     return this.still;
   },
 
@@ -32,6 +34,20 @@ const sounding = {
     // One that cannot seek at all is not asked for ever.
     this.isBound = !isThere && this.attempts <= MOST_ATTEMPTS;
     if (this.isBound) audio.currentTime = target;
+  },
+
+  // Whether the moment lies after the end of the version that is heard: that one stands still there, and is silent.
+  isBeyond() {
+    return this.isShorter() && this.still > this.audio.duration + SHORTER_SECONDS;
+  },
+
+  isShorter() {
+    return this.data?.versions.length > 1 && this.audio.duration < this.data.seconds - SHORTER_SECONDS;
+  },
+
+  endWords() {
+    if (!this.data.url || !(this.isWaiting || this.isBeyond())) return "";
+    return `${this.data.versions[this.chosen].name} ends at ${clock(this.audio.duration)}.`;
   },
 
   isPlaying() {
@@ -67,18 +83,18 @@ const sounding = {
       next.oncanplay = next.onseeked = null;
       if (this.switching !== token) return;
       const before = this.audio;
-      const wasPlaying = this.isPlaying();
-      const at = this.now();
+      const wasPlaying = this.isPlaying() || this.isWaiting;
+      this.still = this.now();
       this.hear(next);
       before.pause();
       before.replaceWith(next);
       this.audio = next;
       Object.assign(next, { preservesPitch: true, defaultPlaybackRate: playbackRate, playbackRate, volume: before.volume });
-      // It went on while the new one was sought.
-      if (Math.abs(next.currentTime - at) > 0.01) next.currentTime = at;
-      if (wasPlaying) next.play().catch(() => this.say("The browser did not start the sound. Press play again."));
-      before.removeAttribute("src");
+      // It went on while the new one was sought; and a shorter one cannot go there.
+      Object.assign(this, { isBound: true, attempts: 0 });
       this.arrive();
+      if (wasPlaying) this.play();
+      before.removeAttribute("src");
       this.state();
     };
     next.oncanplay = () => {
@@ -120,8 +136,8 @@ const sounding = {
   },
 
   seek(seconds) {
-    const target = clamp(seconds, 0, this.data.seconds);
-    this.goTo(Math.min(target, this.audio.duration || target));
+    this.goTo(clamp(seconds, 0, this.data.seconds));
+    if (this.isWaiting) this.play();
     this.follow();
     this.place();
     this.tellMoment();
@@ -143,8 +159,15 @@ const sounding = {
       this.audio.pause();
       return;
     }
-    if (this.audio.ended) this.audio.currentTime = this.window[0];
-    this.audio.play().catch(() => this.say("The browser did not start the sound. Press play again."));
+    if (this.audio.ended && !this.isBeyond()) this.goTo(this.window[0]);
+    this.play();
+  },
+
+  // A version that has ended would begin anew: it waits until the moment or the version is another.
+  play() {
+    this.isWaiting = this.isBeyond();
+    if (this.isWaiting) this.state();
+    else this.audio.play().catch(() => this.say("The browser did not start the sound. Press play again."));
   },
 
   // Once a frame while it plays; one such loop, however often the sound was sought.
@@ -154,7 +177,7 @@ const sounding = {
     if (!this.isTicking) return;
     const [start, end] = this.loopRange();
     const isOver = this.now() >= end || (this.region && this.now() < start - 0.05);
-    if (this.isLooping() && end < this.data.seconds && isOver) this.audio.currentTime = start;
+    if (this.isLooping() && end < this.data.seconds && isOver) this.goTo(start);
     else if (!this.isLooping() && !this.pointers.size) this.follow();
     this.tellMoment();
     requestAnimationFrame(() => this.tick());
@@ -173,12 +196,12 @@ const sounding = {
   },
 
   ended() {
-    if (this.isLooping()) {
-      this.audio.currentTime = this.loopRange()[0];
-      this.audio.play();
-    } else {
-      this.state();
-    }
+    const isBeyond = this.isBeyond();
+    if (this.isLooping() && !isBeyond) this.goTo(this.loopRange()[0]);
+    if (this.isLooping() || isBeyond) this.play();
+    // Another version may go on from here.
+    else this.isWaiting = this.isShorter();
+    this.state();
   },
 
   state() {

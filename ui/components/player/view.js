@@ -83,6 +83,7 @@ class View {
     this.offer(data.versions);
     const url = data.versions[this.chosen]?.url ?? data.url;
     this.message = "";
+    if (!isVersion) this.isWaiting = false;
     this.region = data.region ?? null;
     this.find(".title").textContent = this.find(".title").title = data.title;
     this.find(".total").textContent = clock(data.seconds);
@@ -392,10 +393,21 @@ class View {
     this.slider.setAttribute("aria-valuetext", status.words ? `${words}, ${status.words}` : words);
     const region = this.region && `Part: ${clock(this.region.start)} to ${clock(this.region.end)}`;
     if (!this.message) this.find(".status").textContent = this.closeUp?.caption || region || status.line || "";
+    this.tellWords();
     this.segment = status.segment;
     const button = this.find(".close-up");
     button.hidden = !this.data.canCloseUp || (status.segment === undefined && !this.closeUp);
     button.textContent = this.closeUp ? "Back to the whole sound" : "Show the model’s input here";
+  }
+
+  // What has come about, on the first picture; read out where it is another than before.
+  tellWords() {
+    const told = this.find(".told");
+    const words = this.endWords();
+    if (told.textContent === words) return;
+    told.textContent = words;
+    const first = this.lanes.find(({ picture }) => picture);
+    told.parentElement.style.top = `${6 + (first?.element.offsetTop ?? 0)}px`;
   }
 
   say(text) {
