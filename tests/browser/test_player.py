@@ -262,18 +262,49 @@ def test_segments_exact_input_is_shown_and_left_again(page) -> None:
     assert loudest_hz(page, at=0.75) == pytest.approx(5000.0, rel=0.04)
 
 
+def choose_part(page, start: float, end: float) -> None:
+    """Drag from one share of the width to another."""
+    select = page.get_by_role("button", name="select")
+    if select.get_attribute("aria-pressed") != "true":
+        select.click()
+    box = box_of(page.locator(".picture"))
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + start * box["width"], y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + end * box["width"], y, steps=5)
+    page.mouse.up()
+
+
+def test_answer_of_a_part_is_told_where_it_was_chosen(open_page) -> None:
+    from playwright.sync_api import expect
+
+    # As low as where a model of ten genres has its answer of the part below the screen.
+    page = open_page(1280, 660)
+    upload(page, ("song.wav", SONG))
+    wait_for_player(page)
+    told = page.locator(".told")
+    expect(told).to_be_empty()
+    choose_part(page, 0.6, 0.8)
+    expect(told).to_have_text(re.compile(r"^This part: treble, 0\.\d\d$"))
+    assert told.get_attribute("role") == "status"
+    expect(told).to_be_in_viewport(ratio=1)
+    expect(page.get_by_text(re.compile(r"^0:12\.0 to 0:16\.0\. Sounds like treble\. "))).not_to_be_in_viewport()
+    choose_part(page, 0.1, 0.12)
+    expect(told).to_have_text("Too short for an answer: a part needs 1 s.")
+    # Of one that is only being drawn nothing is said.
+    page.mouse.down()
+    box = box_of(page.locator(".picture"))
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 20, steps=5)
+    expect(told).to_be_empty()
+    page.mouse.up()
+
+
 def test_part_has_its_own_answer_loop_and_reasons(page) -> None:
     from playwright.sync_api import expect
 
     upload(page, ("song.wav", SONG))
     wait_for_player(page)
-    page.get_by_role("button", name="select").click()
-    box = box_of(page.locator(".picture"))
-    y = box["y"] + box["height"] / 2
-    page.mouse.move(box["x"] + 0.6 * box["width"], y)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 0.8 * box["width"], y, steps=5)
-    page.mouse.up()
+    choose_part(page, 0.6, 0.8)
     expect(page.get_by_text(re.compile(r"^0:12\.0 to 0:16\.0\. Sounds like treble\. "))).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="WAV of this part").click()

@@ -22,9 +22,9 @@ from crnn.inference.classifier import Prediction
 from crnn.limits import MAX_CLIP_SECONDS, MIN_CLIP_SECONDS
 from ui.components.announcer import announce
 from ui.components.bars import answer_bars
-from ui.components.player import Lane, NamedPicture, Region, listening_view
+from ui.components.player import Lane, NamedPicture, chosen_region, listening_view
 from ui.listen import tempo_key, zoomed
-from ui.listen.part import draw_part
+from ui.listen.part import ask, draw_part
 from ui.shared import answer_cache
 from ui.shared.answer_cache import View
 from ui.shared.media import part_samples, serve
@@ -192,37 +192,57 @@ def draw_listening_view(sound: Sound, prediction: Prediction, view: View | None,
         model: Who answered.
     """
     config = model.bundle.feature_config
+    key, seconds = f"listen.player.{sound.digest}", prediction.duration_seconds
+    # The player tells the answer of a part, and stays where it is while a long sound is read for one.
+    place = st.container()
+    is_asked = view is not None or not answer_cache.is_stopped(sound, model)
+    part = ask(sound, model, view, chosen_region(key, seconds)) if is_asked else None
+    told = part.told() if part else ""
     # Of what is no music, no genre is told.
     lanes = (genre_lane(prediction), *tag_lanes(prediction)) if prediction.verdict.traits.has_timeline else ()
-    if view is None:
-        region = _draw_long_view(sound, prediction, lanes, config)
-        if not answer_cache.is_stopped(sound, model):
-            draw_part(sound, model, None, region)
-        return
-    close_up = _close_up(prediction, view, config)
+    with place:
+        if view is None:
+            _draw_long_view(key, sound, prediction, lanes, config=config, told=told)
+        else:
+            _draw_view(key, sound, prediction, lanes, view=view, config=config, told=told)
+    if is_asked:
+        draw_part(sound, model, view, part)
+
+
+def _draw_view(
+    key: str,
+    sound: Sound,
+    prediction: Prediction,
+    lanes: tuple[Lane, ...],
+    *,
+    view: View,
+    config: FeatureConfig,
+    told: str,
+) -> None:
+    """Player, timeline and spectrogram of a sound that is held."""
     whole = figures.clip_picture(view.power, config)
 
     def detail(start: float, end: float) -> dict[int, dict[str, Any]]:
         read = partial(part_samples, view.wav, start, end, config.sample_rate)
         return zoomed.detail(sound, config, whole, (start, end), read)
 
-    region = listening_view(
-        key=f"listen.player.{sound.digest}",
+    listening_view(
+        key=key,
         seconds=prediction.duration_seconds,
         title=name_of(sound),
         url=serve(view.wav, "listen"),
         lanes=lanes,
         pictures=(NamedPicture(_picture_words(view, config), whole),),
-        close_up=close_up,
+        close_up=_close_up(prediction, view, config),
         detail=detail,
         can_select=True,
+        told=told,
     )
-    draw_part(sound, model, view, region)
 
 
 def _draw_long_view(
-    sound: Sound, prediction: Prediction, lanes: tuple[Lane, ...], config: FeatureConfig
-) -> Region | None:
+    key: str, sound: Sound, prediction: Prediction, lanes: tuple[Lane, ...], *, config: FeatureConfig, told: str
+) -> None:
     """Player and timeline of a sound that is not held, over its picture; what is zoomed to is read from the sound."""
     whole = answer_cache.long_picture(sound, config)
 
@@ -232,8 +252,8 @@ def _draw_long_view(
         return zoomed.detail(sound, config, whole, (start, end), partial(_read_long, sound, config, (start, end)))
 
     words = f"{_what_is_shown(config)} Zoom in: what is on the screen is read anew."
-    return listening_view(
-        key=f"listen.player.{sound.digest}",
+    listening_view(
+        key=key,
         seconds=prediction.duration_seconds,
         title=name_of(sound),
         url=serve(sound.data, "listen"),
@@ -241,6 +261,7 @@ def _draw_long_view(
         pictures=(NamedPicture(words, whole),) if whole is not None else (),
         detail=detail if whole is not None else None,
         can_select=True,
+        told=told,
     )
 
 

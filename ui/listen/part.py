@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import streamlit as st
 
 from crnn import text
@@ -21,8 +23,33 @@ from ui.shared.words import file_stem_of, plain
 _KEPT = "listen.part"
 
 
-def draw_part(sound: Sound, model: Model, view: View | None, region: Region | None) -> None:
-    """Draw what the model says of the part alone, and what can be done with it; a hint where none was chosen.
+@dataclass(frozen=True)
+class Part:
+    """What the model says of a part alone.
+
+    wav: The part as a file.
+    found: Its answer; None where `refusal` says why there is none.
+    is_error: Whether what was refused is a fault of the sound.
+    """
+
+    span: tuple[float, float]
+    wav: bytes = b""
+    found: Prediction | None = None
+    refusal: str = ""
+    is_error: bool = False
+
+    def told(self) -> str:
+        """The answer in a line."""
+        if self.found is None:
+            return self.refusal
+        changes = output.changes_sentence(stretches.of_prediction(self.found))
+        if self.found.genre is None or changes:
+            return f"This part. {changes or output.verdict_sentence(self.found)}"
+        return f"This part: {self.found.genre}, {text.confidence(self.found.confidence)}"
+
+
+def ask(sound: Sound, model: Model, view: View | None, region: Region | None) -> Part | None:
+    """The answer for a part; None where none was chosen.
 
     Args:
         sound: What was given.
@@ -31,22 +58,40 @@ def draw_part(sound: Sound, model: Model, view: View | None, region: Region | No
         region: The part.
     """
     if region is None:
-        st.caption("Ask about a part: press “select” and drag over it, or mark it with the keys I and O.")
-        return
-    start, end = region.start_seconds, region.end_seconds
-    clocks = f"{text.clock(start)} to {text.clock(end)}"
+        return None
+    start, end = span = region.start_seconds, region.end_seconds
     if end - start < MIN_CLIP_SECONDS:
-        st.markdown(f"**{clocks}.** Too short for an answer: a part needs {MIN_CLIP_SECONDS:.0f} s.")
-        return
+        return Part(span, refusal=f"Too short for an answer: a part needs {MIN_CLIP_SECONDS:.0f} s.")
     if end - start > MAX_CLIP_SECONDS:
         most = f"at most {MAX_CLIP_SECONDS / 60:.0f} minutes of it can be asked about at once"
-        st.markdown(f"**{clocks}.** Too long a part: {most}.")
-        return
+        return Part(span, refusal=f"Too long a part: {most}.")
     try:
-        wav = _wav(sound, view, (start, end))
-        found = _answer(sound, model, wav, (start, end))
+        wav = _wav(sound, view, span)
+        return Part(span, wav, _answer(sound, model, wav, span))
     except CrnnError as err:
-        st.error(plain(str(err)))
+        return Part(span, refusal=str(err), is_error=True)
+
+
+def draw_part(sound: Sound, model: Model, view: View | None, part: Part | None) -> None:
+    """Draw what the model says of the part alone, and what can be done with it; a hint where none was chosen.
+
+    Args:
+        sound: What was given.
+        model: Who answered.
+        view: The sound as it is played; None for one too long to be held.
+        part: The answer.
+    """
+    if part is None:
+        st.caption("Ask about a part: press “select” and drag over it, or mark it with the keys I and O.")
+        return
+    if part.is_error:
+        st.error(plain(part.refusal))
+        return
+    start, end = part.span
+    clocks = f"{text.clock(start)} to {text.clock(end)}"
+    found = part.found
+    if found is None:
+        st.markdown(f"**{clocks}.** {part.refusal}")
         return
     whole = output.changes_sentence(stretches.of_prediction(found)) or output.verdict_sentence(found)
     st.markdown(f"**{clocks}.** {plain(whole)} {plain(output.candidates_sentence(found))}")
@@ -62,7 +107,7 @@ def draw_part(sound: Sound, model: Model, view: View | None, region: Region | No
             st.switch_page("pages/1_Explore.py")
         st.download_button(
             "WAV of this part",
-            wav,
+            part.wav,
             f"{file_stem_of(sound.name)}, {clocks.replace(':', '.')}.wav",
             "audio/wav",
             on_click="ignore",
@@ -70,7 +115,10 @@ def draw_part(sound: Sound, model: Model, view: View | None, region: Region | No
             key="listen.part.wav",
         )
     correction.draw_correction(
-        Sound(name, wav, "upload"), model.bundle.genres, title="Add this part to a data set", key="listen.part.correct"
+        Sound(name, part.wav, "upload"),
+        model.bundle.genres,
+        title="Add this part to a data set",
+        key="listen.part.correct",
     )
 
 

@@ -81,7 +81,7 @@ class Region:
         return values
 
 
-def listening_view(
+def listening_view(  # noqa: PLR0913 - all that may be shown, each by its name
     *,
     key: str,
     seconds: float,
@@ -93,6 +93,7 @@ def listening_view(
     detail: Callable[[float, float], dict[int, dict[str, Any]]] | None = None,
     span: tuple[float, float] | None = None,
     can_select: bool = False,
+    told: str = "",
     save_name: str = "",
     is_docked: bool = True,
 ) -> Region | None:
@@ -112,6 +113,7 @@ def listening_view(
         span: Seconds from and to which the pictures reach, where that is not the whole sound. Where no part can be
             chosen, a moment outside it that is gone to is told as the state's `moment`.
         can_select: Whether a part can be chosen by dragging.
+        told: What is said on the picture of the part that was chosen.
         save_name: Name of what is saved as PNG or SVG; without it nothing can be.
         is_docked: Whether its buttons stay at the foot of a narrow screen; one view of a page may.
     """
@@ -137,12 +139,13 @@ def listening_view(
         "span": span,
         "canSelect": can_select,
         "region": region.to_dict() if region else None,
+        "told": told,
         "saveName": save_name,
         "docked": is_docked,
         "stops": VIRIDIS,
     }
-    told: dict[str, Any] = {f"on_{name}_change": lambda: None for name in _TOLD}
-    component("player")(key=key, data=payload(values), default=dict.fromkeys(_TOLD), **told)
+    listened: dict[str, Any] = {f"on_{name}_change": lambda: None for name in _TOLD}
+    component("player")(key=key, data=payload(values), default=dict.fromkeys(_TOLD), **listened)
     return region
 
 

@@ -403,11 +403,17 @@ class View {
   // What has come about, on the first picture; read out where it is another than before.
   tellWords() {
     const told = this.find(".told");
-    const words = this.endWords();
+    const words = this.endWords() || this.partWords();
     if (told.textContent === words) return;
     told.textContent = words;
     const first = this.lanes.find(({ picture }) => picture);
     told.parentElement.style.top = `${6 + (first?.element.offsetTop ?? 0)}px`;
+  }
+
+  // What Python said is of the part that it was told of, not of one that was drawn since.
+  partWords() {
+    const { region, told } = this.data;
+    return this.region && region?.start === this.region.start && region.end === this.region.end ? told : "";
   }
 
   say(text) {
