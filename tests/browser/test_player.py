@@ -323,6 +323,28 @@ def test_part_has_its_own_answer_loop_and_reasons(page) -> None:
     expect(page.get_by_text(re.compile("the model hears treble")).first).to_be_visible(timeout=60_000)
 
 
+def test_part_comes_back_with_the_page(page) -> None:
+    from playwright.sync_api import expect
+
+    upload(page, ("song.wav", SONG))
+    wait_for_player(page)
+    told, status = page.locator(".told"), page.locator(".status")
+    choose_part(page, 0.6, 0.8)
+    expect(told).to_have_text(re.compile("^This part: treble"))
+    page.reload()
+    wait_for_player(page)
+    expect(status).to_have_text("Part: 0:12.0 to 0:16.0")
+    expect(told).to_have_text(re.compile("^This part: treble"))
+    expect(page.get_by_text(re.compile(r"^0:12\.0 to 0:16\.0\. Sounds like treble\. "))).to_be_visible()
+    # One that was dropped stays away.
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("Ask about a part: press")).to_be_visible()
+    page.reload()
+    wait_for_player(page)
+    expect(page.get_by_text("Ask about a part: press")).to_be_visible()
+    expect(page.locator(".region")).to_be_hidden()
+
+
 def test_view_that_is_taken_off_the_page_draws_nothing(page) -> None:
     upload(page, ("song.wav", SONG))
     wait_for_player(page)

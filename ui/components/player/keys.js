@@ -102,7 +102,8 @@ const keyboard = {
   remember() {
     // A view whose place another one has taken knows nothing new.
     if (!this.data || (living.get(this.data.key) ?? this) !== this) return;
-    const kept = { at: this.now(), window: this.window, loop: this.isLooping(), rate: this.audio.playbackRate };
+    const { window, region, audio } = this;
+    const kept = { at: this.now(), window, region, loop: this.isLooping(), rate: audio.playbackRate };
     try {
       sessionStorage.setItem(`genrescope.${this.data.key}`, JSON.stringify(kept));
       // One for all sounds, as on any player.
@@ -128,5 +129,14 @@ const keyboard = {
     this.find(".loop").setAttribute("aria-pressed", String(Boolean(kept?.loop)));
     this.setRate(kept?.rate ?? 1);
     this.setVolume(volume >= 0 && volume <= 1 ? volume : 1);
+    if (data.canSelect && !data.region && !data.span) this.recallRegion(kept?.region, data);
+  },
+
+  // A page that was loaded anew has not heard of it.
+  recallRegion(region, { seconds }) {
+    if (!region || !(0 <= region.start && region.start < region.end && region.end <= seconds + 0.001)) return;
+    this.find(".select").setAttribute("aria-pressed", "true");
+    this.setRegion(region);
+    this.tell("region", region, { isAsked: false });
   },
 };
