@@ -323,6 +323,42 @@ def test_part_has_its_own_answer_loop_and_reasons(page) -> None:
     expect(page.get_by_text(re.compile("the model hears treble")).first).to_be_visible(timeout=60_000)
 
 
+def test_part_that_is_marked_has_a_length(page) -> None:
+    from playwright.sync_api import expect
+
+    upload(page, ("song.wav", SONG))
+    wait_for_player(page)
+    told, status, region = (page.locator(name) for name in (".told", ".status", ".region"))
+    stage = page.get_by_role("slider", name="Position in the sound")
+
+    def press(*keys: str) -> None:
+        for key in keys:
+            stage.press(key)
+
+    # At its very beginning nothing ends, at its end nothing starts.
+    press("Home", "o")
+    expect(told).to_have_text("A part ends after it starts: go on, then press O.")
+    expect(region).to_be_hidden()
+    press("End", "i")
+    expect(told).to_have_text("A part starts before it ends: go back, then press I.")
+    expect(region).to_be_hidden()
+    press("Home", "ArrowRight")
+    expect(told).to_be_empty()
+    # At one moment both: what there was stays.
+    press("i")
+    expect(status).to_have_text("Part: 0:01.0 to 0:20.0")
+    press("o")
+    expect(told).to_have_text("A part ends after it starts: go on, then press O.")
+    expect(status).to_have_text("Part: 0:01.0 to 0:20.0")
+    press("PageUp", "o")
+    expect(status).to_have_text("Part: 0:01.0 to 0:11.0")
+    # One that starts after its end goes on to where the picture ends.
+    press("ArrowRight", "i")
+    expect(status).to_have_text("Part: 0:12.0 to 0:20.0")
+    press("PageDown", "o")
+    expect(status).to_have_text("Part: 0:00.0 to 0:02.0")
+
+
 def test_part_comes_back_with_the_page(page) -> None:
     from playwright.sync_api import expect
 

@@ -4,6 +4,8 @@
 // By key: while a page is drawn anew, one sound may have two views for a moment. The later one goes on for both.
 const living = new Map();
 const MIN_WINDOW_SECONDS = 0.5;
+// The clock tells a part's start from its end.
+const MIN_PART_SECONDS = 0.1;
 const PLAY = "M5 3l12 7-12 7z";
 const PAUSE = "M5 3h4v14H5zM11 3h4v14h-4z";
 const PEAK_REACH_PIXELS = 8;
@@ -403,7 +405,7 @@ class View {
   // What has come about, on the first picture; read out where it is another than before.
   tellWords() {
     const told = this.find(".told");
-    const words = this.endWords() || this.partWords();
+    const words = this.hintWords() || this.endWords() || this.partWords();
     if (told.textContent === words) return;
     told.textContent = words;
     const first = this.lanes.find(({ picture }) => picture);
@@ -438,12 +440,34 @@ class View {
   // I and O: where the part starts and ends, at the cursor.
   mark(side) {
     if (!this.data.canSelect) return;
-    const { start, end } = this.region ?? { start: this.window[0], end: this.window[1] };
-    const now = Number(this.now().toFixed(3));
-    const [from, to] = side === "start" ? [now, Math.max(end, now + 0.02)] : [Math.min(start, now - 0.02), now];
+    const isStart = side === "start";
+    const now = this.now();
+    // Beside a picture that the cursor is not on, that of the sound.
+    const ahead = this.window[1] > now ? this.window[1] : this.data.seconds;
+    const behind = this.window[0] < now ? this.window[0] : 0;
+    const edge = isStart ? ahead : behind;
+    const other = this.region?.[isStart ? "end" : "start"] ?? edge;
+    const isCrossed = isStart ? now > other + MIN_PART_SECONDS : now < other - MIN_PART_SECONDS;
+    // Where the part would end before it starts, its other side is where the picture ends.
+    const [start, end] = [now, isCrossed ? edge : other].sort((a, b) => a - b);
+    if (end - start < MIN_PART_SECONDS) {
+      this.hint(isStart ? "A part starts before it ends: go back, then press I." : "A part ends after it starts: go on, then press O.");
+      return;
+    }
     this.find(".select").setAttribute("aria-pressed", "true");
-    this.setRegion({ start: Math.max(0, from), end: Math.min(to, this.data.seconds) });
+    this.setRegion({ start: Number(start.toFixed(3)), end: Number(end.toFixed(3)) });
     this.tellRegion();
+  }
+
+  // Said until the cursor moves or the part is another.
+  hint(words) {
+    this.hinted = { words, at: this.now(), region: this.region };
+    this.place();
+  }
+
+  hintWords() {
+    const { words, at, region } = this.hinted ?? {};
+    return at === this.now() && region === this.region ? words : "";
   }
 
   tellRegion() {
@@ -469,7 +493,8 @@ class View {
 
   drag(pointer, event) {
     const [from, to] = [pointer.seconds, clamp(this.secondsAt(event), 0, this.data.seconds)].sort((a, b) => a - b);
-    const region = { start: Number(from.toFixed(3)), end: Number(Math.max(to, from + 0.02).toFixed(3)) };
+    const start = Math.min(from, Math.max(0, this.data.seconds - MIN_PART_SECONDS));
+    const region = { start: Number(start.toFixed(3)), end: Number(Math.max(to, start + MIN_PART_SECONDS).toFixed(3)) };
     const lane = this.laneAt(pointer.fromY);
     if (lane?.picture?.rowUnit === "Hz" && Math.abs(event.clientY - pointer.fromY) > 12) {
       const [low, high] = [this.hzAt(lane, pointer.fromY), this.hzAt(lane, event.clientY)].sort((a, b) => a - b);
