@@ -446,3 +446,24 @@ def test_speed_and_volume_are_set_and_kept(open_page) -> None:
     speeds.click()
     expect(speeds).to_have_text(["1×"])
     assert heard(page)[0] == 1.0
+
+
+# Of each control that is shown: whether its words fit it, and where it lies.
+CONTROLS = """bar => [...bar.querySelectorAll("button, .time")].filter((each) => each.offsetWidth).map((each) => {
+  const { left, right, top } = each.getBoundingClientRect();
+  return { words: each.className, fits: each.scrollWidth <= each.clientWidth, left, right, top };
+})"""
+
+
+@pytest.mark.parametrize("width", [320, 360, 400])
+def test_players_controls_fit_a_narrow_screen(open_page, width: int) -> None:
+    page = open_page(width, 640)
+    upload(page, ("song.wav", SONG))
+    wait_for_player(page)
+    controls = page.locator(".bar").evaluate(CONTROLS)
+    assert len(controls) == 8
+    for control in controls:
+        assert control["fits"], control
+        assert 0 <= control["left"] < control["right"] <= width, control
+    tops = [control["top"] for control in controls if "time" not in control["words"]]
+    assert max(tops) - min(tops) < 10, "the controls take a second row of the screen"
