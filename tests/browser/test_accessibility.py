@@ -109,6 +109,32 @@ def settle(page) -> None:
     page.wait_for_function("document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'")
 
 
+def test_closed_list_of_pages_is_not_walked_through(open_page) -> None:
+    from playwright.sync_api import expect
+
+    page = open_page(400, 800)
+    sidebar = page.get_by_test_id("stSidebar")
+    focused = "document.activeElement.closest('[data-testid=stSidebar]') !== null"
+
+    def walked() -> list[bool]:
+        page.evaluate("document.activeElement.blur()")
+        found = []
+        for _ in range(20):
+            page.keyboard.press("Tab")
+            found.append(page.evaluate(focused))
+        return found
+
+    expect(sidebar).to_have_js_property("inert", True)
+    assert not any(walked())
+    page.get_by_test_id("stExpandSidebarButton").click()
+    expect(sidebar).to_have_js_property("inert", False)
+    assert any(walked())
+    # It closes itself where another page was gone to.
+    sidebar.get_by_role("link", name="Models", exact=True).click()
+    page.get_by_test_id("stMain").get_by_text("tiny").first.wait_for()
+    expect(sidebar).to_have_js_property("inert", True)
+
+
 def test_nothing_serious_is_found_while_listen_listens(page) -> None:
     page.locator(".keep input").check()
     page.get_by_role("button", name="Listen", exact=True).click()

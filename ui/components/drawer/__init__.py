@@ -1,4 +1,4 @@
-"""The list of pages on a narrow screen: it lies over the page, and goes when a page was chosen."""
+"""The list of pages: where it lies over the page it goes once one was chosen, and closed it takes no focus."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from ui.components import component, payload
 
 
 def closing_drawer() -> None:
-    """Have the sidebar close itself once a link in it was followed, where it covers the page."""
+    """Have the sidebar close itself once a link in it was followed, where it covers the page; closed, it takes no focus."""
     component("drawer")(key="drawer", data=payload({}))
