@@ -115,7 +115,7 @@ def folds_if_any(tracks: Sequence[Track], split: str | None, seed: int) -> Label
         seed: As in `most_folds`.
     """
     try:
-        return fold_numbers(tracks, split, seed)
+        return fold_numbers(tracks, split, seed) if tracks else None
     except DatasetError:
         return None
 
