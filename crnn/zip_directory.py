@@ -23,6 +23,19 @@ _N_BYTES_IN_RECORD = 5
 DAMAGE = (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, RuntimeError)
 
 
+class LongListError(zipfile.BadZipFile):
+    """A list of files that is too long to be read; what it says is for people to read."""
+
+
+def reason(err: BaseException) -> str:
+    """What is to be said of damage after a colon: what was found here; the words of `zipfile` tell nobody much.
+
+    Args:
+        err: One of `DAMAGE`.
+    """
+    return f": {err}" if isinstance(err, LongListError) else ""
+
+
 def check_directory(file: IO[bytes], max_bytes: int) -> None:
     """Refuse a zip whose list of files is longer than `max_bytes`; the file is then at its beginning again.
 
@@ -31,7 +44,8 @@ def check_directory(file: IO[bytes], max_bytes: int) -> None:
         max_bytes: As its last record counts the list.
 
     Raises:
-        BadZipFile: It is.
+        LongListError: It is.
+        BadZipFile: It has none.
     """
     # By what `zipfile` itself goes by: a record can be made so that another reader finds another one in it.
     try:
@@ -42,4 +56,4 @@ def check_directory(file: IO[bytes], max_bytes: int) -> None:
         file.seek(0)
     n_bytes = int(found[_N_BYTES_IN_RECORD]) if found else 0
     if n_bytes > max_bytes:
-        raise zipfile.BadZipFile(f"its list of files takes {n_bytes / 2**20:.1f} MB")
+        raise LongListError(f"its list of files takes {n_bytes / 2**20:.1f} MB")

@@ -10,6 +10,7 @@ from crnn.bundles.companion import COMPANION_NAME
 from crnn.errors import BundleError
 from crnn.limits import MAX_BUNDLE_BYTES
 from crnn.text import listed
+from crnn.zip_directory import reason
 
 # The files that travel: all but the Keras file.
 PACKED = (JSON_NAME, ONNX_NAME, COMPANION_NAME, EMBEDDINGS_NAME, CARD_NAME)
@@ -38,15 +39,15 @@ def check_kind(file_name: str) -> None:
         )
 
 
-def damaged(file_name: str) -> BundleError:
+def damaged(file_name: str, err: BaseException) -> BundleError:
     """What is said of a file that cannot be read as a zip.
 
     Args:
         file_name: What it is called; empty where nobody knows.
+        err: What reading it raised.
     """
-    return BundleError(
-        f"{file_name or 'This'} is no zip file, is damaged, or is locked with a password. {_WHAT_WOULD_DO}"
-    )
+    said = f"{file_name or 'This'} is no zip file, or it is locked with a password or damaged{reason(err)}."
+    return BundleError(f"{said} {_WHAT_WOULD_DO}")
 
 
 def read_contents(zip_file: zipfile.ZipFile) -> dict[str, bytes]:

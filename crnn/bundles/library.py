@@ -347,7 +347,7 @@ def import_zip(data: bytes, name: str | None = None, *, owner: Owner, file_name:
         with zipfile.ZipFile(packed) as zip_file:
             contents = read_contents(zip_file)
     except (*DAMAGE, OSError) as err:
-        raise damaged(file_name) from err
+        raise damaged(file_name, err) from err
     with _temporary_folder("The model could not be unpacked to be tried out") as temporary:
         folder = temporary / "imported"
         folder.mkdir()

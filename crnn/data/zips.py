@@ -22,7 +22,7 @@ from crnn.audio.folders import is_audio_name, is_hidden
 from crnn.errors import DatasetError
 from crnn.limits import MAX_CSV_BYTES, MAX_DIRECTORY_BYTES, MAX_UNPACKED_BYTES, MAX_ZIP_FILES, check_room
 from crnn.text import listed
-from crnn.zip_directory import DAMAGE, check_directory
+from crnn.zip_directory import DAMAGE, check_directory, reason
 
 # Sound hardly deflates; digital silence does, a thousandfold, but a data set is not made of it.
 MAX_RATIO = 100
@@ -61,7 +61,7 @@ def unpack(path: Path, into: Path, *, csv_name: str) -> Path:
     except FileNotFoundError as err:
         raise DatasetError(f"There is no file {path}.") from err
     except DAMAGE as err:
-        raise DatasetError(f"“{path.name}” is no zip, or it is damaged. Pack the music folder again.") from err
+        raise DatasetError(f"“{path.name}” is no zip, or it is damaged{reason(err)}. Pack it again.") from err
     except OSError as err:
         raise DatasetError(f"“{path.name}” could not be unpacked: {err.strerror or err}.") from err
 
