@@ -43,7 +43,7 @@ def test_files_of_one_name_are_told_apart(explore: AppTest) -> None:
     explore.file_uploader[0].set_value(takes).run()
     choose(explore, "explore.part", "Two sounds")
     assert not explore.exception
-    assert explore.selectbox(key="explore.other").options[:2] == ["take.wav", "take.wav (2)"]
+    assert explore.selectbox(key="explore.other").options[:2] == ["take.wav (2)", "take.wav (3)"]
     clicking = players(explore)[0]["pictures"][1]["cells"]
     explore.selectbox(key="explore.other").select_index(1).run()
     assert not explore.exception

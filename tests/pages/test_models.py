@@ -285,8 +285,8 @@ def test_rubbish_is_refused_with_a_sentence(page: AppTest) -> None:
     uploader(page).set_value(("tiny.zip", b"rubbish", "application/zip")).run()
     assert not page.exception
     assert (
-        "tiny.zip is no zip file, or it is locked with a password or damaged. Import a model that GenreScope exported "
-        "as a zip (Models → Export → To import elsewhere)."
+        "tiny.zip is no zip file, or it is locked with a password or damaged. Import a model that GenreScope "
+        "exported as a zip (Models → Export → To import elsewhere)."
     ) in read(page)
     uploader(page).set_value(("mine.keras", b"PK\x03\x04", "application/octet-stream")).run()
     assert "mine.keras is a network alone, which cannot be imported: it tells neither" in read(page)

@@ -6,5 +6,5 @@ from ui.components import component, payload
 
 
 def closing_drawer() -> None:
-    """Have the sidebar close itself once a link in it was followed, where it covers the page; closed, it takes no focus."""
+    """Have the sidebar close itself once a link in it was followed, where it covers the page; shut, it has no focus."""
     component("drawer")(key="drawer", data=payload({}))
