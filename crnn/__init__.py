@@ -4,4 +4,4 @@ Knows nothing of Streamlit. This file imports nothing, so that a page can draw
 before anything heavy loads.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
