@@ -221,7 +221,7 @@ def in_words(found: Explanation, prediction: Prediction, model: Model) -> str:
     return (
         f"From {text.clock(start)} to {text.clock(end)} the model hears {genre} with a confidence of "
         f"{text.confidence(share)}. Over the whole sound: {text.confidence(whole)}. "
-        f"What spoke for it was found by deleting a fifth of the picture {explanation.N_MASKS} times in each "
+        f"What spoke for it was measured by deleting a fifth of the picture {explanation.N_MASKS} times in each "
         f"{model.bundle.feature_config.segment_seconds:.0f}\u00a0s and asking {asked}."
     )
 
