@@ -197,7 +197,7 @@ def _part(walk: Walk) -> None:
 
 def _why(walk: Walk) -> None:
     walk.press("Why this part?")
-    walk.main.get_by_text(re.compile("Measured by deleting")).wait_for(timeout=_PATIENCE_MS)
+    walk.main.get_by_text(re.compile("measured by deleting")).wait_for(timeout=_PATIENCE_MS)
     walk.settle()
 
 
