@@ -176,7 +176,7 @@ def second_minute(sound: Path) -> dict[str, float]:
         began = time.perf_counter()
         page.get_by_role("button", name="Why?").click()
         for name, words in (
-            ("reasons", "Measured by deleting"),
+            ("reasons", "measured by deleting"),
             ("words_of_reasons", "the answer stays the same|it would"),
         ):
             page.get_by_text(re.compile(words)).first.wait_for(timeout=_PATIENCE_SECONDS * 1000)
