@@ -97,7 +97,7 @@ def test_the_installed_package_keeps_its_things_with_the_user(installed: Path, t
 def test_commands_that_need_an_extra_name_it(installed: Path, tmp_path: Path) -> None:
     script = (
         "import sys; sys.meta_path.insert(0, type('No', (), {'find_spec': staticmethod(no)}));"
-        "sys.argv = ['genrescope', 'train', 'demo', '--out', 'mine'];"
+        "sys.argv = ['genrescope', 'train', 'demo', '--preset', 'quick', '--out', 'mine'];"
         "from crnn.__main__ import run; run()"
     )
     no = "def no(name, *_):\n    if name == 'keras': raise ModuleNotFoundError(name=name)\n"

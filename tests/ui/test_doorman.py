@@ -108,7 +108,7 @@ def test_what_only_points_at_itself_makes_room_before_anybody_is_refused(monkeyp
 
 
 def test_garbage_is_searched_for_where_there_was_work_and_not_again_at_once() -> None:
-    at_once, later = Garbage(), Garbage(least_seconds=0.0)
+    at_once, later = Garbage(least_seconds=3600.0), Garbage(least_seconds=0.0)
     assert at_once.collect()
     assert later.collect()
     assert not later.collect()
