@@ -36,6 +36,8 @@ def learnt_sentence(bundle: Bundle, dataset: Dataset, answers: Sequence[Answered
         return ""
     were = "was" if n_learnt == 1 else "were"
     said = f"{n_learnt} of these {number_of(len(known), 'track')} {were} learnt by the model"
+    if n_learnt < len(known):
+        return f"{said}: by these the scores are better than on music unheard."
     return f"{said}: the scores say nothing of music unheard."
 
 

@@ -48,6 +48,7 @@ def test_learnt_tracks_among_others_are_known_by_their_sound(learnt, capsys) -> 
     (learnt / "hum" / "new.wav").write_bytes(wav_bytes(sine(1500.0, 1.2), RATE, "PCM_16"))
     notes, _ = notes_of(learnt, capsys)
     assert notes[-1].startswith("18 of these 19 tracks were learnt")
+    assert notes[-1].endswith("by these the scores are better than on music unheard.")
 
 
 def test_other_tracks_of_the_same_names_are_not_taken_for_learnt(learnt, capsys) -> None:
