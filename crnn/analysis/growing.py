@@ -9,31 +9,29 @@ import numpy as np
 from crnn.analysis.figures import Picture, clip_picture
 from crnn.analysis.grids import FloatArray
 from crnn.config import FeatureConfig
-from crnn.features.log_mel import MelStream
 
 # Whenever there are twice as many, neighbours are put together.
 _LEAST_COLUMNS = 4000
 
 
 class GrowingPicture:
-    """Takes in blocks of a sound, and gives the picture of what came so far.
+    """Takes in the mel power of a sound as it comes, and gives the picture of what came so far.
 
     Args:
-        config: How its mel power is computed.
+        config: How it is computed.
     """
 
     def __init__(self, config: FeatureConfig) -> None:
         self._config = config
-        self._stream = MelStream(config)
         # Frames that make a column, and those that do not make one yet.
         self._pool = 1
         self._columns: list[FloatArray] = []
         self._n_columns = 0
         self._rest = np.zeros((0, config.n_mels), dtype=np.float32)
 
-    def push(self, samples: FloatArray) -> None:
-        """Take in mono samples at the config's rate."""
-        frames = np.concatenate([self._rest, self._stream.push(samples)])
+    def push(self, power: FloatArray) -> None:
+        """Take in the next frames, `(n_frames, n_mels)`."""
+        frames = np.concatenate([self._rest, power])
         n_whole = len(frames) // self._pool
         self._rest = frames[n_whole * self._pool :]
         self._columns.append(_pooled(frames[: n_whole * self._pool], self._pool))

@@ -108,16 +108,25 @@ class Listening:
         self._outputs = Outputs()
         self._running: deque[Future[Answers]] = deque()
 
-    def push(self, block: FloatArray) -> None:
+    def push(self, block: FloatArray) -> FloatArray:
         """Take in mono samples at the config's rate.
+
+        Returns:
+            Mel power of the frames that they complete, `(n_frames, n_mels)`.
 
         Raises:
             AudioError: The samples cannot be used.
             BundleError: The network fails on them, or on what came before.
         """
-        self._take(self._cutter.push(self._mel_stream.push(block)))
+        power = self._mel_stream.push(block)
+        self._take(self._cutter.push(power))
         if self._companion is not None:
             self._companion[0].push(block)
+        return power
+
+    def rest(self) -> FloatArray:
+        """Mel power of the frames that are whole only when the sound ends here."""
+        return copy.copy(self._mel_stream).finish()
 
     def outputs(self, *, is_open: bool = False) -> Outputs:
         """What the network says of all segments so far, the last one counted back from here.
@@ -132,10 +141,10 @@ class Listening:
         self._await(0)
         # A copy is finished: what is pushed after this goes on where the last block ended.
         ended = copy.copy(self)
-        ended._mel_stream, ended._cutter = copy.copy(self._mel_stream), copy.copy(self._cutter)
+        ended._cutter = copy.copy(self._cutter)
         ended._outputs = Outputs(**{name: list(values) for name, values in vars(self._outputs).items()})
         ended._running = deque()
-        ended._take(ended._cutter.push(ended._mel_stream.finish()))
+        ended._take(ended._cutter.push(self.rest()))
         ended._take(ended._cutter.finish(is_open=is_open))
         if self._companion is None:
             ended._await(0)
@@ -237,7 +246,8 @@ class FileListening:
         classifier: Who answers.
         source: A path, or the bytes of a file.
         name: What to call it in messages.
-        keep: Given each block at the model's rate, and what is to be played of it at `play_rate`.
+        keep: Given each block at the model's rate, what is to be played of it at `play_rate`, and the mel power of the
+            frames that it completes; at the end, of no sound, the power of the last ones.
         play_rate: As of `AudioStream`.
 
     Raises:
@@ -250,7 +260,7 @@ class FileListening:
         source: Source,
         name: str = "",
         *,
-        keep: Callable[[FloatArray, FloatArray], None] | None = None,
+        keep: Callable[[FloatArray, FloatArray, FloatArray], None] | None = None,
         play_rate: int = 0,
     ) -> None:
         self._classifier, self._keep = classifier, keep
@@ -279,11 +289,14 @@ class FileListening:
         """
         block = next(self._blocks, None)
         if block is None:
+            if not self.is_ended and self._keep is not None:
+                nothing = np.zeros(0, dtype=np.float32)
+                self._keep(nothing, nothing, self._heard.rest())
             self.is_ended = True
             return False
-        self._heard.push(block)
+        power = self._heard.push(block)
         if self._keep is not None:
-            self._keep(block, self._stream.played)
+            self._keep(block, self._stream.played, power)
         return True
 
     def answer(self) -> Prediction:

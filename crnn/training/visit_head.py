@@ -28,7 +28,6 @@ from crnn.data.tracks import Dataset, Track
 from crnn.errors import ClipTooShortError, DatasetError, EmptyAudioError, TooFewTracksError
 from crnn.evaluation.cross_fitting import pooled
 from crnn.evaluation.report import Report, build_report
-from crnn.features import log_mel
 from crnn.features.archive import UInt8Array, cells_of
 from crnn.inference.classifier import Classifier
 from crnn.inference.listening import FileListening
@@ -126,8 +125,8 @@ def hear(
     owner.require("teach")
     # A companion has a say in the genre, not in the embedding.
     alone = Classifier(dataclasses.replace(body.bundle, companion=None), opened=lambda _: _HeadSession(body, None))
-    blocks: list[FloatArray] = []
-    with FileListening(alone, data, name, keep=lambda block, _: blocks.append(block)) as listening:
+    frames: list[FloatArray] = []
+    with FileListening(alone, data, name, keep=lambda _, __, power: frames.append(power)) as listening:
         while listening.seconds < owner.limits.learnt_seconds and listening.step():
             on_block()
         if not listening.seconds:
@@ -137,12 +136,12 @@ def hear(
     if not sounding:
         raise EmptyAudioError(f"“{name or 'The recording'}” is silent: there is nothing to learn from it.")
     embedding = heard.embeddings[sounding].mean(axis=0, dtype=np.float64).astype(np.float32)
-    picture = _picture(np.concatenate(blocks), body.config)
+    picture = _picture(np.concatenate(frames), body.config)
     return VisitTrack(name or "recording", genre, hashlib.sha256(data).hexdigest(), embedding, picture)
 
 
-def _picture(samples: FloatArray, config: FeatureConfig) -> UInt8Array:
-    cells = cells_of(log_mel.mel_power(samples, config), config)
+def _picture(power: FloatArray, config: FeatureConfig) -> UInt8Array:
+    cells = cells_of(power, config)
     step, fold = _coarseness(config)
     n_frames, n_bands = (len(cells) // step, cells.shape[1] // fold)
     kept = cells[: n_frames * step, : n_bands * fold].reshape(n_frames, step, n_bands, fold)

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from sounds import RATE, FloatArray, noise, sine, wav_bytes
 
-from crnn.audio.clip import Clip
+from crnn.audio.clip import Clip, load_clip
 from crnn.bundles.bundle import Bundle
 from crnn.errors import BundleError, ClipTooShortError
+from crnn.features.log_mel import mel_power
 from crnn.inference.classifier import Classifier, Prediction
 from crnn.inference.listening import Answers, FileListening, Listening
 
@@ -45,7 +46,8 @@ def test_answer_so_far_is_that_of_what_was_heard_and_going_on_loses_nothing(clas
 def test_file_that_is_left_can_be_gone_on_with(classifier: Classifier) -> None:
     data = wav_bytes(SONG, subtype="PCM_16")
     whole = classifier.classify_file(data)
-    with FileListening(classifier, data) as listening:
+    frames: list[np.ndarray] = []
+    with FileListening(classifier, data, keep=lambda _, __, power: frames.append(power)) as listening:
         with pytest.raises(ClipTooShortError):
             listening.answer()
         assert listening.step()
@@ -53,7 +55,9 @@ def test_file_that_is_left_can_be_gone_on_with(classifier: Classifier) -> None:
         assert listening.answer().duration_seconds == listening.seconds
         while listening.step():
             pass
+        assert not listening.step()
         assert_same(listening.answer(), whole)
+    np.testing.assert_array_equal(np.concatenate(frames), mel_power(load_clip(data, RATE).samples, classifier.config))
 
 
 def three_segments(bundle: Bundle) -> FloatArray:

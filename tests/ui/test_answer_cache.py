@@ -12,6 +12,8 @@ import streamlit as st
 from sounds import noise, sine, wav_bytes
 from tiny_bundle import tiny_bundle
 
+from crnn.audio.clip import load_clip
+from crnn.features.log_mel import mel_power
 from crnn.inference.classifier import Classifier
 from ui.shared import answer_cache
 from ui.shared.state import SOUNDS, Sound, find_models
@@ -54,3 +56,23 @@ def test_next_script_goes_on_only_when_the_former_has_ended(tmp_path: Path, monk
     assert is_next_listening.is_set()
     assert found.segments == expected.segments
     np.testing.assert_allclose(found.posterior, expected.posterior, atol=1e-6)
+
+
+def test_picture_and_player_are_what_was_heard_for_the_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny_bundle(tmp_path / "tiny")
+    monkeypatch.setenv("GENRESCOPE_MODELS", str(tmp_path))
+    (model,) = find_models()[0]
+    sound = Sound("song.wav", wav_bytes(sine(80.0, 7.3) + noise(7.3, level=0.01)), "upload")
+    st.session_state[SOUNDS] = (sound,)
+    config = model.bundle.feature_config
+    try:
+        computed_anew = answer_cache._look(sound, config)
+        answer_cache.answer(sound, model)
+        monkeypatch.delattr(answer_cache, "_take")
+        found = answer_cache.view(sound, config)
+    finally:
+        st.session_state.clear()
+    np.testing.assert_array_equal(found.power, computed_anew.power)
+    np.testing.assert_array_equal(found.power, mel_power(load_clip(sound.data, config.sample_rate).samples, config))
+    assert found.wav == computed_anew.wav
+    assert found.peak_db == computed_anew.peak_db

@@ -216,7 +216,8 @@ def _draw_player(answers: Answers, first: Model, second: Model) -> None:
     ]
     if not heard:
         return
-    sound, (model, prediction) = answers.sound, heard[0]
+    # What the one that heard it last made of it is still held.
+    sound, (model, prediction) = answers.sound, heard[-1]
     try:
         is_held = answer_cache.fits_in_memory(prediction)
         wav = answer_cache.view(sound, model.bundle.feature_config).wav if is_held else sound.data

@@ -22,7 +22,7 @@ from crnn.audio import workers
 from crnn.audio.clip import AudioStream, load_clip, load_part
 from crnn.config import FeatureConfig
 from crnn.errors import CrnnError
-from crnn.features import log_mel
+from crnn.features.log_mel import MelStream
 from crnn.inference.classifier import Prediction
 from crnn.inference.listening import FileListening
 from crnn.limits import MAX_CLIP_SECONDS
@@ -108,9 +108,9 @@ def _answer(sound: Sound, model: Model, on_progress: Callable[[float], None] | N
 
 
 def _listen(sound: Sound, model: Model) -> FileListening:
-    """Begins to listen; what is decoded for the answer is kept for the view, of the last sound alone."""
+    """Begins to listen; what is made for the answer is kept for the view, of the last sound alone."""
     hearer = classifier(model)
-    if st.session_state.get(_VIEW, ((None,),))[0][0] == sound.digest:
+    if st.session_state.get(_VIEW, (None,))[0] == (sound.digest, hearer.config):
         return FileListening(hearer, sound.data, sound.name)
     taken = Taken(hearer.config)
     listening = FileListening(hearer, sound.data, sound.name, keep=taken.take, play_rate=FULL_BAND_RATE)
@@ -304,24 +304,24 @@ def excerpt(
 
 def _look(sound: Sound, config: FeatureConfig) -> View:
     digest, taken, listening = st.session_state.pop(_TAKEN, (None, None, None))
-    is_of_it = digest == sound.digest and listening.is_ended and taken.sample_rate == config.sample_rate
+    is_of_it = digest == sound.digest and listening.is_ended and taken.config == config
     if is_of_it and taken.is_whole:
         play_rate = listening.play_rate
     else:
         taken, play_rate = _take(sound, config)
-    samples = taken.samples()
-    peak = float(np.abs(samples).max(initial=0.0))
-    peak_db = 20 * float(np.log10(min(1.0, max(peak, 1e-10))))
-    return View(log_mel.mel_power(samples, config), taken.wav(play_rate), peak_db)
+    peak_db = 20 * float(np.log10(min(1.0, max(taken.peak, 1e-10))))
+    return View(taken.power(), taken.wav(play_rate), peak_db)
 
 
 def _take(sound: Sound, config: FeatureConfig) -> tuple[Taken, int]:
     """All of a sound that was answered by another model, or long ago."""
-    taken, rates = Taken(config), []
+    taken, mel_stream, rates = Taken(config), MelStream(config), []
 
     def keep(stream: AudioStream, block: npt.NDArray[np.float32]) -> None:
-        taken.take(block, stream.played)
+        taken.take(block, stream.played, mel_stream.push(block))
         rates.append(stream.play_rate)
 
     load_clip(sound.data, config.sample_rate, name=sound.name, play_rate=FULL_BAND_RATE, keep=keep)
+    nothing = np.zeros(0, dtype=np.float32)
+    taken.take(nothing, nothing, mel_stream.finish())
     return taken, rates[0]

@@ -1,4 +1,4 @@
-"""What a sound gave while it was decoded for its answer, kept for picture and player: no second decoding."""
+"""What a sound gave while it was heard for its answer, kept for picture and player: nothing is computed twice."""
 
 from __future__ import annotations
 
@@ -24,55 +24,63 @@ class Taken:
 
     Args:
         config: Gives the rate of the blocks, and the picture.
+
+    Attributes:
+        peak: The greatest sample so far.
     """
 
     def __init__(self, config: FeatureConfig) -> None:
-        self.sample_rate = config.sample_rate
-        self._config = config
+        self.config = config
+        self.peak = 0.0
         self._growing: GrowingPicture | None = None
-        self._blocks: list[FloatArray] = []
+        self._power: list[FloatArray] = []
+        # 16 bits each: at the rate of the blocks, and at the player's.
+        self._blocks: list[bytes] = []
         self._played: list[bytes] = []
         self._seconds = 0.0
         self._n_bytes = 0
         HELD.add(self, lambda taken: {id(taken): taken._n_bytes})
 
-    def take(self, block: FloatArray, played: FloatArray) -> None:
-        """The next block at `sample_rate`, and what is to be played of it.
+    def take(self, block: FloatArray, played: FloatArray, power: FloatArray) -> None:
+        """The next block, what is to be played of it, and what the model makes of it.
 
         Args:
-            block: Mono samples at `sample_rate`.
+            block: Mono samples at the config's rate.
             played: The same sound at the rate of the player.
+            power: Mel power of the frames that the block completes, `(n_frames, n_mels)`.
         """
-        self._seconds += len(block) / self.sample_rate
-        if self._seconds <= FULL_BAND_SECONDS:
-            self._played.append(pcm(played))
-        else:
+        self._seconds += len(block) / self.config.sample_rate
+        self.peak = max(self.peak, float(np.abs(block).max(initial=0.0)))
+        if self._seconds > FULL_BAND_SECONDS:
             self._played.clear()
-        self._blocks.append(block)
-        self._n_bytes = sum(map(len, self._played)) + sum(each.nbytes for each in self._blocks)
-        if self._seconds <= MAX_CLIP_SECONDS:
-            return
-        if self._growing is None:
-            self._growing = GrowingPicture(self._config)
-        for each in self._blocks:
-            self._growing.push(each)
-        self._blocks.clear()
+        else:
+            self._played.append(pcm(played))
+        self._power.append(power)
+        if self._seconds > MAX_CLIP_SECONDS:
+            self._growing = self._growing or GrowingPicture(self.config)
+            for each in self._power:
+                self._growing.push(each)
+            self._power.clear()
+            self._blocks.clear()
+        else:
+            self._blocks.append(pcm(block))
+        self._n_bytes = sum(map(len, self._played + self._blocks)) + sum(each.nbytes for each in self._power)
 
     def picture(self, config: FeatureConfig) -> Picture | None:
         """The picture of a sound too long to be held; None of others, and under other settings."""
-        return self._growing.picture() if self._growing is not None and config == self._config else None
+        return self._growing.picture() if self._growing is not None and config == self.config else None
 
     @property
     def is_whole(self) -> bool:
         """Whether all of it was kept."""
         return bool(self._blocks)
 
-    def samples(self) -> FloatArray:
-        """All that was taken."""
-        return np.concatenate(self._blocks)
+    def power(self) -> FloatArray:
+        """Mel power of all that was taken, `(n_frames, n_mels)`."""
+        return np.concatenate(self._power)
 
     def wav(self, play_rate: int) -> bytes:
-        """What to play, as a WAV file: at `play_rate` what came at that, of long sounds at `sample_rate`."""
+        """What to play, as a WAV file: at `play_rate` what came at that, of long sounds at the blocks' own rate."""
         if self._played:
             return wav_of(b"".join(self._played), play_rate)
-        return wav_of(b"".join(map(pcm, self._blocks)), self.sample_rate)
+        return wav_of(b"".join(self._blocks), self.config.sample_rate)
