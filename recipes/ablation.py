@@ -123,7 +123,7 @@ def _arithmetic_means(logits: list[FloatArray], labels: npt.NDArray[np.int64]) -
 def _embed(body: keras.Model, archive: LogMelArchive) -> list[FloatArray]:
     """Embeddings of the segments of each track."""
     network = OnnxNetwork(body)
-    return [network.run(plain_segments(log_mel, recipe.SEGMENTS))[1] for log_mel in archive.log_mel]
+    return [network.run(plain_segments(log_mel, recipe.SEGMENTS)).embeddings for log_mel in archive.log_mel]
 
 
 def _heads(archive: LogMelArchive, teachers: Teachers, work: Path) -> None:

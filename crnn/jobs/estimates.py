@@ -33,7 +33,7 @@ _STAGES: dict[str, tuple[float, float]] = {
     # Of a head: a network that is written and checked. Of a network: made-up sounds for the rejection, exports.
     "saving": (2.0, 0.02),
     "saving a network": (25.0, 0.05),
-    "checking": (1.0, 0.15),
+    "checking": (1.0, 0.0),
 }
 _OF_HEAD = ("starting", "scanning", "copies", "embedding", "head", "saving")
 _OF_NETWORK = ("starting", "scanning", "copies", "loading", "graph", "saving a network", "checking")

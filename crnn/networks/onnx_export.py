@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn.errors import BundleError
+from crnn.inference.listening import Answers
 from crnn.onnx_runtime import onnx_runtime, resting_options
 
 if TYPE_CHECKING:
@@ -121,13 +122,12 @@ class OnnxNetwork:
             self.content, resting_options(), providers=["CPUExecutionProvider"]
         )
 
-    def run(self, segments: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Logits `(n, n_genres)` and embeddings `(n, embedding_size)` of segments `(n, n_frames, n_mels)`."""
-        runs = [
-            self._session.run(["logits", "embedding"], {"log_mel": segments[i : i + _SEGMENTS_PER_RUN]})
-            for i in range(0, len(segments), _SEGMENTS_PER_RUN)
-        ]
-        return np.concatenate([np.asarray(r[0]) for r in runs]), np.concatenate([np.asarray(r[1]) for r in runs])
+    def run(self, segments: npt.NDArray[np.float32]) -> Answers:
+        """What the network says of segments `(n, n_frames, n_mels)`."""
+        batches = (segments[i : i + _SEGMENTS_PER_RUN] for i in range(0, len(segments), _SEGMENTS_PER_RUN))
+        runs = [self._session.run(None, {"log_mel": batch}) for batch in batches]
+        found = [np.concatenate([np.asarray(part) for part in parts]) for parts in zip(*runs, strict=True)]
+        return Answers(*found, *[np.zeros((len(segments), 0), np.float32)] * (len(Answers._fields) - len(found)))
 
 
 def write_onnx(network: OnnxNetwork, path: Path, check_inputs: npt.NDArray[np.float32]) -> float:

@@ -89,8 +89,9 @@ def embed_tracks(
         if n_crops
     ]
     network = OnnxNetwork(model)
-    plain = [network.run(segments)[1] for segments in plain_inputs]
-    return Embedded(plain, [network.run(crops)[1] for crops in varied_inputs] or [track[:0] for track in plain])
+    plain = [network.run(segments).embeddings for segments in plain_inputs]
+    varied = [network.run(crops).embeddings for crops in varied_inputs]
+    return Embedded(plain, varied or [track[:0] for track in plain])
 
 
 def fit_linear_head(

@@ -68,8 +68,7 @@ def learn_network(order: TrainingOrder, materials: Materials, initial: Bundle | 
         return Outcome(None, (said, *materials.faults), stopped=True)
     if result.stopped and not result.history:
         return stopped_early(materials)
-    logits = result.logits_of(materials.data.valid.log_mels, materials.settings.features)
-    posteriors = judged.posteriors if judged else _posteriors(logits, materials)
+    posteriors = judged.posteriors if judged else _posteriors(result, materials)
     if head is not None and len(posteriors):
         compared = _against_head(head, materials, posteriors, by_folds=judged is not None)
         facts = compared.to_dict() | {"kept": "network" if compared.second_gains else "head"}
@@ -85,8 +84,8 @@ def learn_network(order: TrainingOrder, materials: Materials, initial: Bundle | 
                 stopped=result.stopped,
             )
         result.notes.append(comparison_sentence(facts))
-        return _publish(order, materials, result, judged, initial, watcher, logits=logits, compared=facts)
-    return _publish(order, materials, result, judged, initial, watcher, logits=logits)
+        return _publish(order, materials, result, judged, initial, watcher, compared=facts)
+    return _publish(order, materials, result, judged, initial, watcher)
 
 
 def comparison_sentence(compared: dict[str, Any]) -> str:
@@ -170,7 +169,6 @@ def _publish(  # noqa: PLR0917 - what `learn_network` found, handed on
     initial: Bundle | None,
     watcher: Watcher,
     *,
-    logits: list[npt.NDArray[np.float32]],
     compared: dict[str, Any] | None = None,
 ) -> Outcome:
     watcher.stage("saving")
@@ -187,21 +185,20 @@ def _publish(  # noqa: PLR0917 - what `learn_network` found, handed on
             order.notes,
             valid_units=_units(materials, data.valid),
         ),
-        valid_logits=logits,
         calibration=None if judged is None else judged.calibration,
         start=initial,
         further_scores=None if judged is None else {"folds": judged.scores},
         replace=order.replace,
     )
     watcher.stage("checking")
-    bundle, said = _with_other(bundle, order, materials, initial, watcher)
+    bundle, said = _with_other(bundle, result, order, materials, initial, watcher)
     notes = (*result.notes, *materials.faults, *said, *split_sentences(order, materials, order.folds))
     checked = data.valid if judged is None else data.tracks
     report = build_report(
         bundle,
         materials.collection,
         [materials.tracks[track_id] for track_id in checked.track_ids],
-        _posteriors(logits, materials, bundle.calibration.temperature) if judged is None else judged.posteriors,
+        _posteriors(result, materials, bundle.calibration.temperature) if judged is None else judged.posteriors,
         history=result.history,
         kept_epoch=result.kept_epoch,
         protection=protection,
@@ -211,13 +208,18 @@ def _publish(  # noqa: PLR0917 - what `learn_network` found, handed on
     return Outcome(bundle, (*notes, *protection), result.stopped, report)
 
 
-def _with_other(
-    bundle: Bundle, order: TrainingOrder, materials: Materials, initial: Bundle | None, watcher: Watcher
+def _with_other(  # noqa: PLR0917 - what `_publish` was handed, handed on
+    bundle: Bundle,
+    result: TrainResult,
+    order: TrainingOrder,
+    materials: Materials,
+    initial: Bundle | None,
+    watcher: Watcher,
 ) -> tuple[Bundle, tuple[str, ...]]:
     """The model, with a rule for other genres if that was taught, and how much it would refuse, as sentences."""
     own = joined([materials.data.tracks, materials.data.valid])
-    said = hear(bundle, (*own.log_mels, *materials.others), on_progress=watcher.on_progress)
-    of_own, of_others = said[: len(own)], said[len(own) :]
+    of_own = result.answers_of(own, materials.settings.features)
+    of_others = hear(bundle, materials.others, on_progress=watcher.on_progress) if materials.others else []
     seed, temperature = order.settings.train.seed, bundle.calibration.temperature
     split = order.split if order.split in DEALT else None
     tracks = [materials.tracks[name] for name in own.track_ids]
@@ -232,9 +234,9 @@ def _units(materials: Materials, tracks: LabelledTracks) -> list[str] | None:
     return units_of([materials.tracks[name] for name in tracks.track_ids])
 
 
-def _posteriors(
-    logits: list[npt.NDArray[np.float32]], materials: Materials, temperature: float = 1.0
-) -> npt.NDArray[np.float64]:
-    if not logits:
+def _posteriors(result: TrainResult, materials: Materials, temperature: float = 1.0) -> npt.NDArray[np.float64]:
+    valid = materials.data.valid
+    if not len(valid):
         return np.zeros((0, len(materials.collection.genres)))
-    return metrics.track_posteriors(logits, temperature)
+    said = result.answers_of(valid, materials.settings.features)
+    return metrics.track_posteriors([answers.logits for answers in said], temperature)

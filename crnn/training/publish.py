@@ -69,7 +69,6 @@ def publish(
     settings: TrainingSettings,
     provenance: Provenance,
     *,
-    valid_logits: Sequence[FloatArray] | None = None,
     calibration: Calibration | None = None,
     rejection: Rejection | None = None,
     tagging: Tagging | None = None,
@@ -85,7 +84,6 @@ def publish(
         data: The tracks it learnt from, and those to calibrate and score on (they may be none).
         settings: What it was trained with.
         provenance: Data set and split.
-        valid_logits: Of the validation tracks, each `(n_segments, n_genres)`, where they are known; else computed.
         calibration: Thresholds from elsewhere (cross-fitted, say) instead of the validation tracks.
         rejection: From elsewhere, instead of the start's, or one fitted on the train tracks and negatives made
             on the spot.
@@ -99,14 +97,15 @@ def publish(
         BundleError: It cannot be saved, or an export answers differently.
     """
     config, genres, tracks, valid = settings.features, data.genres, data.tracks, data.valid
-    logits = list(result.logits_of(valid.log_mels, config) if valid_logits is None else valid_logits)
+    logits = [said.logits for said in result.answers_of(valid, config)]
     fitted = calibration or calibrate(logits, valid.labels)
     scores: dict[str, Any] = {}
     if len(valid):
         posteriors = metrics.track_posteriors(logits, fitted.temperature)
         level = {"level": "track", "part": "valid"}
         scores["valid"] = metrics.score(valid.labels, posteriors, genres, provenance.valid_units).to_dict() | level
-    embeddings, check = embed(result.network, tracks.log_mels, config), _some_segments(tracks, config)
+    embeddings = [said.embeddings for said in result.answers_of(tracks, config)]
+    check = _some_segments(tracks, config)
     tagging = tagging or inherited_tagging(start)
     facts = Bundle(
         name=folder.name,
@@ -295,7 +294,7 @@ def embed(network: OnnxNetwork, log_mels: Sequence[npt.NDArray[np.uint8]], confi
         log_mels: Archive cells of the tracks, each `(n_frames, n_mels)`.
         config: What they were computed with.
     """
-    return [network.run(labelled.plain_segments(log_mel, config))[1] for log_mel in log_mels]
+    return [network.run(labelled.plain_segments(log_mel, config)).embeddings for log_mel in log_mels]
 
 
 def versions() -> dict[str, str]:

@@ -22,12 +22,13 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn.config import FeatureConfig
-from crnn.data.labelled import TrainingData, plain_segments
+from crnn.data.labelled import LabelledTracks, TrainingData, plain_segments
 from crnn.errors import TooFewTracksError, TrainingDivergedError
 from crnn.evaluation import metrics
 from crnn.features import augment as augmentation
 from crnn.features import log_mel as features
 from crnn.features.archive import to_db
+from crnn.inference.listening import Answers
 from crnn.jobs.order import CHECKPOINT_NAME, TrainingSettings
 from crnn.networks.crnn import build_crnn, genre_model, learns_head_only, set_normalization
 from crnn.networks.onnx_export import OnnxNetwork
@@ -49,20 +50,24 @@ class TrainResult:
     kept_epoch: int
     stopped: bool
     notes: list[str] = field(default_factory=list)
+    _said: dict[str, Answers] = field(default_factory=dict)
 
     @cached_property
     def network(self) -> OnnxNetwork:
         """The kept model for ONNX Runtime: exported once for all that is asked of it, and for its bundle."""
         return OnnxNetwork(self.model)
 
-    def logits_of(self, log_mels: tuple[Bytes, ...], config: FeatureConfig) -> list[FloatArray]:
-        """Logits per track, each `(n_segments, n_genres)`.
+    def answers_of(self, tracks: LabelledTracks, config: FeatureConfig) -> list[Answers]:
+        """What the kept model says of the segments of each track; none is heard twice.
 
         Args:
-            log_mels: Archive cells of the tracks, each `(n_frames, n_mels)`.
-            config: What they were computed with.
+            tracks: Told apart by their ids.
+            config: What their features were computed with.
         """
-        return _logits(self.network, log_mels, config)
+        for track_id, log_mel in zip(tracks.track_ids, tracks.log_mels, strict=True):
+            if track_id not in self._said:
+                self._said[track_id] = self.network.run(plain_segments(log_mel, config))
+        return [self._said[track_id] for track_id in tracks.track_ids]
 
 
 def train(
@@ -144,11 +149,8 @@ def predict_logits(model: keras.Model, log_mels: tuple[Bytes, ...], config: Feat
         log_mels: Archive cells of the tracks, each `(n_frames, n_mels)`.
         config: What they were computed with.
     """
-    return _logits(OnnxNetwork(model), log_mels, config)
-
-
-def _logits(network: OnnxNetwork, log_mels: tuple[Bytes, ...], config: FeatureConfig) -> list[FloatArray]:
-    return [network.run(plain_segments(log_mel, config))[0] for log_mel in log_mels]
+    network = OnnxNetwork(model)
+    return [network.run(plain_segments(log_mel, config)).logits for log_mel in log_mels]
 
 
 class _Run:

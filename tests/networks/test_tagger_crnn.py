@@ -55,9 +55,10 @@ def test_a_new_head_leaves_the_tags_as_they_were(model: keras.Model) -> None:
     before, after = said_at_once(model, segments), said_at_once(renewed, segments)
     for name in ("tags", "embedding"):
         np.testing.assert_array_equal(before[name], after[name])
-    logits, embeddings = OnnxNetwork(renewed).run(segments)
+    logits, embeddings, tags = OnnxNetwork(renewed).run(segments)
     assert logits.shape == (2, 6)
     np.testing.assert_allclose(embeddings, after["embedding"], atol=1e-4)
+    np.testing.assert_allclose(tags, after["tags"], atol=1e-4)
 
 
 def test_what_the_tags_rest_on_is_never_learnt_anew(model: keras.Model) -> None:

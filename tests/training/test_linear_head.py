@@ -92,7 +92,7 @@ def test_attached_head_answers_as_fitted(rng):
     model = build_crnn(small, 16, 7)
     head = linear_head.LinearHead(rng.normal(size=(5, 3)).astype(np.float32), np.float32([0.1, 0.2, 0.3]))
     segments = rng.uniform(-80, 0, (2, 20, 16)).astype(np.float32)
-    logits, embedding = OnnxNetwork(linear_head.attach(model, head)).run(segments)
+    logits, embedding, _ = OnnxNetwork(linear_head.attach(model, head)).run(segments)
     np.testing.assert_allclose(logits, head.logits([embedding])[0], atol=1e-4)
 
 

@@ -1,4 +1,4 @@
-"""From folder to bundle each thing is done once: a look at every track, the split, the export of the kept network.
+"""From folder to bundle each thing is done once: a look at every track, the split, the kept network's export and word.
 
 The training that is counted has tracks shorter than a segment, and another one starts from what it gave.
 """
@@ -36,7 +36,7 @@ def counted(monkeypatch):
 
 def counting(patch):
     """Calls of what should happen once, by name; each still does its work."""
-    calls = {"cache": 0, "split": 0, "export": 0}
+    calls = {"cache": 0, "split": 0, "export": 0, "heard again": 0}
 
     def count(name, owner, attribute):
         original = getattr(owner, attribute)
@@ -50,6 +50,7 @@ def counting(patch):
     count("cache", FeatureCache, "load")
     count("split", pipeline, "select_tracks")
     count("export", onnx_export, "onnx_model")
+    count("heard again", Classifier, "run_all")
     return calls
 
 
@@ -80,7 +81,7 @@ def once(tmp_path_factory):
 def test_a_training_looks_once_splits_once_and_exports_what_it_keeps_once(once):
     _, outcome, calls = once
     # Each of the two epochs is judged on the validation tracks under weights of its own.
-    assert calls == {"cache": 1, "split": 1, "export": 2 + 1}
+    assert calls == {"cache": 1, "split": 1, "export": 2 + 1, "heard again": 0}
     assert outcome.bundle.scores["valid"]["accuracy"] == outcome.report["scores"]["accuracy"]
 
 
