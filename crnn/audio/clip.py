@@ -16,14 +16,12 @@ import numpy.typing as npt
 from crnn.audio import isolation
 from crnn.audio.decoding import MAX_CHANNELS, MIN_RATE_HZ
 from crnn.audio.files import ACCEPTED_FORMATS, Source, called, check_was_read, open_file
-from crnn.audio.folders import AUDIO_SUFFIXES
 from crnn.audio.reading import SILENCE_DB
 from crnn.errors import AudioError, ClipTooLongError, ClipTooShortError
 from crnn.limits import MAX_CLIP_SECONDS, MIN_CLIP_SECONDS
 
 __all__ = [
     "ACCEPTED_FORMATS",
-    "AUDIO_SUFFIXES",
     "MAX_CHANNELS",
     "SILENCE_DB",
     "AudioStream",

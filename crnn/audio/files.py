@@ -16,6 +16,13 @@ from crnn.errors import EmptyAudioError, UndecodableAudioError
 
 Source = Path | str | bytes
 
+# Endings of files that are taken for sound, and those of them that users are told of.
+AUDIO_SUFFIXES = frozenset(
+    ".wav .wave .bwf .rf64 .w64 .mp3 .mp2 .mp1 .mpga .flac .ogg .oga .ogx .opus .spx .m4a .m4b .m4r .aac .adts "
+    ".loas .mp4 .m4v .mov .qt .mkv .mka .webm .weba .wma .wmv .asf .aif .aiff .aifc .au .snd .caf .3gp .3g2 .amr "
+    ".awb .ac3 .eac3 .ec3 .dts .dtshd .thd .mlp .wv .tta .ape .tak .mpc .dsf .avi .flv .f4v .mpg .mpeg .vob .ts .mts "
+    ".m2ts .ogv .voc .avr .8svx .iff .nist .sph .ircam .pvf .sds .xi .paf .nut .sox .rm .ra".split()
+)
 ACCEPTED_FORMATS = "wav, mp3, flac, ogg, opus, m4a, aac, mp4, webm, wma, aiff, au, caf"
 
 

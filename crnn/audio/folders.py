@@ -12,15 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from crnn.audio.files import called
+from crnn.audio.files import AUDIO_SUFFIXES, called
 from crnn.text import listed
 
-AUDIO_SUFFIXES = frozenset(
-    ".wav .wave .bwf .rf64 .w64 .mp3 .mp2 .mp1 .mpga .flac .ogg .oga .ogx .opus .spx .m4a .m4b .m4r .aac .adts "
-    ".loas .mp4 .m4v .mov .qt .mkv .mka .webm .weba .wma .wmv .asf .aif .aiff .aifc .au .snd .caf .3gp .3g2 .amr "
-    ".awb .ac3 .eac3 .ec3 .dts .dtshd .thd .mlp .wv .tta .ape .tak .mpc .dsf .avi .flv .f4v .mpg .mpeg .vob .ts .mts "
-    ".m2ts .ogv .voc .avr .8svx .iff .nist .sph .ircam .pvf .sds .xi .paf .nut .sox .rm .ra".split()
-)
 # Ending of MPEG transport streams, and of a programming language.
 _AMBIGUOUS = ".ts"
 _TS_PACKET, _TS_SYNC = 188, 0x47

@@ -85,8 +85,8 @@ def _add_train(commands: Any) -> None:
     parser.add_argument(
         "--preset",
         choices=tuple(PRESETS),
-        help="; ".join(f"{name}: {words}" for name, words in PRESETS.items())
-        + "; the network is that of --init, from scratch a small, middle or large one"
+        help="; ".join(f"{name}: {preset.words}" for name, preset in PRESETS.items())
+        + "; the network is that of --init, from scratch the preset's own"
         + " (default: instant, but standard from scratch or with --epochs)",
     )
     parser.add_argument(
@@ -266,7 +266,7 @@ def _told(outcome: Outcome) -> list[str]:
 def _settings(options: argparse.Namespace, name: str, init: str | None) -> TrainingSettings:
     from crnn.jobs.order import preset, with_frozen_body
 
-    settings = preset("quick" if name == INSTANT else name, is_transfer=init is not None)
+    settings = preset(name, is_transfer=init is not None)
     changes = {"seed": options.seed} | ({"epochs": options.epochs} if options.epochs else {})
     settings = dataclasses.replace(settings, train=dataclasses.replace(settings.train, **changes))
     return with_frozen_body(settings) if init is not None else settings

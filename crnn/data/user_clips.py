@@ -16,7 +16,8 @@ from pathlib import Path
 
 from crnn import atomic
 from crnn.audio.clip import AudioStream
-from crnn.audio.folders import AUDIO_SUFFIXES, is_hidden
+from crnn.audio.files import AUDIO_SUFFIXES
+from crnn.audio.folders import is_hidden
 from crnn.config import FeatureConfig
 from crnn.errors import DatasetError, DiskFullError
 from crnn.limits import MAX_DIRECTORY_BYTES, MAX_UPLOADS_BYTES, check_room

@@ -16,12 +16,34 @@ from crnn.config import AugmentConfig, FeatureConfig, ModelConfig, TrainConfig
 
 CHECKPOINT_NAME = "checkpoint.npz"
 INSTANT = "instant"
-# Every preset and what it is for, whatever it starts from: the words of page and command line.
+# The networks that can be trained from scratch, under the words of page and presets.
+SIZES = {
+    "small": ModelConfig(channels=(16, 32, 48, 64), gru_units=32, embedding_size=64),
+    "middle": ModelConfig(channels=(24, 48, 64, 96), gru_units=48),
+    "large": ModelConfig(),
+}
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A way to train: what it is for, as page and command line say it, the size of its network, and its schedule."""
+
+    words: str
+    size: str
+    train: TrainConfig
+
+
+_QUICK = TrainConfig(epochs=20, learning_rate=2e-3, average_decay=0.98)
+# A fitted head uses neither network nor schedule.
 PRESETS = {
-    INSTANT: "a head for your genres on a model's hearing, in seconds: as good as any training where clips are few",
-    "quick": "few epochs, to see whether the data hold what you hope",
-    "standard": "a good model from some hundred tracks",
-    "best": "the most epochs, for an evening",
+    INSTANT: Preset(
+        "a head for your genres on a model's hearing, in seconds: as good as any training where clips are few",
+        "small",
+        _QUICK,
+    ),
+    "quick": Preset("few epochs, to see whether the data hold what you hope", "small", _QUICK),
+    "standard": Preset("a good model from some hundred tracks", "middle", TrainConfig(epochs=60)),
+    "best": Preset("the most epochs, for an evening", "large", TrainConfig(epochs=120)),
 }
 Method = Literal["head", "network"]
 # What a trained body learns anew it may forget of the old: small steps.
@@ -60,26 +82,16 @@ class TrainingSettings:
 
 
 def preset(name: str, *, is_transfer: bool = False) -> TrainingSettings:
-    """Settings of a preset: `quick`, `standard` or `best`.
+    """Settings of one of `PRESETS`.
 
     Args:
         name: Which.
         is_transfer: For a start from a trained model: smaller steps, the body frozen at first.
 
     Raises:
-        ValueError: There is no preset of that name.
+        KeyError: There is no preset of that name.
     """
-    if name == "quick":
-        small = ModelConfig(channels=(16, 32, 48, 64), gru_units=32, embedding_size=64)
-        found = TrainingSettings(model=small, train=TrainConfig(epochs=20, learning_rate=2e-3, average_decay=0.98))
-    elif name == "standard":
-        found = TrainingSettings(
-            model=ModelConfig(channels=(24, 48, 64, 96), gru_units=48), train=TrainConfig(epochs=60)
-        )
-    elif name == "best":
-        found = TrainingSettings(train=TrainConfig(epochs=120))
-    else:
-        raise ValueError(f"preset {name!r}: quick, standard or best")
+    found = TrainingSettings(model=SIZES[PRESETS[name].size], train=PRESETS[name].train)
     if not is_transfer:
         return found
     slower = dataclasses.replace(found.train, learning_rate=found.train.learning_rate * _TRANSFER_RATE_SHARE)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sounds import RATE, sine, wav_bytes
 
-from crnn.audio import folders
+from crnn.audio.files import AUDIO_SUFFIXES
 from crnn.audio.folders import contents, find_audio_files, is_audio_name
 from crnn.data.scan import scan
 
@@ -79,7 +79,7 @@ def test_a_transport_stream_is_told_from_a_program(tmp_path: Path) -> None:
 
 
 def test_every_ending_counts_in_any_case() -> None:
-    for suffix in folders.AUDIO_SUFFIXES:
+    for suffix in AUDIO_SUFFIXES:
         assert is_audio_name(f"a{suffix}")
         assert is_audio_name(f"a{suffix.upper()}")
     assert not is_audio_name("a.txt")

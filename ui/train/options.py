@@ -18,7 +18,7 @@ from crnn.data.splits import DEALT
 from crnn.errors import CrnnError, TooFewTracksError
 from crnn.jobs import runs
 from crnn.jobs.estimates import head_seconds, measured_pace, training_seconds
-from crnn.jobs.order import INSTANT, PRESETS, TrainingOrder, TrainingSettings, preset, with_frozen_body
+from crnn.jobs.order import INSTANT, PRESETS, SIZES, TrainingOrder, TrainingSettings, preset, with_frozen_body
 from ui.shared import visitor
 from ui.shared.state import Model
 from ui.shared.words import duration, plain
@@ -38,8 +38,6 @@ _SPLIT_WORDS = {
     "random": "by track, at random",
 }
 _STRENGTHS = {"off": 0.0, "gentle": 0.5, "usual": 1.0, "strong": 1.5}
-# Networks as the presets of these names have them.
-_SIZES = {"small": "quick", "middle": "standard", "large": "best"}
 # More genres than that are named in a table, which does not draw all of its rows.
 _MOST_FIELDS = 40
 _FIELDS_IN_A_ROW = 3
@@ -115,7 +113,7 @@ def _choose_preset(found: Check, starts: Starts) -> str:
     if st.session_state.get("train.preset") not in names:
         st.session_state.pop("train.preset", None)
     name = st.segmented_control("Preset", names, default=default, format_func=str.capitalize, key="train.preset")
-    words = PRESETS[name or default]
+    words = PRESETS[name or default].words
     st.caption(f"{words[0].upper()}{words[1:]}.")
     return name or default
 
@@ -173,7 +171,7 @@ def _more_options(
     where no tracks are watched.
     """
     train, left, right = base.train, *st.columns(2, gap="medium")
-    size = _choose_size(left, name) if is_scratch else _size_of(preset(name).model)
+    size = _choose_size(left, name) if is_scratch else PRESETS[name].size
     batch = left.number_input(
         "Tracks in a step", 1, 1024, train.batch_size, key=f"train.batch.{name}", help="Fewer takes less memory."
     )
@@ -212,20 +210,20 @@ def _more_options(
         seed=int(seed),
         balance_genres=balance,
     )
-    return dataclasses.replace(base, model=preset(_SIZES[size]).model, train=chosen, augment=augment)
+    return dataclasses.replace(base, model=SIZES[size], train=chosen, augment=augment)
 
 
 def _size_of(network: ModelConfig) -> str:
-    """The word for a preset's network, by what it is made of and not by the preset's name."""
-    return next(size for size, known in _SIZES.items() if preset(known).model == network)
+    """The word for a network that is trained from scratch."""
+    return next(size for size, known in SIZES.items() if known == network)
 
 
 def _choose_size(place: DeltaGenerator, name: str) -> str:
     return str(
         place.select_slider(
             "Size of the network",
-            list(_SIZES),
-            _size_of(preset(name).model),
+            list(SIZES),
+            PRESETS[name].size,
             key=f"train.size.{name}",
             help="A larger one learns finer differences, from more tracks and in more time.",
         )
