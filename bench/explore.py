@@ -4,9 +4,9 @@ Run from the repository's root: `python -m bench.explore [--seconds S] [--long-s
 Prints JSON, or with `--against` a table of before and after (`bench.compared`). For every view of a
 synthesized sound: seconds to compute and pack it once all is warm (what a change of settings costs
 the server), seconds of a second look (from the cache), and bytes sent to the browser; seconds to
-draw two seconds that were zoomed to, in each view that is drawn finer then; bytes for a long sound;
-and the growth of this process between view changes 20 and N, each with settings of its own, as the
-page makes them.
+draw two seconds that were zoomed to, in each view that is drawn finer then; what librosa takes for
+what `masking` does itself, and how far apart the two are; bytes for a long sound; and the growth of
+this process between view changes 20 and N, each with settings of its own, as the page makes them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import argparse
 import logging
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,13 +26,14 @@ import numpy.typing as npt
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench import compared  # noqa: E402
-from crnn.analysis import views  # noqa: E402
+from bench import compared, measuring  # noqa: E402
+from crnn.analysis import masking, views  # noqa: E402
 from crnn.analysis.figures import VIRIDIS  # noqa: E402
 from crnn.config import FeatureConfig  # noqa: E402
 from ui import components  # noqa: E402
 from ui.explore import views as exploring  # noqa: E402
 
+Array = npt.NDArray[Any]
 MODULE = "bench.explore"
 RATE = FeatureConfig().sample_rate
 QUICK_SECONDS, SLOW_SECONDS = 1.0, 4.0
@@ -117,6 +119,47 @@ def zooms(seconds: float) -> dict[str, float]:
     return found
 
 
+def against_librosa(seconds: float) -> dict[str, dict[str, float]]:
+    """What `masking` does itself against librosa: milliseconds of CPU time, their ratio, greatest and mean difference.
+
+    Args:
+        seconds: Length of the sound.
+    """
+    import librosa
+
+    samples = music(seconds)
+    mine = masking.stft(samples)
+    theirs: Array
+    sizes: dict[str, Any]
+    theirs, sizes = mine.T, {"n_fft": masking.N_FFT, "hop_length": masking.HOP_LENGTH}
+    pairs: dict[str, tuple[Callable[[], Array], Callable[[], Array]]] = {
+        "stft": (
+            lambda: masking.stft(samples).T,
+            lambda: librosa.stft(samples, pad_mode="constant", **sizes),
+        ),
+        "istft": (
+            lambda: masking.istft(mine, len(samples)),
+            lambda: librosa.istft(theirs, length=len(samples), **sizes),
+        ),
+        "percussive_share": (
+            lambda: masking.percussive_share(samples).T,
+            lambda: librosa.decompose.hpss(np.abs(theirs), kernel_size=(17, 31), mask=True)[1],
+        ),
+    }
+    found = {}
+    for name, (ours, librosas) in pairs.items():
+        costs = measuring.alternate({"ours": ours, "librosa": librosas}, 5)
+        difference = np.abs(ours() - librosas())
+        found[name] = {
+            "ours_ms": round(1000 * costs["ours"].cpu_seconds, 1),
+            "librosa_ms": round(1000 * costs["librosa"].cpu_seconds, 1),
+            "ratio": round(costs["librosa"].cpu_seconds / costs["ours"].cpu_seconds, 1),
+            "greatest_difference": float(f"{difference.max():.1e}"),
+            "mean_difference": float(f"{difference.mean():.1e}"),
+        }
+    return found
+
+
 def long_bytes(seconds: float) -> dict[str, dict[str, Any]]:
     """Time and bytes of each view of a long sound."""
     samples, found = music(seconds), {}
@@ -157,6 +200,7 @@ def main() -> int:
     logging.getLogger("streamlit").setLevel(logging.ERROR)
     found: dict[str, Any] = {"sound_seconds": wanted.seconds, "views": times(wanted.seconds)}
     found["zoom_seconds"] = zooms(wanted.seconds)
+    found["against_librosa"] = against_librosa(wanted.seconds)
     met = [view["is_met"] for view in found["views"].values()]
     if wanted.changes > FIRST_CHANGE:
         growth = _growth_mb(wanted.changes, wanted.seconds)

@@ -111,8 +111,8 @@ def band_weights(config: FeatureConfig) -> list[tuple[int, int, float]]:
 
 
 @lru_cache(maxsize=8)
-def _window(n_fft: int) -> FloatArray:
-    # Periodic Hann, as in librosa and scipy.signal.get_window.
+def hann_window(n_fft: int) -> FloatArray:
+    """The periodic Hann window of `n_fft` samples, as in librosa and scipy.signal.get_window."""
     return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)).astype(np.float32)
 
 
@@ -179,7 +179,7 @@ class _FrameCutter:
 def _power_of_frames(frames: FloatArray, config: FeatureConfig) -> FloatArray:
     from scipy import fft
 
-    spectrum = fft.rfft(frames * _window(config.n_fft), axis=1)
+    spectrum = fft.rfft(frames * hann_window(config.n_fft), axis=1)
     energy = spectrum.real**2 + spectrum.imag**2
     return np.asarray((_filter_rows(config) @ energy.T).T, dtype=np.float32)
 
