@@ -7,7 +7,8 @@ use) and by espeak-ng voices kept for this bench, noises and tones by sox. Music
 valid tracks, the `outside` half of emotify, and drums alone. Prints the share that is
 declined per kind; the aim is at least 95 % of the first, at most 2 % of the second.
 Needs espeak-ng, flite, festival and sox; music needs GENRESCOPE_DATA. With --real it is real sound instead,
-in FOLDER a folder for each kind, and with --music real music besides: each kind with its 95 % interval.
+in FOLDER a folder for each kind, and with --music real music besides: each kind with its 95 % interval, and how
+many of it are clicks and nothing else.
 """
 
 from __future__ import annotations
@@ -29,8 +30,11 @@ from crnn import paths
 from crnn.audio.clip import Clip, from_samples, load_clip
 from crnn.audio.folders import contents
 from crnn.bundles.library import DEFAULT_MODEL, find_bundle
+from crnn.config import FeatureConfig
 from crnn.errors import AudioError
+from crnn.features import log_mel
 from crnn.inference.classifier import Classifier
+from crnn.inference.clicks import are_clicks
 from crnn.intervals import wilson_interval
 
 RATE = 22_050
@@ -163,20 +167,28 @@ def main() -> int:
 def _real(classifier: Classifier, real: Path | None, music_folder: Path | None) -> int:
     """Print what is declined of each kind in two folders; an unreadable or too short file is left out, and told."""
     for title, folder in (("not music", real), ("music", music_folder)):
-        counts: dict[str, list[int]] = {}
+        counts: dict[str, list[tuple[bool, bool]]] = {}
         for path in contents(folder).audio if folder else ():
             try:
-                is_declined = not classifier.classify_file(path).is_music
+                clip = load_clip(path, classifier.config.sample_rate)
+                found = not classifier.classify(clip).is_music, _is_clicks(clip, classifier.config)
             except AudioError as err:
                 print(err, file=sys.stderr)
                 continue
-            counts.setdefault(path.parent.name, []).append(int(is_declined))
-        for kind, declined in (*counts.items(), (f"all {title}", [n for found in counts.values() for n in found])):
-            if declined:
-                low, high = wilson_interval(sum(declined), len(declined))
-                share = f"{np.mean(declined):.3f} ({low:.3f} to {high:.3f})"
-                print(f"{kind:<32} declined {sum(declined)} of {len(declined)}: {share}")
+            counts.setdefault(path.parent.name, []).append(found)
+        for kind, of_kind in (*counts.items(), (f"all {title}", [one for found in counts.values() for one in found])):
+            if of_kind:
+                n_declined, n_clicks = (sum(column) for column in zip(*of_kind, strict=True))
+                low, high = wilson_interval(n_declined, len(of_kind))
+                share = f"{n_declined / len(of_kind):.3f} ({low:.3f} to {high:.3f})"
+                print(f"{kind:<32} declined {n_declined} of {len(of_kind)}: {share}; clicks alone {n_clicks}")
     return 0
+
+
+def _is_clicks(clip: Clip, config: FeatureConfig) -> bool:
+    levels = log_mel.frame_levels_db(log_mel.mel_power(clip.samples, config), config)
+    starts = log_mel.segment_starts(len(levels), config)
+    return all(are_clicks(levels[start : start + config.n_frames], config) for start in starts)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
 """Sound that is nothing but clicks: short, far apart, and little between them.
 
 A ticking clock, a mouse, a microphone's test signal: a network that was taught by music takes their beat for music.
-Of 896 pieces of real music and of notes of 112 instruments (a second long, or 0.15 s and two a second) none is such a
-sound: docs/scores.md.
+Of 896 pieces of real music none is such a sound: docs/scores.md.
 """
 
 from __future__ import annotations
