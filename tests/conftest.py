@@ -103,6 +103,13 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of the test's own for all that is written; it is not there yet."""
+    monkeypatch.setenv("GENRESCOPE_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The labelled music, where it is (`GENRESCOPE_DATA`)."""

@@ -18,13 +18,6 @@ def upload(app: AppTest, *files: tuple[str, bytes]) -> AppTest:
     return app.file_uploader[0].set_value([(name, data, "audio/wav") for name, data in files]).run()
 
 
-def read(app: AppTest) -> str:
-    """All that the main part of the page says."""
-    main = app.main
-    kinds = (main.subheader, main.markdown, main.caption, main.error, main.info, main.warning)
-    return "\n".join(element.value for elements in kinds for element in elements)
-
-
 def verdict(app: AppTest) -> str:
     # A percentage stays together where a line ends.
     return str(app.main.subheader[0].value).replace("\u00a0", " ")

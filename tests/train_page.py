@@ -20,14 +20,6 @@ def open_page(way: str = "sets") -> AppTest:
     return AppTest.from_file(APP, default_timeout=240).switch_page("pages/2_Train.py").run()
 
 
-def read(app: AppTest) -> str:
-    main = app.main
-    kinds = (main.subheader, main.markdown, main.caption, main.error, main.info, main.warning, main.success)
-    return (
-        "\n".join(element.value for elements in kinds for element in elements).replace("\\", "").replace("\u2060", "")
-    )
-
-
 def zipped(names: dict[str, bytes]) -> bytes:
     """A zip of files."""
     out = io.BytesIO()

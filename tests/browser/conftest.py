@@ -43,12 +43,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @contextmanager
-def served(models: Path, logs: Path) -> Iterator[str]:
+def served(models: Path, logs: Path, **environment: str) -> Iterator[str]:
     """The address of the app, served with the models of a folder.
 
     Args:
         models: Where they lie.
         logs: Where what the server says is written.
+        environment: More variables of it.
     """
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
@@ -58,7 +59,7 @@ def served(models: Path, logs: Path) -> Iterator[str]:
     process = subprocess.Popen(
         [*command, str(port)],
         cwd=ROOT,
-        env={**os.environ, "GENRESCOPE_MODELS": str(models)},
+        env={**os.environ, "GENRESCOPE_MODELS": str(models), **environment},
         stdout=log,
         stderr=subprocess.STDOUT,
     )

@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +14,7 @@ from sounds import noise, sine, wav_bytes
 from tiny_bundle import tiny_bundle
 from training_runs import small_data_set
 
-from .conftest import ROOT, _wait_until_up
+from .conftest import served
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -28,26 +25,12 @@ PATIENCE_MS = 300_000
 @pytest.fixture
 def workshop(tmp_path: Path) -> Iterator[str]:
     """The address of an app with nothing in it: no model, no run."""
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = probe.getsockname()[1]
-    home, models = tmp_path / "home", tmp_path / "models"
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true", "--server.port"]
-    with (tmp_path / "log.txt").open("wb") as log:
-        process = subprocess.Popen(
-            [*command, str(port)],
-            cwd=ROOT,
-            env={**os.environ, "GENRESCOPE_HOME": str(home), "GENRESCOPE_MODELS": str(models)},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            _wait_until_up(f"http://localhost:{port}", process)
-            yield f"http://localhost:{port}"
-        finally:
-            process.terminate()
-            process.wait(60)
-            _end_runs(home)
+    home = tmp_path / "home"
+    try:
+        with served(tmp_path / "models", tmp_path, GENRESCOPE_HOME=str(home)) as address:
+            yield address
+    finally:
+        _end_runs(home)
 
 
 def _end_runs(home: Path) -> None:

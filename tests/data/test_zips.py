@@ -11,12 +11,6 @@ from crnn.data.scan import scan
 from crnn.errors import DatasetError
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("GENRESCOPE_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
-
-
 def zip_of(folder: Path, path: Path, inside: str = "") -> Path:
     with zipfile.ZipFile(path, "w") as zip_file:
         for file in sorted(folder.rglob("*")):

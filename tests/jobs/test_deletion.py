@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from crnn.errors import CrnnError, TrainingBusyError
@@ -11,11 +9,7 @@ from crnn.jobs import deletion, queue, runs
 from crnn.jobs.runs import Account, Run
 from crnn.owner import MACHINE, Owner
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("GENRESCOPE_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def made_up(run_id: str, owner: Owner = MACHINE) -> Run:

@@ -20,10 +20,7 @@ from crnn.owner import MACHINE, Owner, person
 ANN, BEN = person("https://id.example", "ann"), person("https://id.example", "ben")
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("GENRESCOPE_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def test_one_at_a_time_of_all_people(tmp_path: Path) -> None:

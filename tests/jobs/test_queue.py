@@ -18,10 +18,7 @@ from crnn.owner import person
 ANN = person("https://id.example", "ann")
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("GENRESCOPE_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

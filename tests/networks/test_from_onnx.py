@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 from tiny_bundle import tiny_bundle
+from tiny_networks import BOTH
 
 from crnn.audio.clip import load_clip
 from crnn.bundles.bundle import Bundle, load_bundle
@@ -23,26 +24,10 @@ from crnn.networks.onnx_export import onnx_model
 from crnn.networks.parity import music_segments
 from crnn.networks.plain_keras import plain
 
-SIZES = ModelConfig(
-    front_end="timbral+stack",
-    gru_units=5,
-    embedding_size=21,
-    n_used_mels=13,
-    vertical_spans=(4, 9),
-    vertical_filters=6,
-    horizontal_spans=(5, 4, 3),
-    horizontal_filters=3,
-    middle_filters=4,
-    stack_bands=6,
-    stack_channels=(4, 6),
-    stack_pools=(2, 3),
-    stack_ranks=(0, 2),
-    stack_gru_units=3,
-)
 CLOSE = 1e-4
 
 
-def trained(sizes: ModelConfig = SIZES) -> keras.Model:
+def trained(sizes: ModelConfig = BOTH) -> keras.Model:
     """A network none of whose weights are at their beginnings, and its normalisations not at their defaults."""
     rng = np.random.default_rng(0)
     model = set_normalization(build_crnn(sizes, 16, 3), rng.normal(-40, 5, 16), rng.uniform(50, 300, 16))
@@ -57,18 +42,18 @@ def trained(sizes: ModelConfig = SIZES) -> keras.Model:
 
 def test_a_network_comes_back_from_its_onnx_file() -> None:
     model = trained()
-    built = keras_of_onnx(onnx_model(model), SIZES)
+    built = keras_of_onnx(onnx_model(model), BOTH)
     segments = np.random.default_rng(1).uniform(-80, 0, (4, 24, 16)).astype(np.float32)
     np.testing.assert_allclose(said_at_once(built, segments), said_at_once(model, segments), atol=1e-5)
 
 
 def test_a_file_of_another_build_is_refused() -> None:
-    of_other_pools = dataclasses.replace(SIZES, stack_pools=(3, 2))
+    of_other_pools = dataclasses.replace(BOTH, stack_pools=(3, 2))
     with pytest.raises(ValueError, match="is not the one in the file"):
-        keras_of_onnx(onnx_model(trained(of_other_pools)), SIZES)
-    of_other_filters = dataclasses.replace(SIZES, middle_filters=5)
+        keras_of_onnx(onnx_model(trained(of_other_pools)), BOTH)
+    of_other_filters = dataclasses.replace(BOTH, middle_filters=5)
     with pytest.raises(ValueError, match="its layers are not those"):
-        keras_of_onnx(onnx_model(trained(of_other_filters)), SIZES)
+        keras_of_onnx(onnx_model(trained(of_other_filters)), BOTH)
 
 
 def test_a_second_network_of_no_known_build_is_told(tmp_path: Path) -> None:

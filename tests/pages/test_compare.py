@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from explore_page import players
 from listen_page import component
+from page_words import read
 from sounds import RATE, sine, wav_bytes
 from streamlit.testing.v1 import AppTest
 from tiny_bundle import tiny_bundle
-from train_page import APP, read
+from train_page import APP
 
 from crnn.bundles import library
 from crnn.bundles.bundle import Rejection, load_bundle

@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from listen_page import APP, BASS, TREBLE, component, numbers_of, read, upload, verdict
+from listen_page import APP, BASS, TREBLE, component, numbers_of, upload, verdict
+from page_words import read
 from sounds import RATE, clicks, noise, sine, wav_bytes
 from streamlit.testing.v1 import AppTest
 from tiny_bundle import tiny_bundle

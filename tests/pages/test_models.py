@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from page_words import read
 from sounds import sine, wav_bytes
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import FileUploader
@@ -34,21 +35,6 @@ def open_page() -> AppTest:
 def page(models: Path) -> AppTest:
     tiny_bundle(models / "tiny")
     return open_page()
-
-
-def read(app: AppTest) -> str:
-    main = app.main
-    kinds = (
-        main.header,
-        main.subheader,
-        main.markdown,
-        main.caption,
-        main.error,
-        main.info,
-        main.warning,
-        main.success,
-    )
-    return "\n".join(element.value for elements in kinds for element in elements).replace("\\", "")
 
 
 def uploader(app: AppTest) -> FileUploader:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 import train_page
-from listen_page import APP, BASS, TREBLE, read, upload, verdict
+from listen_page import APP, BASS, TREBLE, upload, verdict
+from page_words import read
 from sounds import sine, wav_bytes
 from streamlit.runtime.state import SafeSessionState, SessionState
 from streamlit.testing.v1 import AppTest

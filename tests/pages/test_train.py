@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from explore_page import players
+from page_words import read
 from sounds import RATE, sine, wav_bytes
 from streamlit.testing.v1 import AppTest
 from tiny_bundle import tiny_bundle
-from train_page import open_page, read, zipped
+from train_page import open_page, zipped
 from training_runs import small_data_set
 
 from crnn import limits

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from page_words import read
 from streamlit.testing.v1 import AppTest
-from train_page import open_page, read
+from train_page import open_page
 
 from crnn.bundles.library import DEFAULT_MODEL
 from crnn.config import FeatureConfig, tagger_features

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from page_words import read
 from sounds import RATE, sine, wav_bytes, write_sound
 from streamlit.testing.v1 import AppTest
-from train_page import APP, open_page, read, zipped
+from train_page import APP, open_page, zipped
 
 from crnn.data import user_clips
 from crnn.data.last_choice import keep_choice, last_choice

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from page_words import read
 from sounds import RATE, sine, wav_bytes
 from streamlit.testing.v1 import AppTest
 from tiny_bundle import tiny_bundle
-from train_page import open_page, read, zipped
+from train_page import open_page, zipped
 
 from crnn.bundles import library
 from crnn.bundles.bundle import load_bundle

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from listen_page import component
+from page_words import read
 from sounds import RATE, noise, sine, wav_bytes
 from streamlit.testing.v1 import AppTest
 from tiny_bundle import tiny_bundle
-from train_page import open_page, read
+from train_page import open_page
 
 from crnn.data import user_clips
 from crnn.errors import TooFewTracksError

@@ -6,10 +6,11 @@ import csv
 from pathlib import Path
 
 import pytest
+from page_words import read
 from sounds import RATE, sine, wav_bytes, write_sound
 from streamlit.testing.v1 import AppTest
 from tiny_bundle import tiny_bundle
-from train_page import open_page, read
+from train_page import open_page
 from training_runs import order_for
 
 from crnn.bundles.bundle import Bundle

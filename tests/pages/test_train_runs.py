@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from page_words import read
 from streamlit.testing.v1 import AppTest
 from tiny_bundle import tiny_bundle
-from train_page import open_page, read
+from train_page import open_page
 from training_runs import SETTINGS
 
 from crnn.jobs import queue

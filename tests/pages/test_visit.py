@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from listen_page import APP, BASS, TREBLE, component, read, upload, verdict
+from listen_page import APP, BASS, TREBLE, component, upload, verdict
+from page_words import read
 from sounds import RATE, sine, wav_bytes
 from streamlit.testing.v1 import AppTest
 from tiny_bundle import tiny_bundle
