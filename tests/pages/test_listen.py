@@ -64,7 +64,7 @@ def test_files_own_words_stand_under_the_answer_as_they_are(app: AppTest) -> Non
     data = TREBLE + chunk
     upload(app, ("song.wav", data[:4] + (len(data) - 8).to_bytes(4, "little") + data[8:]))
     assert verdict(app).startswith("Sounds like treble.")
-    assert "So :\u2060red\\[What\\]" in read(app)
+    assert any("So :\u2060red\\[What\\]" in caption.value for caption in app.main.caption)
 
 
 def test_player_gets_timeline_picture_and_sound(app: AppTest) -> None:

@@ -99,7 +99,7 @@ def test_a_zip_becomes_a_data_set(models: Path) -> None:
             archive.writestr(f"{'ab'[number % 2]}/{number}.wav", wav_bytes(sine(100.0 * number + 77, 2.0)))
     page.file_uploader(key="train.upload.0").set_value(("mine.zip", packed.getvalue(), "application/zip"))
     run_restarted(page)
-    assert "6 tracks, 2 genres" in train_page.read(page)
+    assert "6 tracks, 2 genres" in read(page)
 
 
 def test_a_model_is_imported(models: Path) -> None:
