@@ -24,15 +24,13 @@ _TS_PACKET, _TS_SYNC = 188, 0x47
 class Contents:
     """What lies anywhere below a folder, each sorted.
 
-    audio: files whose ending is that of sound.
-    broken: those of them that are no files: links that lead nowhere, pipes, devices.
+    audio: files whose ending is that of sound; links that lead nowhere and pipes, too.
     others: files with other endings.
     hidden: files and folders whose name hides them.
     closed: folders that may not be read, and links to folders, which are not followed.
     """
 
     audio: tuple[Path, ...]
-    broken: tuple[Path, ...]
     others: tuple[Path, ...]
     hidden: tuple[Path, ...]
     closed: tuple[Path, ...]
@@ -74,14 +72,13 @@ def is_audio_name(name: str) -> bool:
 def merged(found: Iterable[Contents]) -> Contents:
     """What several folders hold together."""
     each = list(found)
-    fields = ("audio", "broken", "others", "hidden", "closed")
+    fields = ("audio", "others", "hidden", "closed")
     return Contents(*(tuple(path for one in each for path in getattr(one, field)) for field in fields))
 
 
 def contents(folder: Path) -> Contents:
     """What lies anywhere below a folder. Only names are read."""
     audio: list[Path] = []
-    broken: list[Path] = []
     others: list[Path] = []
     hidden: list[Path] = []
     closed: list[Path] = []
@@ -102,9 +99,7 @@ def contents(folder: Path) -> Contents:
                 others.append(path)
                 continue
             audio.append(path)
-            if not _is_file(path):
-                broken.append(path)
-    return Contents(*(tuple(sorted(paths, key=Path.as_posix)) for paths in (audio, broken, others, hidden, closed)))
+    return Contents(*(tuple(sorted(paths, key=Path.as_posix)) for paths in (audio, others, hidden, closed)))
 
 
 def find_audio_files(paths: Iterable[Path]) -> tuple[list[Path], list[str]]:

@@ -259,13 +259,6 @@ def with_new_head(model: keras.Model, n_genres: int) -> keras.Model:
     return keras.Model(_input_of(model), outputs, name="crnn")
 
 
-def serving_model(model: keras.Model) -> keras.Model:
-    """`model` with all outputs that a bundle serves: logits, embedding, and tags if it has any."""
-    outputs = {LOGITS: logits_of(model), EMBEDDING: model.get_layer(EMBEDDING).output}
-    outputs |= {TAGS: model.get_layer(TAGS).output} if has_tags(model) else {}
-    return keras.Model(_input_of(model), outputs, name="crnn")
-
-
 def genre_model(model: keras.Model) -> keras.Model:
     """`model` with its logits alone; it shares all weights."""
     return keras.Model(_input_of(model), logits_of(model), name="crnn")
