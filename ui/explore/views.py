@@ -20,10 +20,10 @@ from crnn.audio.clip import Clip, load_clip
 from crnn.config import FeatureConfig
 from ui.components.player import Lane, Region, listening_view
 from ui.components.player.panels import COLOR_MAPS, Panel, detail_of, panel
-from ui.listen.answer import file_stem
 from ui.shared.answer_cache import View
 from ui.shared.media import band_hz, serve, wav_part
 from ui.shared.state import EXPLORE_SOUND, Sound, name_of, sounds
+from ui.shared.words import file_stem_of
 
 _CLIPS = "explore.clips"
 _SPAN = "explore.span"
@@ -284,7 +284,7 @@ def _draw_player(
         detail=detail,
         span=span,
         can_select=True,
-        save_name=f"{file_stem(sound)} views",
+        save_name=f"{file_stem_of(sound.name)} views",
     )
     _draw_part(sound, heard, region, span)
 
@@ -304,7 +304,7 @@ def _draw_part(sound: Sound, heard: View, region: Region | None, span: tuple[flo
         st.download_button(
             f"WAV, {clocks}",
             partial(wav_part, heard.wav, *part),
-            f"{file_stem(sound)} {clocks.replace(':', '.')}.wav",
+            f"{file_stem_of(sound.name)} {clocks.replace(':', '.')}.wav",
             "audio/wav",
             on_click="ignore",
             key="explore.wav",
@@ -316,7 +316,7 @@ def _draw_numbers(sound: Sound, names: list[str], numbers: Callable[[str], dict[
     with st.popover("Numbers", icon=":material/download:", key="explore.numbers"):
         for name in names:
             title = views.VIEWS[name].name
-            stem = f"{file_stem(sound)} {name}"
+            stem = f"{file_stem_of(sound.name)} {name}"
             left, right = st.columns(2)
             left.download_button(
                 f"{title}, CSV", partial(_csv_of, numbers, name), f"{stem}.csv", "text/csv",

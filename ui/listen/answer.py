@@ -155,7 +155,7 @@ def _offer_explore(sound: Sound, prediction: Prediction) -> None:
 
 
 def _draw_downloads(sound: Sound, prediction: Prediction) -> None:
-    name = file_stem(sound)
+    name = file_stem_of(sound.name)
     with st.popover("Download", icon=":material/download:", key="listen.download"):
         st.download_button(
             "JSON, everything",
@@ -172,11 +172,6 @@ def _draw_downloads(sound: Sound, prediction: Prediction) -> None:
         )
 
 
-def file_stem(sound: Sound) -> str:
-    """A name for what is downloaded about a sound, safe on every file system."""
-    return file_stem_of(sound.name)
-
-
 def _json(values: object) -> str:
     return json.dumps(values, indent=1, ensure_ascii=False) + "\n"
 
@@ -188,7 +183,7 @@ def draw_listening_view(sound: Sound, prediction: Prediction, view: View | None,
     Args:
         sound: What was given.
         prediction: Its answer.
-        view: None for a sound too long to be held: the timeline stands alone.
+        view: None for a sound too long to be held: its picture was made while it was heard, if it was heard whole.
         model: Who answered.
     """
     config = model.bundle.feature_config

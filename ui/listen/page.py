@@ -8,7 +8,7 @@ from crnn.errors import CrnnError
 from ui.listen import answer, batch, correction, share, tempo_key
 from ui.shared import answer_cache, progress
 from ui.shared.state import Model, Sound
-from ui.shared.words import plain
+from ui.shared.words import file_stem_of, plain
 
 
 def draw_answer(given: tuple[Sound, ...], model: Model) -> None:
@@ -44,7 +44,7 @@ def draw_answer(given: tuple[Sound, ...], model: Model) -> None:
     def tell() -> None:
         heard = "" if is_stopped else tempo_key.words(sound, prediction, view)
         answer.draw_heard_words(among_notes, heard, sound, view)
-        stem = answer.file_stem(sound)
+        stem = file_stem_of(sound.name)
         share.draw_share(beside_downloads, sound, prediction, view, model=model, heard=heard, stem=stem)
 
     # The middle of a sound that is not held has to be read, which may take long: what is known comes first.

@@ -95,7 +95,7 @@ def draw_part(sound: Sound, model: Model, view: View | None, part: Part | None) 
         return
     whole = output.changes_sentence(stretches.of_prediction(found)) or output.verdict_sentence(found)
     st.markdown(f"**{clocks}.** {plain(whole)} {plain(output.candidates_sentence(found))}")
-    name = f"{_stem(sound)}, {clocks}.wav"
+    name = f"{sound.stem}, {clocks}.wav"
     with st.container(horizontal=True):
         if found.is_music and st.button("Why this part?", key="listen.part.why"):
             genre = found.ranked()[0][0]
@@ -120,11 +120,6 @@ def draw_part(sound: Sound, model: Model, view: View | None, part: Part | None) 
         title="Add this part to a data set",
         key="listen.part.correct",
     )
-
-
-def _stem(sound: Sound) -> str:
-    """What a part is called after."""
-    return sound.name.rsplit(".", 1)[0] or "recording"
 
 
 def _wav(sound: Sound, view: View | None, span: tuple[float, float]) -> bytes:

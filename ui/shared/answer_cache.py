@@ -294,8 +294,7 @@ def excerpt(
         if seconds[1] - seconds[0] > FULL_BAND_SECONDS:
             rate = min(rate, FeatureConfig().sample_rate)
         clip = load_part(sound.data, rate, seconds, name=sound.name, on_progress=on_progress)
-        stem = sound.name.rsplit(".", 1)[0] or "recording"
-        name = f"{stem}, {text.clock(seconds[0])} to {text.clock(seconds[1])}.wav"
+        name = f"{sound.stem}, {text.clock(seconds[0])} to {text.clock(seconds[1])}.wav"
         kept = (key, Sound(name, wav_bytes(clip), sound.origin))
         st.session_state[_EXCERPT] = kept
     found: Sound = kept[1]

@@ -81,6 +81,11 @@ class Sound:
     def __post_init__(self) -> None:
         HELD.add(self, lambda sound: {id(sound.data): len(sound.data)})
 
+    @property
+    def stem(self) -> str:
+        """Its name without the ending: what a part of it is called after."""
+        return self.name.rsplit(".", 1)[0] or "recording"
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the bytes and the name, the key of what is derived from them."""
