@@ -30,7 +30,7 @@ try:
     prediction = progress.answer_one(sound, model) if model else None
     if model and prediction:
         progress.draw_stopped(place, sound, model, prediction)
-    if excerpt.seconds_of(sound, prediction) > MAX_CLIP_SECONDS:
+    if answer_cache.seconds_of(sound) > MAX_CLIP_SECONDS:
         sound = excerpt.choose_part(sound, prediction)
         prediction = excerpt.answer(sound, model) if model else None
     played = answer_cache.view(sound, model.bundle.feature_config if model else FeatureConfig())

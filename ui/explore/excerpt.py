@@ -20,16 +20,6 @@ _STEP_SECONDS = 15
 _FIRST_PART_SECONDS = 300
 
 
-def seconds_of(sound: Sound, prediction: Prediction | None) -> float:
-    """How long a sound is, or says that it is where no model has heard all of it; 0 if it does not say.
-
-    Args:
-        sound: What was given.
-        prediction: The answer for all of it; None where there is none.
-    """
-    return max(prediction.duration_seconds if prediction else 0.0, answer_cache.declared_seconds(sound))
-
-
 def choose_part(sound: Sound, prediction: Prediction | None) -> Sound:
     """Draw a long sound's timeline and the choice of a part; returns the part as a sound of its own.
 
@@ -40,7 +30,7 @@ def choose_part(sound: Sound, prediction: Prediction | None) -> Sound:
     Raises:
         AudioError: The part cannot be used.
     """
-    seconds = seconds_of(sound, prediction)
+    seconds = answer_cache.seconds_of(sound)
     st.markdown(
         f"This sound is {text.clock(seconds)} long. Choose up to {MAX_CLIP_SECONDS / 60:.0f} minutes of it: "
         "below, or press “select” and drag over the timeline."

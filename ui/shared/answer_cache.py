@@ -1,8 +1,8 @@
 """From a sound to its answer and its picture, kept for the visit.
 
-The answer comes first and for any length; the picture and what the player plays
-only for sounds that fit in memory. Answers are kept as long as their sound is
-among those heard in this visit, pictures for the sound on show.
+The answer comes first and for any length; what the player plays, and a picture in
+full detail, only of sounds that fit in memory. Answers are kept as long as their
+sound is among those heard in this visit, pictures for the sound on show.
 """
 
 from __future__ import annotations
@@ -42,8 +42,6 @@ _VIEW = "genrescope.view"
 _EXCERPT = "genrescope.excerpt"
 _DECLARED = "genrescope.declared"
 LONG_PICTURE = "genrescope.long_picture"
-
-_LARGE_BYTES = 5 * 2**20
 
 
 @dataclass(frozen=True)
@@ -203,16 +201,6 @@ def warm_up(model: Model) -> None:
         classifier(model)
 
 
-def declared_seconds(sound: Sound) -> float:
-    """How long a large file says it is, for a progress bar; 0 where it is small or does not say."""
-    if len(sound.data) < _LARGE_BYTES:
-        return 0.0
-    try:
-        return audio.declared_seconds(sound.data, sound.name)
-    except CrnnError:
-        return 0.0
-
-
 def seconds_of(sound: Sound) -> float:
     """How long a sound is: as it was heard, else as its file says; 0 where neither tells.
 
@@ -234,7 +222,7 @@ def seconds_of(sound: Sound) -> float:
 
 
 def fits_in_memory(prediction: Prediction) -> bool:
-    """Whether a sound is short enough to be shown whole."""
+    """Whether a sound is short enough to be held whole."""
     return prediction.duration_seconds <= MAX_CLIP_SECONDS
 
 

@@ -113,7 +113,7 @@ def draw_stopped(place: DeltaGenerator, sound: Sound, model: Model, prediction: 
     """
     if not answer_cache.is_stopped(sound, model):
         return False
-    total = answer_cache.declared_seconds(sound)
+    total = answer_cache.seconds_of(sound)
     of = f" of {text.clock(total)}" if total else ""
     with place.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"Stopped at {text.clock(prediction.duration_seconds)}{of}. So far:", width="content")
