@@ -102,7 +102,7 @@ def draw_options(found: Check, sources: tuple[str, ...], starts: Starts, config:
         )
     if is_pressed:
         order = dataclasses.replace(chosen, datasets=sources, n_jobs=os.cpu_count() or 1)
-        run.attempt(lambda: runs.start_run(order, owner=visitor.owner()))
+        run.start_and_show(lambda: runs.start_run(order, owner=visitor.owner()))
 
 
 def _choose_preset(found: Check, starts: Starts) -> str:

@@ -152,9 +152,9 @@ def draw_unfinished(run: Run) -> None:
     with st.container(horizontal=True):
         label = "Resume" if kept else "Begin again"
         if st.button(label, icon=":material/play_arrow:", type="primary", key="train.resume"):
-            attempt(lambda: runs.resume_run(run, owner=visitor.owner()))
+            start_and_show(lambda: runs.resume_run(run, owner=visitor.owner()))
         if kept and state != "stopped" and st.button("Keep the best so far", key="train.keep"):
-            attempt(lambda: runs.resume_run(run, only_keep=True, owner=visitor.owner()))
+            start_and_show(lambda: runs.resume_run(run, only_keep=True, owner=visitor.owner()))
         draw_close(run)
     if run.report() is None:
         draw_log(run.events())
@@ -168,15 +168,15 @@ def draw_close(run: Run) -> None:
         st.rerun()
 
 
-def attempt(action: Any) -> None:
+def start_and_show(begin: Callable[[], Run]) -> None:
     """Start or resume a run and show it, or say why not.
 
     Args:
-        action: Takes nothing and gives the run.
+        begin: Starts or resumes it.
     """
     try:
         with st.spinner("Starting the training"):
-            run: Run = action()
+            run = begin()
     except CrnnError as err:
         st.error(plain(str(err)))
         return
@@ -217,7 +217,7 @@ def draw_earlier() -> None:
                 "Delete",
                 key=f"train.delete.{run.run_id}",
                 width="stretch",
-                on_click=_attempt,
+                on_click=_delete_or_put_back,
                 args=(partial(deletion.delete_run, run, owner=owner),),
             )
         if gone:
@@ -234,20 +234,20 @@ def _draw_deleted(gone: list[DeletedRun], owner: Owner) -> None:
             "Undo",
             key=f"train.undo.{key}",
             width="stretch",
-            on_click=_attempt,
+            on_click=_delete_or_put_back,
             args=(partial(deletion.put_back, deleted, owner=owner),),
         )
         right.button(
             "Delete for good",
             key=f"train.gone.{key}",
             width="stretch",
-            on_click=_attempt,
+            on_click=_delete_or_put_back,
             args=(partial(deletion.throw_away, deleted, owner=owner),),
         )
 
 
-def _attempt(action: Callable[[], object]) -> None:
-    """Delete or put back, before the page is drawn; why not is said there."""
+def _delete_or_put_back(action: Callable[[], object]) -> None:
+    """Before the page is drawn; why not is said there."""
     st.session_state[_IS_OPEN] = True
     try:
         action()
