@@ -76,26 +76,22 @@ def draw_reasons(sound: Sound, model: Model, prediction: Prediction) -> None:
         )
     key = ("why", sound.digest, model.fingerprint, genre, start)
     found = _found(key, sound, model) if strongest >= _LEAST_SHARE else None
+    mel = kept(("mel", sound.digest, config, genre), lambda: _mel(clip, config, genre))
+    end = min(start + _longest(config.segment_seconds), clip.duration_seconds)
+    facts: dict[str, Any] = {"config": config, "span": (start, end)}
+    if found is None:
+        _draw_reasons_player(player, sound, prediction, clip, clip, mel=mel, **facts)
+        return
     # What it would be without a part is asked once the first squares are seen.
     words, asked = st.empty(), ("words", *key)
-    if found is not None:
-        told = st.session_state.get(_KEPT, {}).get(asked, "")
-        words.markdown(f"{told} {what_ifs.strongest_sentence(found, config)}".strip())
-    samples = clip.samples
-    if found is not None and heard != parts[0]:
-        samples = _heard(sound, model, found, clip, heard == parts[1])
-    mel = kept(("mel", sound.digest, config, genre), lambda: _mel(clip, config, genre))
-    told_of_it = in_words(found, prediction, model) if found is not None else ""
-    if found is not None:
-        mel = _with_reasons(mel, found, config, told_of_it)
-    end = min(start + _longest(config.segment_seconds), clip.duration_seconds)
-    heard_clip = Clip(samples, config.sample_rate)
-    _draw_reasons_player(player, sound, prediction, clip, heard_clip, mel=mel, config=config, span=(start, end))
-    if found is not None:
-        st.caption(told_of_it)
-        told = _what_if_words(asked, clip, model, (start, end))
-        words.markdown(f"{told} {what_ifs.strongest_sentence(found, config)}".strip())
-        _go_on(key, found)
+    strongest_words, explained = what_ifs.strongest_sentence(found, config), in_words(found, prediction, model)
+    words.markdown(f"{st.session_state[_KEPT].get(asked, '')} {strongest_words}".strip())
+    mel = _with_reasons(mel, found, config, explained)
+    played = clip if heard == parts[0] else _heard(sound, model, found, clip, heard == parts[1])
+    _draw_reasons_player(player, sound, prediction, clip, played, mel=mel, **facts)
+    st.caption(explained)
+    words.markdown(f"{_what_if_words(asked, clip, model, (start, end))} {strongest_words}".strip())
+    _go_on(key, found)
 
 
 # A fragment of its own, as that of what-ifs: what is zoomed to is drawn without the rest of the page.
@@ -292,10 +288,10 @@ def kept(key: tuple[object, ...], work: Any) -> Any:
         return found_before[key]
 
 
-def _heard(sound: Sound, model: Model, found: Explanation, clip: Clip, is_for: bool) -> FloatArray:
+def _heard(sound: Sound, model: Model, found: Explanation, clip: Clip, is_for: bool) -> Clip:
     """Only what spoke for the genre (the strongest fifth of the cells), or only the rest."""
 
-    def work() -> FloatArray:
+    def work() -> Clip:
         weights = found.weights
         cells = (weights >= max(float(np.quantile(weights, 1 - explanation.DELETED_SHARE)), 1e-9)) == is_for
         gains = masking.grid_gains(
@@ -305,10 +301,11 @@ def _heard(sound: Sound, model: Model, found: Explanation, clip: Clip, is_for: b
             start_seconds=found.start_seconds,
             seconds_per_column=found.seconds_per_column,
         )
-        return masking.level_matched(masking.masked(clip.samples, gains), clip.samples)
+        changed = masking.level_matched(masking.masked(clip.samples, gains), clip.samples)
+        return Clip(changed, clip.sample_rate)
 
     key = ("heard", sound.digest, model.fingerprint, found.genre, found.start_seconds, found.share_done, is_for)
-    heard: FloatArray = kept(key, work)
+    heard: Clip = kept(key, work)
     return heard
 
 
