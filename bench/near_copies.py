@@ -25,7 +25,7 @@ from crnn.config import FeatureConfig
 from crnn.data import near_duplicates
 from crnn.data.collection import gather, log_mels
 from crnn.data.feature_cache import CACHE_FOLDER, log_mel_of_file
-from crnn.data.scan import Track
+from crnn.data.tracks import Track
 
 # Name, whether it is cut, ending, and ffmpeg's options.
 KINDS = (

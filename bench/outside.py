@@ -21,7 +21,8 @@ from typing import Any
 from crnn import paths
 from crnn.bundles.library import DEFAULT_MODEL, find_bundle
 from crnn.cli.evaluate import answer_all, score
-from crnn.data.scan import scan, select_part
+from crnn.data.scan import scan
+from crnn.data.splits import select_part
 from crnn.evaluation.verdicts import Answered, summarize
 from crnn.inference.classifier import Classifier
 from crnn.inference.verdict import Verdict

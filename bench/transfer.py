@@ -41,7 +41,7 @@ from crnn.config import FeatureConfig
 from crnn.data.collection import Collection, gather
 from crnn.data.labelled import NO_TRACKS, LabelledTracks, TrainingData
 from crnn.data.load import load_parts
-from crnn.data.scan import Track
+from crnn.data.tracks import Track
 from crnn.evaluation import metrics, paired
 from crnn.evaluation.cross_fitting import pooled
 from crnn.features.archive import to_db

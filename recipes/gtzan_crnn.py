@@ -32,7 +32,8 @@ from crnn.audio.folders import find_audio_files
 from crnn.bundles.bundle import Bundle, Rejection
 from crnn.config import AugmentConfig, FeatureConfig, ModelConfig
 from crnn.data.labelled import NO_TRACKS, LabelledTracks, TrainingData
-from crnn.data.scan import fold_tracks, scan
+from crnn.data.scan import scan
+from crnn.data.splits import fold_tracks
 from crnn.data.tracks import Track
 from crnn.evaluation import cross_fitting
 from crnn.evaluation.calibration import calibrate
@@ -361,11 +362,8 @@ def fit_and_publish(
 
 def _folds(tracks: Sequence[Track], track_ids: tuple[str, ...]) -> npt.NDArray[np.int64]:
     """Fold of each track, for figures of thresholds; replicas are in one."""
-    of_track = {
-        track.track_id: fold
-        for fold, members in enumerate(fold_tracks(tracks, linear_head.N_FOLDS, seed=SEED))
-        for track in members
-    }
+    dealt = fold_tracks(tracks, linear_head.N_FOLDS, seed=SEED)
+    of_track = {track.track_id: fold for fold, members in enumerate(dealt) for track in members}
     return np.array([of_track[name] for name in track_ids])
 
 

@@ -16,7 +16,7 @@ from crnn.untrusted import json_line
 
 if TYPE_CHECKING:
     from crnn.data.collection import Collection
-    from crnn.data.scan import Dataset, Track
+    from crnn.data.tracks import Dataset, Track
     from crnn.evaluation.metrics import Scores
     from crnn.evaluation.verdicts import Answered
     from crnn.inference.classifier import Classifier, Prediction
@@ -45,7 +45,7 @@ def add_commands(commands: Any) -> None:
 def evaluate(options: argparse.Namespace) -> int:
     """Print the scores."""
     from crnn.data.scan import scan as scan_dataset
-    from crnn.data.scan import select_part
+    from crnn.data.splits import select_part
     from crnn.evaluation.learnt import learnt_sentence
     from crnn.evaluation.own_split import own_part
     from crnn.evaluation.verdicts import summarize

@@ -29,7 +29,7 @@ from crnn.text import number_of, right_of
 from crnn.untrusted import json_line
 
 if TYPE_CHECKING:
-    from crnn.data.scan import Dataset, Fault
+    from crnn.data.tracks import Dataset, Fault
     from crnn.jobs.order import TrainingSettings
     from crnn.training.materials import Outcome
 
@@ -138,7 +138,7 @@ def scan(options: argparse.Namespace) -> int:
 def _obstacles(dataset: Dataset) -> list[str]:
     """What `train` would refuse, and labels that contradict each other, as sentences."""
     from crnn.data.collection import join, select_tracks
-    from crnn.data.scan import check_trainable
+    from crnn.data.splits import check_trainable
 
     found, collection = [], join([dataset])
     try:

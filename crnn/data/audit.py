@@ -14,7 +14,7 @@ from crnn.config import FeatureConfig
 from crnn.data.collection import Collection, log_mels, with_copies_together
 from crnn.data.feature_cache import CACHE_FOLDER, FeatureCache
 from crnn.data.near_duplicates import find_near_copies
-from crnn.data.scan import Fault, Track
+from crnn.data.tracks import Fault, Track
 from crnn.features.archive import UInt8Array
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from crnn.config import FeatureConfig
 from crnn.data.feature_cache import load_log_mel
-from crnn.data.scan import Dataset, Fault, Track, scan, split_tracks
-from crnn.data.splits import dealt_way
+from crnn.data.scan import scan
+from crnn.data.splits import dealt_way, split_tracks
+from crnn.data.tracks import Dataset, Fault, Track
 from crnn.data.user_clips import is_corrections
 from crnn.features.archive import UInt8Array
 from crnn.text import listed, number_of

@@ -12,7 +12,7 @@ from crnn.config import FeatureConfig
 from crnn.data.collection import Collection, log_mels
 from crnn.data.feature_cache import CACHE_FOLDER
 from crnn.data.labelled import LabelledTracks
-from crnn.data.scan import Fault, Track
+from crnn.data.tracks import Fault, Track
 from crnn.errors import TooFewTracksError
 from crnn.features.archive import UInt8Array
 

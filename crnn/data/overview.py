@@ -14,8 +14,7 @@ from pathlib import Path
 from crnn.audio.clip import declared_seconds
 from crnn.data import demo
 from crnn.data.collection import Collection, select_tracks
-from crnn.data.scan import (
-    Track,
+from crnn.data.splits import (
     check_learnable,
     check_trainable,
     fold_parts,
@@ -26,6 +25,7 @@ from crnn.data.scan import (
     split_notes,
     split_tracks,
 )
+from crnn.data.tracks import Track
 from crnn.errors import AudioError, DatasetError
 from crnn.features.archive import read_archive
 from crnn.text import listed

@@ -1,8 +1,7 @@
 """Data sets by name: what a folder, `tracks.csv`, zip, log-mel archive or the word `demo` holds.
 
 Scanning reads names and a little of each file, never whole sounds, and names every fault
-at once. Tracks and splits come from their own modules and are given on here, so that
-`crnn.data.scan` is the one door to data.
+at once.
 """
 
 from __future__ import annotations
@@ -20,48 +19,13 @@ from crnn.audio import containers, folders
 from crnn.audio.clip import Clip, is_readable, load_clip
 from crnn.audio.folders import is_audio_name, is_hidden
 from crnn.data import demo
-from crnn.data.splits import (
-    check_learnable,
-    check_trainable,
-    fold_parts,
-    fold_tracks,
-    gtzan_id,
-    gtzan_partition,
-    most_folds,
-    protection_of,
-    select_part,
-    split_notes,
-    split_tracks,
-)
-from crnn.data.tracks import CSV_NAME, PART_NAMES, Dataset, Fault, Track, normalised, part_name
+from crnn.data.tracks import CSV_NAME, Dataset, Fault, Track, normalised, part_name
 from crnn.data.tracks_csv import csv_rows
 from crnn.data.zips import unpack
 from crnn.errors import DatasetError, EmptyGenreError
 from crnn.features import archive
 from crnn.limits import MAX_TRACKS
 from crnn.text import listed
-
-__all__ = [
-    "CSV_NAME",
-    "DEMO_NAME",
-    "PART_NAMES",
-    "Dataset",
-    "Fault",
-    "Track",
-    "check_learnable",
-    "check_trainable",
-    "fold_parts",
-    "fold_tracks",
-    "gtzan_id",
-    "gtzan_partition",
-    "most_folds",
-    "protection_of",
-    "scan",
-    "select_part",
-    "split_notes",
-    "split_tracks",
-    "track_clip",
-]
 
 DEMO_NAME = "demo"
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from crnn.bundles.bundle import Bundle
 from crnn.bundles.track_map import load_map
-from crnn.data.scan import Dataset
+from crnn.data.tracks import Dataset
 from crnn.evaluation.own_split import is_own
 from crnn.evaluation.verdicts import Answered
 from crnn.text import number_of

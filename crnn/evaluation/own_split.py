@@ -7,9 +7,8 @@ from typing import Any
 from crnn.bundles.bundle import Bundle
 from crnn.bundles.track_map import load_map
 from crnn.data.collection import Collection, join, select_tracks, with_copies_together
-from crnn.data.scan import Dataset, Track
 from crnn.data.splits import DEALT
-from crnn.data.tracks import part_name
+from crnn.data.tracks import Dataset, Track, part_name
 from crnn.errors import DatasetError
 
 Parts = dict[str, tuple[Track, ...]]

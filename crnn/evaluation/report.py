@@ -17,7 +17,7 @@ import numpy.typing as npt
 from crnn import intervals
 from crnn.bundles.bundle import Bundle
 from crnn.data.collection import Collection
-from crnn.data.scan import Track
+from crnn.data.tracks import Track
 from crnn.text import confidence, number_of, right_of, with_interval
 from crnn.untrusted import visible
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from crnn.bundles.bundle import Bundle
 from crnn.bundles.tagging import OtherRule
 from crnn.data.labelled import LabelledTracks, joined
-from crnn.data.scan import protection_of
+from crnn.data.splits import protection_of
 from crnn.data.units import units_of
 from crnn.evaluation.cross_fitting import Judged, pooled
 from crnn.evaluation.report import build_report

@@ -14,8 +14,8 @@ from crnn.bundles.bundle import Bundle
 from crnn.data.collection import Collection, split_way
 from crnn.data.labelled import NO_TRACKS, TrainingData, joined
 from crnn.data.load import Loaded
-from crnn.data.scan import Fault, Track
 from crnn.data.splits import DEALT, dealt_way
+from crnn.data.tracks import Fault, Track
 from crnn.evaluation.report import Report
 from crnn.jobs.order import TrainingOrder, TrainingSettings
 from crnn.text import number_of

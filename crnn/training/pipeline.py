@@ -19,7 +19,8 @@ from crnn.data.audit import Heard, heard_in
 from crnn.data.collection import Collection, gather, log_mels, select_tracks, split_way
 from crnn.data.feature_cache import CACHE_FOLDER
 from crnn.data.load import in_parts
-from crnn.data.scan import Fault, check_learnable, check_trainable, fold_parts, most_folds, protection_of
+from crnn.data.splits import check_learnable, check_trainable, fold_parts, most_folds, protection_of
+from crnn.data.tracks import Fault
 from crnn.errors import BundleError, CrnnError, ModelThereError
 from crnn.jobs import kept
 from crnn.jobs.order import CHECKPOINT_NAME, TrainingOrder, TrainingSettings, settings_from

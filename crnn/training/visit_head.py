@@ -22,8 +22,7 @@ from crnn.bundles.bundle import Bundle
 from crnn.config import FeatureConfig
 from crnn.data.collection import Collection, with_copies_together
 from crnn.data.near_duplicates import find_near_copies
-from crnn.data.scan import protection_of
-from crnn.data.splits import most_folds
+from crnn.data.splits import most_folds, protection_of
 from crnn.data.tracks import Dataset, Track
 from crnn.errors import ClipTooShortError, DatasetError, EmptyAudioError, TooFewTracksError
 from crnn.evaluation.cross_fitting import pooled
@@ -262,9 +261,10 @@ def _with_copies_together(tracks: Sequence[VisitTrack], config: FeatureConfig) -
 
 def _one_recording(tracks: Sequence[Track]) -> str:
     """What to say of genres whose clips are copies of one recording."""
-    units = {genre: {track.group or track.track_id for track in tracks if track.genre == genre} for genre in
-             {track.genre for track in tracks}}  # fmt: skip
-    alike = sorted(genre for genre, names in units.items() if len(names) < LEAST_RECORDINGS)
+    units: dict[str, set[str]] = {}
+    for track in tracks:
+        units.setdefault(track.genre, set()).add(track.group or track.track_id)
+    alike = sorted(genre for genre, recordings in units.items() if len(recordings) < LEAST_RECORDINGS)
     return (
         f"The clips of {listed(alike or sorted(units))} are one recording, or parts of it, so that nothing is left to "
         "judge by. Give clips of another."

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from crnn.data.collection import Collection, join, with_copies_together, with_genres
-from crnn.data.scan import Dataset, Track
+from crnn.data.tracks import Dataset, Track
 
 
 def dataset(name: str, **digests: str) -> Dataset:

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from crnn.data import scan as dataset
-from crnn.data.scan import Track, scan, split_tracks
+from crnn.data.scan import scan
+from crnn.data.splits import split_tracks
+from crnn.data.tracks import Track
 from crnn.errors import DatasetError, TooFewTracksError
 
 

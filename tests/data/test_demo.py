@@ -11,7 +11,9 @@ import pytest
 from crnn.bundles.bundle import load_bundle
 from crnn.config import FeatureConfig
 from crnn.data import demo
-from crnn.data.scan import Track, scan, split_notes, split_tracks
+from crnn.data.scan import scan
+from crnn.data.splits import split_notes, split_tracks
+from crnn.data.tracks import Track
 from crnn.features import log_mel
 from crnn.inference.classifier import Classifier
 from crnn.paths import models_dir

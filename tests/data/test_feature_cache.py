@@ -18,7 +18,8 @@ from crnn.audio.clip import load_clip
 from crnn.config import LOG_MEL, FeatureConfig, tagger_features
 from crnn.data import demo, feature_cache, feature_store
 from crnn.data.feature_cache import FeatureCache, made_with
-from crnn.data.scan import Track, scan
+from crnn.data.scan import scan
+from crnn.data.tracks import Track
 from crnn.errors import DatasetError
 from crnn.features import archive, log_mel
 

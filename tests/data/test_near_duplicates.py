@@ -15,7 +15,7 @@ from crnn.data.audit import listen
 from crnn.data.collection import gather, with_copies_together
 from crnn.data.demo import STYLES, synthesize
 from crnn.data.near_duplicates import find_near_copies
-from crnn.data.scan import split_tracks
+from crnn.data.splits import split_tracks
 from crnn.features.archive import to_uint8
 from crnn.features.log_mel import mel_power, power_to_db
 

@@ -6,7 +6,7 @@ import pytest
 
 from crnn.data import overview
 from crnn.data.collection import Collection
-from crnn.data.scan import Dataset, Track
+from crnn.data.tracks import Dataset, Track
 
 
 def collection(n_jazz: int, n_rock: int) -> Collection:

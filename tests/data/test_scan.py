@@ -10,7 +10,8 @@ from sounds import RATE, write_sound
 
 from crnn.data import demo
 from crnn.data import scan as dataset
-from crnn.data.scan import Fault, Track, scan
+from crnn.data.scan import scan
+from crnn.data.tracks import Fault, Track
 from crnn.errors import DatasetError, EmptyGenreError, TooFewTracksError
 from crnn.features import archive
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from crnn.data.collection import select_tracks, split_way
-from crnn.data.scan import Dataset, Track
 from crnn.data.splits import check_trainable, dealt_way, fold_parts, split_notes, split_tracks
+from crnn.data.tracks import Dataset, Track
 from crnn.errors import TooFewTracksError
 
 

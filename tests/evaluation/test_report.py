@@ -7,7 +7,7 @@ import numpy as np
 from tiny_bundle import tiny_bundle
 
 from crnn.data.collection import Collection
-from crnn.data.scan import Dataset, Track
+from crnn.data.tracks import Dataset, Track
 from crnn.evaluation.report import (
     build_report,
     calibration_sentence,

@@ -10,7 +10,8 @@ import streamlit as st
 from crnn.config import FeatureConfig
 from crnn.data.collection import gather
 from crnn.data.overview import Check, check
-from crnn.data.scan import Fault, scan
+from crnn.data.scan import scan
+from crnn.data.tracks import Fault
 from crnn.errors import DatasetError
 from crnn.text import clock, number_of
 from ui.shared import visitor

@@ -13,8 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from crnn.config import AugmentConfig, FeatureConfig, ModelConfig
 from crnn.data.collection import Collection, with_genres
 from crnn.data.overview import Check, head_protection, protection
-from crnn.data.scan import check_trainable
-from crnn.data.splits import DEALT
+from crnn.data.splits import DEALT, check_trainable
 from crnn.errors import CrnnError, TooFewTracksError
 from crnn.jobs import runs
 from crnn.jobs.estimates import head_seconds, measured_pace, training_seconds
