@@ -302,3 +302,33 @@ def test_boxes_are_known_wherever_they_move() -> None:
 def test_serving_modules_exist() -> None:
     for name in SERVING:
         importlib.import_module(f"crnn.{name}")
+
+
+DRAWN_AS_MARKDOWN = set(
+    "markdown caption info warning success error subheader header title write toast button expander popover checkbox "
+    "toggle download_button form_submit_button text_input spinner".split()
+)
+
+
+def strangers_words(node: ast.AST) -> Iterator[str]:
+    """What an expression takes of names that strangers chose, but for what is made plain."""
+    called = node.func if isinstance(node, ast.Call) else None
+    name = getattr(called, "attr", getattr(called, "id", ""))
+    if name in {"plain", "table", "len", "number_of"}:
+        return
+    is_named = getattr(node, "attr", getattr(node, "id", "")) in {"genre", "refusal", "track_id"}
+    if is_named or re.fullmatch("(verdict|candidates|changes|heard)_sentence", name):
+        yield ast.unparse(node)
+    for child in ast.iter_child_nodes(node):
+        yield from strangers_words(child)
+
+
+def test_names_that_strangers_chose_are_drawn_plain() -> None:
+    """Streamlit takes Markdown in labels and tooltips too."""
+    found = []
+    for path in (*pages(), *sources("ui")):
+        for call in ast.walk(tree_of(path)):
+            if isinstance(call, ast.Call) and getattr(call.func, "attr", "") in DRAWN_AS_MARKDOWN:
+                drawn = [*call.args[:1], *(each.value for each in call.keywords if each.arg == "help")]
+                found += [f"{path.name}:{call.lineno} {word}" for each in drawn for word in strangers_words(each)]
+    assert found == []

@@ -71,7 +71,7 @@ def draw_reasons(sound: Sound, model: Model, prediction: Prediction) -> None:
     strongest = _share_at(prediction, genre, start, start + explanation.MAX_SECONDS)
     if strongest < _LEAST_SHARE:
         st.info(
-            f"Nothing to explain: from {text.clock(start)} on, the model does not hear {genre} "
+            f"Nothing to explain: from {text.clock(start)} on, the model does not hear {plain(genre)} "
             f"(at most {text.confidence(strongest)}). Ask about another genre, or click elsewhere in the timeline."
         )
     key = ("why", sound.digest, model.fingerprint, genre, start)
@@ -89,7 +89,7 @@ def draw_reasons(sound: Sound, model: Model, prediction: Prediction) -> None:
     mel = _with_reasons(mel, found, config, explained)
     played = clip if heard == parts[0] else _heard(sound, model, found, clip, heard == parts[1])
     _draw_reasons_player(player, sound, prediction, clip, played, mel=mel, **facts)
-    st.caption(explained)
+    st.caption(plain(explained))
     words.markdown(f"{_what_if_words(asked, clip, model, (start, end))} {strongest_words}".strip())
     _go_on(key, found)
 
@@ -390,6 +390,6 @@ def _draw_before_and_after(before: Prediction, after: Prediction) -> None:
     left, right = st.columns(2, gap="medium")
     for place, title, found in ((left, "As it is", before), (right, "With that gone", after)):
         with place:
-            st.markdown(f"**{title}.** {output.verdict_sentence(found)}")
+            st.markdown(f"**{title}.** {plain(output.verdict_sentence(found))}")
             shares = dict(zip(found.genres, map(float, found.posterior), strict=True))
             genre_bars([(genre, shares[genre]) for genre in order], key=f"explore.bars.{title}")

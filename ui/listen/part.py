@@ -91,7 +91,7 @@ def draw_part(sound: Sound, model: Model, view: View | None, part: Part | None) 
     clocks = f"{text.clock(start)} to {text.clock(end)}"
     found = part.found
     if found is None:
-        st.markdown(f"**{clocks}.** {part.refusal}")
+        st.markdown(f"**{clocks}.** {plain(part.refusal)}")
         return
     whole = output.changes_sentence(stretches.of_prediction(found)) or output.verdict_sentence(found)
     st.markdown(f"**{clocks}.** {plain(whole)} {plain(output.candidates_sentence(found))}")

@@ -5,16 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-# Streamlit turns :red[…], :smile: and :material/…: into things, after Markdown has read its
-# escapes, and bare addresses into links; an invisible joiner (U+2060) keeps them text.
-_DIRECTIVE = re.compile(r":(?=[A-Za-z/+_-]|\w+:)")
+# Streamlit turns :red[…], :smile: and :material/…: into things, after Markdown has read its escapes, bare addresses
+# into links, and -> between spaces into an arrow; an invisible joiner (U+2060) keeps them text.
+_JOINED = re.compile(
+    r":(?=[A-Za-z/+_:-]|\w+:)|www(?=\.)|(?<=[\w.+-])@(?=[\w-])|(?<!\S)[-<>~](?=(->|[->=])(?!\S))", re.IGNORECASE
+)
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>~$#|!&])")
+# What a line may begin with: lists, rules, the underlining of a heading, a directive. Track numbers do.
+_LINE_START = re.compile(r"^(\d*)(?=[.)](?:\s|$))|^(?=[-+](?:\s|-|$)|=+$)")
+# They turn the direction of all that follows, beyond the name that holds them.
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 def plain(text: str) -> str:
     """`text` as Markdown that shows exactly its characters: no markup, HTML, links or pictures."""
-    one_line = " ".join(text.split())
-    return _DIRECTIVE.sub(":\u2060", _MARKUP.sub(r"\\\1", one_line)).replace("www.", "www\u2060.")
+    one_line = " ".join(_TURNING.sub("\N{REPLACEMENT CHARACTER}", text).split())
+    joined = _JOINED.sub("\\g<0>\u2060", one_line)
+    return _LINE_START.sub(r"\1\\", _MARKUP.sub(r"\\\1", joined), count=1)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

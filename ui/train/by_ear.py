@@ -30,7 +30,7 @@ def draw_test(tracks: list[dict[str, Any]], first: str, second: str) -> None:
         name = track["track_id"]
         play_track(track["path"], track["demo_id"])
         key = f"train.ear.{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:12]}"
-        chosen = st.segmented_control(f"Track {number} is", [first, second], key=key)
+        chosen = st.segmented_control(f"Track {number} is", [first, second], format_func=plain, key=key)
         if chosen is not None:
             said[name] = chosen
         if name in said:

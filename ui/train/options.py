@@ -305,7 +305,7 @@ def _choose_genres(found: Check) -> dict[str, str | None]:
         for column, genre in zip(st.columns(_FIELDS_IN_A_ROW), row, strict=False):
             key = f"train.name.{genre}"
             name = column.text_input(
-                genre, genre, key=key, placeholder=f"{genre} is left out", label_visibility="collapsed"
+                plain(genre), genre, key=key, placeholder=f"{genre} is left out", label_visibility="collapsed"
             ).strip()  # fmt: skip
             if name != genre:
                 names[genre] = name or None

@@ -124,7 +124,7 @@ def choose_start_of_network(starts: Starts) -> str | None:
     st.radio(
         "Start from",
         names,
-        format_func=lambda name: "scratch: knows nothing yet" if name == SCRATCH else f"the model {name}",
+        format_func=lambda name: "scratch: knows nothing yet" if name == SCRATCH else f"the model {plain(name)}",
         key=key,
         on_change=_take,
         args=(key, _contents(models)),
