@@ -11,8 +11,9 @@ from crnn.audio.offset import OffsetRemover
 FloatArray = npt.NDArray[np.float32]
 
 _CLIPPED_SHARE = 1e-3
-# Floating-point files may be scaled like integers; beyond this a sample is damage, and its power would overflow.
-_MAX_SAMPLE = 1e6
+# Floating-point files may be scaled like integers, of 32 bits at most; beyond this a sample is damage, whose power
+# would overflow.
+_MAX_SAMPLE = 1e10
 
 
 class Cleaner:

@@ -149,7 +149,7 @@ class Reader:
             raise EmptyAudioError(f"{called(self._name)} holds no sound. Choose a file that plays in a music player.")
         if self._findings.is_mostly_invalid:
             raise UndecodableAudioError(
-                f"Most samples of {called(self._name, False)} are not numbers (NaN or infinity). "
+                f"Most samples of {called(self._name, False)} are not numbers, or beyond any level. "
                 "Export the sound again from its source."
             )
 
@@ -168,8 +168,9 @@ class Reader:
                 f"The file's header says that it is {decoder.declared_seconds:.1f} s long; {seconds:.1f} s are there, "
                 "and all of it was heard."
             )
-        if self._findings.n_invalid:
-            yield f"Samples that are not numbers: {self._findings.n_invalid}. Silence stands in for them."
+        n_invalid = self._findings.n_invalid
+        if n_invalid:
+            yield f"Samples that are not numbers, or beyond any level: {n_invalid}. Silence stands in for them."
         yield from decoder.notes
 
     def _level_notes(self) -> Iterator[str]:

@@ -194,7 +194,15 @@ def test_samples_that_are_not_numbers_become_silence(value: float) -> None:
     samples[100:200] = value
     clip = load_clip(wav_bytes(samples), RATE)
     assert not clip.samples[100:200].any()
-    assert clip.notes == ("Samples that are not numbers: 100. Silence stands in for them.",)
+    assert clip.notes == ("Samples that are not numbers, or beyond any level: 100. Silence stands in for them.",)
+
+
+@pytest.mark.parametrize("n_bits", [16, 24, 32])
+def test_floats_that_are_scaled_like_integers_are_heard_whole(n_bits: int) -> None:
+    samples = sine(440.0)
+    clip = load_clip(wav_bytes(samples * 2.0 ** (n_bits - 1)), RATE)
+    np.testing.assert_allclose(clip.samples / 2.0 ** (n_bits - 1), samples, atol=1e-3)
+    assert not [note for note in clip.notes if "not numbers" in note]
 
 
 def test_nan_in_one_channel_leaves_the_other() -> None:
