@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import TextIO
 
 from crnn import __version__
-from crnn.cli import app, classify, evaluate, fetch, models, train
-from crnn.cli.common import Parser, say
 from crnn.errors import CrnnError, WrongUseError
 from crnn.untrusted import VisibleFormatter
 
@@ -54,6 +52,10 @@ _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
+    # The commands bring numpy along, half a second of import: Ctrl-C in it must find `main` at work.
+    from crnn.cli import app, classify, evaluate, fetch, models, train
+    from crnn.cli.common import Parser
+
     parser = Parser(prog=_name(), description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--version", action="version", version=f"GenreScope {__version__}")
     parser.add_argument("--verbose", action="store_true", help="log what is done, on stderr")
@@ -68,6 +70,17 @@ def main(arguments: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         # File names need not be valid UTF-8, nor consoles able to show a minus sign.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        return _carried_out(arguments)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+
+
+def _carried_out(arguments: list[str] | None) -> int:
+    """Run one command, and say in a sentence what kept it from its end; the exit status."""
+    from crnn.cli.common import say
+
     options = build_parser().parse_args(arguments)
     _log_to_stderr(logging.INFO if options.verbose else logging.WARNING)
     try:
@@ -86,9 +99,6 @@ def main(arguments: list[str] | None = None) -> int:
             to_stderr=True,
         )
         return 1
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
     except BrokenPipeError:
         # The reader (head, say) has seen enough.
         sys.stderr.close()

@@ -365,3 +365,17 @@ def test_what_decoders_say_of_a_damaged_file_is_not_heard(bundle, tmp_path):
     command.insert(3, "--verbose")
     # Decoders run in processes whose stderr nobody reads.
     assert "mpg123" not in subprocess.run(command, capture_output=True, text=True, check=True).stderr
+
+
+def test_ctrl_c_while_the_libraries_load_is_no_traceback() -> None:
+    code = (
+        "import sys\n"
+        "from crnn.__main__ import main\n"
+        "class Press:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'numpy': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Press())\n"
+        "sys.exit(main(['classify', 'a.wav']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (130, "stopped\n")
