@@ -10,10 +10,12 @@ import contextlib
 import io
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from typing import BinaryIO, cast
 
 from crnn.audio.channel import Channel, Message, enlarge
@@ -30,6 +32,22 @@ _WAIT_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 
 
+@contextlib.contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """What is started within it never hears Ctrl-C, which reaches the whole group; this process does when it ends.
+
+    A worker that died of it while it started would have its file called damaged.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class Worker:
     """A process that decodes, and the channel to it.
 
@@ -43,14 +61,15 @@ class Worker:
         environment |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         # glibc would give the memory of each block back and have it zeroed anew: 10 of 88 ms for a song of 30 s.
         environment |= {"MALLOC_TRIM_THRESHOLD_": str(16 << 20), "MALLOC_MMAP_THRESHOLD_": str(32 << 20)}
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "crnn.audio.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            bufsize=0,
-        )
+        with _deaf_to_ctrl_c():
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "crnn.audio.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=environment,
+                bufsize=0,
+            )
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         enlarge(self.process.stdout.fileno())

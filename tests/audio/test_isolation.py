@@ -249,3 +249,15 @@ def test_what_a_c_library_prints_is_not_taken_for_sound(encode: Callable[..., Pa
     content[3000:3100] = bytes(100)
     assert load_clip(bytes(content), RATE).duration_seconds > 4
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
+def test_ctrl_c_while_a_worker_starts_costs_no_file() -> None:
+    worker = workers.Worker()
+    try:
+        for _ in range(5):
+            worker.process.send_signal(signal.SIGINT)
+            time.sleep(0.02)
+        assert worker.channel.receive()[0] == {"kind": "ready"}
+    finally:
+        worker.end()
