@@ -21,6 +21,8 @@ _MAX_WORDS, _MAX_CHARACTERS = 8, 80
 # Pictures that every browser shows, by how their bytes begin; what a file calls them is not asked.
 _PICTURES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"GIF8": "image/gif"}
 _MAX_PICTURE_BYTES = 4 * 2**20
+# A picture of 64 kB can have 23 000 by 23 000 pixels: Chromium took 2 GB for it. Covers are scanned at 6000 at most.
+_MAX_PIXELS = 40_000_000
 _log = logging.getLogger(__name__)
 
 
@@ -66,7 +68,25 @@ def read_cover(data: bytes) -> Cover | None:
         return None
     kinds = (mimetype for beginning, mimetype in _PICTURES.items() if picture.data.startswith(beginning))
     mimetype = next(kinds, None)
-    return Cover(bytes(picture.data), mimetype) if mimetype else None
+    if mimetype is None or not 0 < _n_pixels(picture.data, mimetype) <= _MAX_PIXELS:
+        return None
+    return Cover(bytes(picture.data), mimetype)
+
+
+def _n_pixels(data: bytes, mimetype: str) -> int:
+    """How many pixels a picture has by its header; 0 where it does not say."""
+    if mimetype == "image/png":
+        return int.from_bytes(data[16:20], "big") * int.from_bytes(data[20:24], "big")
+    if mimetype == "image/gif":
+        return int.from_bytes(data[6:8], "little") * int.from_bytes(data[8:10], "little")
+    at = 2
+    while data[at : at + 1] == b"\xff" and at + 9 <= len(data):
+        marker = data[at + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:
+            return int.from_bytes(data[at + 5 : at + 7], "big") * int.from_bytes(data[at + 7 : at + 9], "big")
+        # Bytes of 0xFF may fill the space before a segment, which tells its own length.
+        at += 1 if marker == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return 0
 
 
 def _tags(source: Path | io.BytesIO) -> dict[str, Any]:

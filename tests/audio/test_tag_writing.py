@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -280,11 +282,28 @@ def with_picture(picture: bytes, called: bytes = b"image/png") -> bytes:
     return b"ID3\x03\0\0" + size + frame + b"\xff\xfb\x90\0" + bytes(600)
 
 
+def png_of(width: int, height: int) -> bytes:
+    """The beginning of a PNG of that size."""
+    return b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", width, height) + bytes(300)
+
+
+def jpeg_of(width: int, height: int) -> bytes:
+    """The beginning of a JPEG of that size: a segment, bytes that fill, a table, the frame."""
+    frame = b"\xff\xc2\0\x11\x08" + struct.pack(">HH", height, width)
+    return b"\xff\xd8\xff\xe0\0\x04ab\xff\xff\xff\xc4\0\x03c" + frame + bytes(9)
+
+
 def test_a_files_cover_is_a_picture_by_its_own_bytes() -> None:
-    png = b"\x89PNG\r\n\x1a\n" + bytes(300)
-    assert read_cover(with_picture(png)) == Cover(png, "image/png")
-    assert read_cover(with_picture(b"\xff\xd8\xff" + bytes(9), b"image/svg+xml")) == Cover(
-        b"\xff\xd8\xff" + bytes(9), "image/jpeg"
-    )
+    png, jpeg, gif = png_of(600, 600), jpeg_of(600, 600), b"GIF89a" + struct.pack("<HH", 600, 600) + bytes(9)
+    for picture, kind in ((png, "image/png"), (jpeg, "image/jpeg"), (gif, "image/gif")):
+        assert read_cover(with_picture(picture, b"image/svg+xml")) == Cover(picture, kind)
     for none in (with_picture(b"<svg onload='alert(1)'>"), with_picture(png + bytes(2**23)), b"no sound" * 90, b""):
         assert read_cover(none) is None
+
+
+@pytest.mark.parametrize("make", [png_of, jpeg_of])
+def test_a_cover_that_would_take_gigabytes_to_draw_is_not_shown(make: Callable[[int, int], bytes]) -> None:
+    assert read_cover(with_picture(make(6000, 6000))) is not None
+    assert read_cover(with_picture(make(23_000, 23_000))) is None
+    assert read_cover(with_picture(make(0, 600))) is None
+    assert read_cover(with_picture(make(600, 600)[:14])) is None
