@@ -18,6 +18,7 @@ from crnn import intervals
 from crnn.bundles.bundle import Bundle
 from crnn.data.collection import Collection
 from crnn.data.tracks import Track
+from crnn.errors import CrnnError
 from crnn.text import confidence, number_of, right_of, with_interval
 from crnn.untrusted import visible
 
@@ -29,6 +30,17 @@ table { border-collapse: collapse; margin: 1rem 0; }
 th, td { padding: 0.25rem 0.6rem; text-align: right; border-bottom: 1px solid #ddd; }
 th:first-child, td:first-child { text-align: left; }
 """
+
+
+# What is told of each track that was answered.
+_TRACK: dict[str, type | tuple[type, ...]] = {
+    "track_id": str,
+    "genre": str,
+    "answer": str,
+    "confidence": (int, float),
+    "path": (str, type(None)),
+    "demo_id": (str, int, type(None)),
+}
 
 
 def build_report(
@@ -172,6 +184,32 @@ def _chance(scores: Report) -> str:
     if by_chance is None:
         return ""
     return f", where up to {by_chance:.3f} is chance on {number_of(scores['n_tracks'], 'track')}"
+
+
+def check(report: Report) -> None:
+    """Refuse a report that does not hold what is told of it: of another version, or damaged.
+
+    Args:
+        report: As it was read from disk.
+
+    Raises:
+        CrnnError: It cannot be told.
+    """
+    try:
+        to_html(report)
+        costliest(report)
+        # The page draws what the file leaves out where it is not known.
+        _ = (report["scores"] or {"reliability": ()})["reliability"]
+        is_whole = all(
+            isinstance(track[name], kinds) for track in report["tracks"] for name, kinds in _TRACK.items()
+        ) and all(isinstance(epoch["epoch"], int) for epoch in report["history"])
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
+        is_whole = False
+    if not is_whole:
+        raise CrnnError(
+            "The report of this training cannot be shown: it is damaged, or of another version of GenreScope. Its "
+            "model is kept, and can be saved; train again to have it judged."
+        )
 
 
 def to_html(report: Report, name: str = "a new model") -> str:

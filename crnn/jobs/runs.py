@@ -27,6 +27,7 @@ from crnn import atomic, paths
 from crnn.errors import CrnnError, TrainingBusyError
 from crnn.jobs import queue, quota
 from crnn.jobs.detached import start_detached
+from crnn.jobs.events import is_event
 from crnn.jobs.order import CHECKPOINT_NAME, TrainingOrder
 from crnn.limits import check_room
 from crnn.locks import FileLock
@@ -104,7 +105,7 @@ class Run:
     def events(self) -> list[dict[str, Any]]:
         """What happened, oldest first. Of an epoch that was trained again only the last account counts."""
         events: list[dict[str, Any]] = []
-        for event in _read_lines(self.folder / _EVENTS_NAME):
+        for event in filter(is_event, _read_lines(self.folder / _EVENTS_NAME)):
             if event.get("event") == "epoch":
                 events = [e for e in events if e.get("event") != "epoch" or e["epoch"] < event["epoch"]]
             events.append(event)
@@ -343,7 +344,7 @@ def _write_json(path: Path, values: dict[str, Any]) -> None:
 def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 
@@ -353,7 +354,7 @@ def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
     except OSError:
         return
     for line in lines:
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             event = json.loads(line)
             if isinstance(event, dict):
                 yield event

@@ -4,13 +4,16 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 from tiny_bundle import tiny_bundle
 
 from crnn.data.collection import Collection
 from crnn.data.tracks import Dataset, Track
+from crnn.errors import CrnnError
 from crnn.evaluation.report import (
     build_report,
     calibration_sentence,
+    check,
     costliest,
     genre_rows,
     headline,
@@ -34,6 +37,7 @@ def test_the_lucky_guess_is_the_share_of_the_commonest_genre(tmp_path):
     )
     assert report["lucky_guess"] == {"genre": "treble", "accuracy": 3 / 5}
     assert [track["track_id"] for track in mistakes(report)] == ["d", "c"]
+    check(report)
     scored = report | {"scores": {"n_tracks": 5, "accuracy": 0.6, "accuracy_interval": [0.23, 0.88]}}
     assert headline(scored) == "3 of 5 unheard tracks right: 60 %."
     assert perspective(scored).endswith("the 95 % interval is 23 % to 88 %. Always saying treble would score 60 %.")
@@ -84,3 +88,52 @@ def test_an_epoch_is_told_in_tracks_and_not_in_a_share_of_few():
     page = to_html(report)
     assert "<td>3 of 4</td>" in page
     assert "0.750" not in page
+
+
+TRACK = {"track_id": "a", "genre": "jazz", "answer": "pop", "confidence": 0.5, "path": None, "demo_id": None}
+REPORT = {
+    "created": "2026-11-28",
+    "data": {"name": "mine", "n_tracks": 2},
+    "lucky_guess": None,
+    "protection": ["By artist."],
+    "notes": [],
+    "kept_epoch": 0,
+    "history": [],
+    "tracks": [TRACK],
+    "scores": None,
+}
+
+
+SCORES = {
+    "n_tracks": 1,
+    "accuracy": 0.0,
+    "accuracy_interval": [0.0, 0.8],
+    "macro_f1": 0.0,
+    "expected_calibration_error": 0.5,
+    "per_genre": {genre: {"n_tracks": 1, "precision": 0, "recall": 0, "f1": 0} for genre in ("jazz", "pop")},
+    "genres": ["jazz", "pop"],
+    "confusion": [[0, 1], [0, 0]],
+    "reliability": [[0.5, 0.0, 1]],
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"created": None, "data": None},
+        {"protection": [1]},
+        {"tracks": 0},
+        {"tracks": [TRACK | {"answer": {}}]},
+        {"tracks": [TRACK | {"confidence": "0.5"}]},
+        {"tracks": [{"track_id": "a"}]},
+        {"history": [{"loss": 1.0}]},
+        {"scores": {"n_tracks": 1}},
+        {"scores": True},
+        {"scores": {name: value for name, value in SCORES.items() if name != "reliability"}},
+    ],
+)
+def test_a_report_of_another_version_is_refused_in_a_sentence(change: dict[str, object]) -> None:
+    check(REPORT)
+    check(REPORT | {"scores": SCORES})
+    with pytest.raises(CrnnError, match="cannot be shown: it is damaged, or of another version of GenreScope"):
+        check(REPORT | change)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -86,11 +87,12 @@ def test_orders_travel_as_json(tmp_path):
 
 def test_a_line_cut_short_by_a_kill_costs_no_other(tmp_path):
     run = Run(tmp_path)
-    Account(run).record({"event": "epoch", "epoch": 1, "loss": 2.0})
+    facts = {"event": "epoch", "epochs": 2, "seconds": 1.0}
+    Account(run).record(facts | {"epoch": 1, "loss": 2.0})
     with (tmp_path / "events.jsonl").open("a") as file:
         file.write('{"event": "epoch", "ep')
-    Account(run).record({"event": "epoch", "epoch": 2, "loss": 1.0})
-    Account(run).record({"event": "epoch", "epoch": 2, "loss": 0.5})
+    Account(run).record(facts | {"epoch": 2, "loss": 1.0})
+    Account(run).record(facts | {"epoch": 2, "loss": 0.5})
     assert [(e["epoch"], e["loss"]) for e in run.events()] == [(1, 2.0), (2, 0.5)]
 
 
@@ -178,3 +180,34 @@ def test_a_run_that_is_paused_killed_and_stopped_ends_as_if_nothing_had_been(hom
     assert {track["genre"] for track in report["tracks"]} == {"hiss", "hum", "sweep"}
     for a, b in zip(weights_of(whole.path), weights_of(run.model_dir), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-3)
+
+
+WORD = {"at": 1.0, "event": "note", "message": "kept"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[" * 100_000,
+        "{}",
+        '{"event": "note", "message": "a"}',
+        '{"event": "note", "at": NaN}',
+        '{"event": "note", "at": 1e308}',
+        '{"event": ["note"], "at": 1}',
+        '{"event": "stage", "at": 1}',
+        '{"event": "stage", "stage": {}, "at": 1}',
+        '{"event": "faults", "messages": [1], "at": 1}',
+        '{"event": "epoch", "epoch": "1", "epochs": 2, "loss": 1, "seconds": 1, "at": 1}',
+        '{"event": "epoch", "epoch": 1, "epochs": 2, "loss": 1, "seconds": 1, "at": 1, "confusion": [[1, 2]]}',
+        '{"event": "epoch", "epoch": 1, "epochs": 2, "loss": 1, "seconds": 1, "at": 1, "confusion": [["a"]]}',
+    ],
+)
+def test_what_another_version_wrote_costs_no_page(tmp_path: Path, line: str) -> None:
+    """A line that does not hold what its kind is told by is left out, and the others are told."""
+    (tmp_path / "events.jsonl").write_text(f"{json.dumps(WORD)}\n{line}\n{json.dumps(WORD)}\n")
+    assert Run(tmp_path).events() == [WORD, WORD]
+
+
+def test_a_status_that_is_nested_without_end_is_none(tmp_path: Path) -> None:
+    (tmp_path / "status.json").write_text("[" * 100_000)
+    assert Run(tmp_path).status() == {}

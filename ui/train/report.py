@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from crnn.errors import CrnnError
 from crnn.evaluation import report as reports
 from crnn.jobs.runs import Run
 from crnn.text import confidence, number_of
@@ -29,6 +30,13 @@ def draw_report(run: Run, report: dict[str, Any]) -> None:
         run: Whose report it is.
         report: As the run wrote it.
     """
+    try:
+        reports.check(report)
+    except CrnnError as err:
+        st.error(plain(str(err)))
+        saving.draw_save(run.model_dir)
+        saving.draw_saved(run.model_dir)
+        return
     st.subheader(plain(reports.headline(report)), anchor=False)
     for sentence in filter(None, (reports.perspective(report), " ".join(report["protection"]), *report["notes"])):
         st.caption(plain(sentence))
