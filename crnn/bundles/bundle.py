@@ -214,8 +214,7 @@ def save_bundle(bundle: Bundle, folder: Path, write_files: Callable[[Path], None
         BundleError: The name will not do, the place is taken, or the disk refuses.
     """
     check_name(folder.name)
-    if folder.exists() and not replace:
-        raise BundleError(f"A model “{folder.name}” is there already. Choose another name, or delete it first.")
+    _check_place(folder, replace=replace)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with atomic.draft_folder(folder) as draft:
@@ -225,12 +224,19 @@ def save_bundle(bundle: Bundle, folder: Path, write_files: Callable[[Path], None
             (draft / JSON_NAME).write_text(_to_json(complete), encoding="utf-8")
             load_bundle(draft)
             with sole_writer(folder.parent):
+                # Another may have come there since it was looked.
+                _check_place(folder, replace=replace)
                 swap_in(draft, folder)
     except OSError as err:
         raise BundleError(
             f"The model could not be saved in {folder.parent}: {err.strerror or err}. Nothing there was changed."
         ) from err
     return load_bundle(folder)
+
+
+def _check_place(folder: Path, *, replace: bool) -> None:
+    if folder.exists() and not replace:
+        raise BundleError(f"A model “{folder.name}” is there already. Choose another name, or delete it first.")
 
 
 def rewrite_json(bundle: Bundle) -> Bundle:

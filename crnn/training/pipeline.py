@@ -21,12 +21,15 @@ from crnn.data.feature_cache import CACHE_FOLDER
 from crnn.data.load import in_parts
 from crnn.data.splits import check_learnable, check_trainable, fold_parts, most_folds, protection_of
 from crnn.data.tracks import Fault
-from crnn.errors import BundleError, CrnnError, ModelThereError
+from crnn.errors import BundleError, CrnnError, ModelThereError, TrainingBusyError
 from crnn.jobs import kept
 from crnn.jobs.order import CHECKPOINT_NAME, TrainingOrder, TrainingSettings, settings_from
+from crnn.locks import FileLock
 from crnn.training.checkpoint import FOLD_PREFIX, clear, has_state, identity_of, take_up
 from crnn.training.head_run import HeadRun, head_outcome
 from crnn.training.materials import Event, Materials, Outcome, Parts, Watcher, stopped_early
+
+_LOCK_NAME = "writer.lock"
 
 
 def carry_out(
@@ -213,14 +216,24 @@ def _writing_to(run_dir: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _place_of(run_dir: Path) -> Iterator[None]:
-    """The folder of a run, gone again where nothing lies there to go on from: done, refused, or stopped too early."""
+    """The folder of a run, for one at a time; gone again where nothing lies there to go on from.
+
+    Done, refused, or stopped too early, that is.
+    """
+    lock = FileLock(run_dir / _LOCK_NAME)
     with _writing_to(run_dir):
         run_dir.mkdir(parents=True, exist_ok=True)
+        is_ours = lock.acquire()
+    if not is_ours:
+        # It would take the other one's checkpoint away.
+        raise TrainingBusyError("Another training of a model of that name is under way. Wait for it, or name another.")
     try:
         yield
     finally:
+        lock.release()
         if not has_state(run_dir):
             clear(run_dir)
             # The page's holds more of the run than this.
             with contextlib.suppress(OSError):
+                lock.path.unlink()
                 run_dir.rmdir()

@@ -328,3 +328,21 @@ def test_listing_tells_good_from_bad(bundle: Bundle) -> None:
     assert list(faults) == ["broken"]
     assert "was changed or damaged" in faults["broken"]
     assert bundles.list_bundles(shelf / "nowhere") == ([], {})
+
+
+def test_a_model_that_came_while_another_was_saved_is_not_replaced(tmp_path: Path) -> None:
+    """Two trainings of one name: the second to end is refused, not the first one's model lost."""
+    tiny = tiny_bundle(tmp_path / "source")
+
+    def write_files(draft: Path) -> None:
+        (draft / "model.onnx").write_bytes(tiny.file("model.onnx").read_bytes())
+        if not (tmp_path / "mine").exists():
+            save_bundle(dataclasses.replace(tiny, notes="the first"), tmp_path / "mine", write_files_of_the_first)
+
+    def write_files_of_the_first(draft: Path) -> None:
+        (draft / "model.onnx").write_bytes(tiny.file("model.onnx").read_bytes())
+
+    with pytest.raises(BundleError, match="A model “mine” is there already"):
+        save_bundle(tiny, tmp_path / "mine", write_files)
+    assert load_bundle(tmp_path / "mine").notes == "the first"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "source"]

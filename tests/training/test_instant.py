@@ -15,10 +15,11 @@ from crnn.__main__ import main
 from crnn.bundles.bundle import Rejection
 from crnn.bundles.tagging import MusicRule, Tag, Tagging
 from crnn.data.tracks import Track
-from crnn.errors import TooFewTracksError
+from crnn.errors import TooFewTracksError, TrainingBusyError
 from crnn.evaluation import paired
 from crnn.inference.classifier import Classifier
 from crnn.jobs.order import TrainingOrder, preset
+from crnn.locks import FileLock
 from crnn.networks.new_head import onnx_with_head, write_keras_with_head
 from crnn.training import instant
 from crnn.training.pipeline import carry_out
@@ -257,3 +258,15 @@ def test_the_network_runs_once_over_each_track(tagged_start, tmp_path, monkeypat
     monkeypatch.setattr(Classifier, "run_all", lambda self, segments: runs.append(len(segments)) or run(self, segments))
     carry_out(head_order(other_data_set(tmp_path / "sounds", 12), tmp_path / "models" / "mine"))
     assert runs == [1] * 36
+
+
+def test_a_second_training_to_one_place_is_refused_before_it_takes_the_first_ones_checkpoint(tmp_path):
+    order = TrainingOrder(("nowhere",), tmp_path / "mine", preset("quick"), init="ten-genres", method="head")
+    kept = tmp_path / ".mine-run" / "checkpoint.npz"
+    kept.parent.mkdir()
+    kept.write_bytes(b"the first one's")
+    with FileLock(kept.with_name("writer.lock")) as lock:
+        assert lock.acquire()
+        with pytest.raises(TrainingBusyError, match="of that name is under way"):
+            carry_out(order)
+    assert kept.read_bytes() == b"the first one's"
