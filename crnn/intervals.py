@@ -33,6 +33,18 @@ def wilson_interval(n_right: float, n: float, z: float = 1.96) -> Interval:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def share_interval(hits: npt.ArrayLike, units: Sequence[str] | None = None) -> Interval:
+    """95 % interval of the share of hits, of which those of a unit go together.
+
+    Args:
+        hits: Whether each is one, `(n,)`; of none nothing is known.
+        units: Whose each is: tracks of one artist share a unit. None takes each for itself.
+    """
+    found = np.asarray(hits, dtype=bool)
+    n = float(len(found)) if units is None or not len(found) else independent_tracks(found, units)
+    return wilson_interval(n * float(found.mean()) if len(found) else 0.0, n)
+
+
 def independent_tracks(right: npt.ArrayLike, units: Sequence[str]) -> float:
     """How many independent answers tell as much of a share as these, of which those of a unit go together.
 
@@ -166,16 +178,39 @@ def _about(value: float, drawn: npt.NDArray[np.float64]) -> Interval:
     return min(float(low), value), max(float(high), value)
 
 
-def error_by_chance(reliability: Sequence[Sequence[float]]) -> float | None:
+def mean_interval(values: npt.ArrayLike, units: Sequence[str] | None = None, z: float = 1.96) -> tuple[float, float]:
+    """Interval of a mean of which values of a unit go together, by leaving out one unit at a time (jackknife).
+
+    Args:
+        values: `(n,)`, one at least.
+        units: Whose each is; None takes each for itself.
+        z: Standard deviations to either side: 1.96 for 95 %.
+
+    Returns:
+        From minus to plus infinity where all are of one unit, and nothing shows how far units differ.
+    """
+    x = np.asarray(values, dtype=np.float64)
+    names, at = np.unique(np.arange(len(x)) if units is None else np.asarray(units), return_inverse=True)
+    mean, m = float(x.mean()), len(names)
+    if m < 2:
+        return -math.inf, math.inf
+    moved = np.bincount(at, weights=x - mean) / (len(x) - np.bincount(at))
+    half = z * math.sqrt((m - 1) / m * float(np.square(moved).sum()))
+    return mean - half, mean + half
+
+
+def error_by_chance(reliability: Sequence[Sequence[float]], share: float = 1.0) -> float | None:
     """The calibration error below which 95 in 100 sets of tracks lie, were every confidence as right as it says.
 
     Args:
         reliability: Mean confidence, share right and number of tracks of each bin; None of none.
+        share: Of all tracks, those that tell something of their own (`independent_share`).
     """
     confidence = np.clip([row[0] for row in reliability], 0, 1)
     n = np.asarray([row[2] for row in reliability], dtype=np.int64)
     if not len(n) or n.sum() <= 0:
         return None
-    right = np.random.default_rng(0).binomial(n, confidence, size=(_DRAWS, len(n)))
-    errors = np.abs(right - n * confidence).sum(axis=1) / n.sum()
+    told = np.maximum(1, np.rint(share * n)).astype(np.int64)
+    right = np.random.default_rng(0).binomial(told, confidence, size=(_DRAWS, len(n))) / told
+    errors = (np.abs(right - confidence) * n).sum(axis=1) / n.sum()
     return float(np.quantile(errors, 0.95))

@@ -10,7 +10,7 @@ from typing import Any
 from crnn.data.collection import OTHER_NAMES
 from crnn.inference.classifier import Prediction
 from crnn.inference.verdict import Verdict
-from crnn.intervals import independent_tracks, wilson_interval
+from crnn.intervals import share_interval
 
 # Said so surely, a wrong genre is believed.
 SURELY = 0.9
@@ -93,10 +93,7 @@ def units_of_all(answers: Sequence[Answered]) -> list[str] | None:
 
 def _interval(hits: Sequence[bool], answers: Sequence[Answered]) -> list[float]:
     """95 % interval of the share of hits among answers, of which those of a unit go together."""
-    units, n = units_of_all(answers), float(len(hits))
-    if units is not None:
-        n = independent_tracks(hits, units)
-    return list(wilson_interval(n * sum(hits) / max(1, len(hits)), n))
+    return list(share_interval(hits, units_of_all(answers)))
 
 
 def _of_known(answers: Sequence[Answered]) -> dict[str, Any]:

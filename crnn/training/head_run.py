@@ -72,7 +72,8 @@ class HeadRun:
         )
         if fitted is None:
             return None
-        judged = pooled(fitted.logits, tracks.labels, folds, genres, units_of(learnt))
+        units = units_of(learnt)
+        judged = pooled(fitted.logits, tracks.labels, folds, genres, units, as_kept=fitted.as_kept)
         return cls(start, tracks, said, others, folds, fitted, judged)
 
     @property
@@ -164,4 +165,6 @@ def _taught_other(
 ) -> tuple[OtherRule | None, tuple[str, ...]]:
     seed, temperature = order.settings.train.seed, head.judged.calibration.temperature
     folds = head.folds, instant.folds_if_any(materials.other_tracks, order.split, seed)
-    return taught_other(head.start, head.said, head.others, temperature, folds=folds, seed=seed)
+    own = [materials.tracks[name] for name in head.tracks.track_ids]
+    units = units_of(own), units_of(materials.other_tracks)
+    return taught_other(head.start, head.said, head.others, temperature, folds=folds, units=units, seed=seed)

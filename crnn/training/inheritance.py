@@ -7,6 +7,7 @@ calibration and the rule for music hold for the new model as they did for the ol
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,10 +23,11 @@ from crnn.inference.classifier import Classifier
 from crnn.inference.listening import Answers
 from crnn.inference.tagging import other_inputs, sigmoid
 from crnn.inference.verdict import Verdict
-from crnn.intervals import wilson_interval
+from crnn.intervals import Interval, share_interval
 from crnn.text import number_of
 
 Folds = npt.NDArray[np.int64]
+Units = Sequence[str] | None
 
 # Of one's own tracks so many may be told to be of another genre, judged by folds.
 MOST_LOST = 0.03
@@ -74,25 +76,41 @@ class FittedOther:
 
     n_told: of `n_others` tracks of other genres those that were told as such.
     n_lost: of `n_own` tracks of the model's own those that were taken for another genre.
+    told_interval, lost_interval: 95 % intervals of both shares; they count artists where they are known.
     """
 
     rule: OtherRule
     n_told: int
     n_others: int
+    told_interval: Interval
     n_lost: int
     n_own: int
+    lost_interval: Interval
+
+    @property
+    def tells(self) -> bool:
+        """Whether other music is told more often than the model's own is lost, beyond chance (Newcombe 1998)."""
+        told, lost = self.n_told / self.n_others, self.n_lost / self.n_own
+        return told - lost > math.hypot(told - self.told_interval[0], self.lost_interval[1] - lost)
 
     def sentence(self) -> str:
-        """How well it tells, for the report."""
+        """How well it tells, for the report; where it does not, it is not kept."""
+        told, lost = _chance(self.told_interval), _chance(self.lost_interval)
+        of_others = f"{self.n_told} of {self.n_others} tracks of other music"
+        if not self.tells:
+            return (
+                f"Other music taught nothing: it sounds too much like the model's own. Judged by folds, {of_others} "
+                f"would be told to be none of the genres ({told}), and {self.n_lost} of {self.n_own} of the model's "
+                f"own ({lost})."
+            )
         return (
-            f"Judged by folds, {self.n_told} of {self.n_others} tracks of other music are told to be none of the "
-            f"genres ({_chance(self.n_told, self.n_others)}), and {self.n_lost} of {self.n_own} of the model's own "
-            f"({_chance(self.n_lost, self.n_own)})."
+            f"Judged by folds, {of_others} are told to be none of the genres ({told}), and {self.n_lost} of "
+            f"{self.n_own} of the model's own ({lost})."
         )
 
 
-def _chance(n: int, n_all: int) -> str:
-    low, high = wilson_interval(n, n_all)
+def _chance(interval: Interval) -> str:
+    low, high = interval
     return f"{100 * low:.0f} to {100 * high:.0f} %"
 
 
@@ -131,6 +149,7 @@ def fit_other(
     temperature: float,
     *,
     folds: tuple[Folds | None, Folds | None] = (None, None),
+    units: tuple[Units, Units] = (None, None),
     seed: int = 0,
 ) -> FittedOther | None:
     """The rule that tells music of other genres from a model's own; None where there is too little to learn it from.
@@ -141,6 +160,7 @@ def fit_other(
         tagging: The model's tags.
         temperature: Of its posteriors.
         folds: Of the own and of the other tracks, so that artists and copies stay together; None deals them at random.
+        units: Whose the own and the other tracks are (`crnn.data.units`), where that is known.
         seed: Of the solver and the folds.
 
     Returns:
@@ -166,7 +186,16 @@ def fit_other(
         told[fold_of == fold] = judged[fold_of == fold] >= _threshold(judged[(fold_of != fold) & (is_other == 0)])
     weights, bias = _regress(read, is_other, seed)
     rule = OtherRule(inputs, classes, tuple(weights.tolist()), bias, _threshold(judged[is_other == 0]))
-    return FittedOther(rule, int(told[is_other == 1].sum()), len(others), int(told[is_other == 0].sum()), len(own))
+    of_others, of_own = told[is_other == 1], told[is_other == 0]
+    return FittedOther(
+        rule,
+        n_told=int(of_others.sum()),
+        n_others=len(others),
+        told_interval=share_interval(of_others, units[1]),
+        n_lost=int(of_own.sum()),
+        n_own=len(own),
+        lost_interval=share_interval(of_own, units[0]),
+    )
 
 
 def _threshold(of_own: npt.NDArray[np.float64]) -> float:
@@ -183,9 +212,10 @@ def taught_other(
     temperature: float,
     *,
     folds: tuple[Folds | None, Folds | None] = (None, None),
+    units: tuple[Units, Units] = (None, None),
     seed: int,
 ) -> tuple[OtherRule | None, tuple[str, ...]]:
-    """The rule for other genres that a data set's `other` tracks teach, and what to say of it.
+    """The rule for other genres that a data set's `other` tracks teach, and what to say of it; none that tells nothing.
 
     Args:
         start: What training starts from.
@@ -193,6 +223,7 @@ def taught_other(
         others: The same of the tracks that are none of its genres.
         temperature: Of its posteriors.
         folds: As in `fit_other`.
+        units: As in `fit_other`.
         seed: As in `fit_other`.
     """
     if not others:
@@ -202,13 +233,13 @@ def taught_other(
             f"{number_of(len(others), 'track')} of other music taught nothing: only a model with tags, such as "
             f"{DEFAULT_MODEL}, is a start from which other music can be told.",
         )
-    fitted = fit_other(own, others, start.tagging, temperature, folds=folds, seed=seed)
+    fitted = fit_other(own, others, start.tagging, temperature, folds=folds, units=units, seed=seed)
     if fitted is None:
         return None, (
             f"{number_of(len(others), 'track')} of other music taught nothing: {LEAST_OTHERS} are needed, and as many "
             "of the model's own.",
         )
-    return fitted.rule, (fitted.sentence(),)
+    return fitted.rule if fitted.tells else None, (fitted.sentence(),)
 
 
 def _regress(

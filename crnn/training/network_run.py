@@ -224,7 +224,8 @@ def _with_other(  # noqa: PLR0917 - what `_publish` was handed, handed on
     split = order.split if order.split in DEALT else None
     tracks = [materials.tracks[name] for name in own.track_ids]
     folds = folds_if_any(tracks, split, seed), folds_if_any(materials.other_tracks, split, seed)
-    other, sentences = taught_other(initial, of_own, of_others, temperature, folds=folds, seed=seed)
+    units = units_of(tracks), units_of(materials.other_tracks)
+    other, sentences = taught_other(initial, of_own, of_others, temperature, folds=folds, units=units, seed=seed)
     with_rule = bundle if other is None else with_other(bundle, other)
     said_of_own = refused_sentence(refused(with_rule, own, of_own), len(own))
     return publish_findings(with_rule, (*sentences, said_of_own)), (*sentences, said_of_own)

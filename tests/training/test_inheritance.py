@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from sounds import sine
 from tiny_bundle import tiny_bundle
 
+from crnn import intervals
 from crnn.bundles.bundle import Rejection
 from crnn.bundles.tagging import MusicRule, OtherRule, Tag, Tagging
 from crnn.config import FeatureConfig
@@ -106,6 +108,38 @@ def test_at_most_three_of_a_hundred_shall_be_lost_where_both_sound_alike() -> No
     fitted = inheritance.fit_other(_said(rng, 0.0, 100), _said(rng, 0.3, 100), Tagging(5, (TAG,)), 1.0)
     assert fitted is not None
     assert (fitted.n_lost, fitted.n_told) == (4, 22)
+    assert fitted.tells
+
+
+def test_music_that_sounds_as_ones_own_does_teaches_nothing() -> None:
+    """What loses as many of one's own tracks as it tells of others is no rule: 3 of 40 are told, and 3 of 100 lost."""
+    rng = np.random.default_rng(1)
+    start = dataclasses.make_dataclass("Start", ["tagging"])(Tagging(5, (TAG,)))
+    rule, (said,) = inheritance.taught_other(start, _said(rng, 0.0, 100), _said(rng, 0.0, 40), 1.0, seed=0)
+    assert rule is None
+    assert said.startswith("Other music taught nothing: it sounds too much like the model's own. Judged by folds, ")
+    assert re.search(
+        r" would be told to be none of the genres \(\d+ to \d+ %\), and \d of 100 of the model's own", said
+    )
+    # Told 0.25 (0.15 to 0.40), lost 0.05 (0.02 to 0.14): the difference of 0.2 is sure from 0.135 on.
+    facts = {"rule": None, "n_told": 10, "n_others": 40, "n_lost": 5, "n_own": 100}
+    one = inheritance.FittedOther(**facts, told_interval=(0.15, 0.40), lost_interval=(0.02, 0.14))  # type: ignore[arg-type]
+    assert one.tells
+    assert not dataclasses.replace(one, told_interval=(0.05, 0.5)).tells
+
+
+def test_the_intervals_of_what_was_taught_count_artists() -> None:
+    """Twenty of a hundred are lost, all of one artist of five: as of five answers, of which one was wrong."""
+    rng = np.random.default_rng(0)
+    own, others = [*_said(rng, 0.0, 80), *_said(rng, 2.0, 20)], _said(rng, 2.0, 60)
+    units = [f"artist {n // 20}" for n in range(100)], [f"artist {n // 2}" for n in range(60)]
+    folds = np.repeat(np.arange(5), 20), np.arange(60) // 2 % 5
+    found = inheritance.fit_other(own, others, Tagging(5, (TAG,)), 1.0, folds=folds, units=units)
+    assert found is not None
+    lost = np.repeat([False, True], [100 - found.n_lost, found.n_lost])
+    assert found.n_lost >= 18
+    low, high = found.lost_interval
+    assert high - low > 2 * (np.subtract(*intervals.share_interval(lost)[::-1]))
 
 
 def test_tracks_of_an_artist_are_judged_by_what_did_not_learn_them() -> None:
