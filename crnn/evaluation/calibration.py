@@ -14,27 +14,42 @@ import numpy.typing as npt
 
 from crnn.bundles.bundle import UNFITTED, Calibration
 from crnn.evaluation.metrics import track_posteriors
+from crnn.inference.decision import posteriors_of
 
 COVERAGE = 0.9
 # Nine in ten answers shall be right on tracks that no threshold has seen, where it costs about a point.
 TARGET_ACCURACY = 0.91
 # Fewer tracks give no threshold worth the name.
 LEAST_TO_CALIBRATE = 20
+_TEMPERATURES = (0.2, 8.0)
+# Of a logarithm: where few tracks leave the temperature open altogether, no more doubt than a factor of e.
+_MOST_DOUBT = 1.0
 
 
 def calibrate(
-    logits: Sequence[npt.NDArray[np.floating]], labels: npt.NDArray[np.int64], *, least: int = LEAST_TO_CALIBRATE
+    logits: Sequence[npt.NDArray[np.floating]],
+    labels: npt.NDArray[np.int64],
+    units: Sequence[str] | None = None,
+    *,
+    least: int = LEAST_TO_CALIBRATE,
 ) -> Calibration:
     """Temperature and thresholds that fit these tracks; of too few none is fitted.
+
+    Where artists are known, the temperature is one standard error higher than the one that fits best: few artists
+    leave it open, and too sure is the worse fault (`bench.claims`).
 
     Args:
         logits: Per track `(n_segments, n_genres)`, by a model that did not learn the track.
         labels: Genres of the tracks.
+        units: Whose each track is (`crnn.data.units`); None where that is not known.
         least: So many are enough.
     """
     if len(logits) < least:
         return UNFITTED
     temperature = fit_temperature(logits, labels)
+    if units is not None:
+        warmer = temperature * math.exp(temperature_error(logits, labels, temperature, units))
+        temperature = min(warmer, _TEMPERATURES[1])
     posteriors = track_posteriors(list(logits), temperature)
     return Calibration(
         temperature=temperature,
@@ -56,16 +71,53 @@ def fit_temperature(segment_logits: Sequence[npt.NDArray[np.floating]], labels: 
     """
     from scipy import optimize
 
-    true = np.asarray(labels, dtype=np.int64)
-    doubt = 1.0 / (len(true) + 1)
+    means, target = _means_and_targets(segment_logits, labels)
 
     def loss(log_temperature: float) -> float:
-        log_p = np.log(np.maximum(track_posteriors(list(segment_logits), math.exp(log_temperature)), 1e-12))
-        of_true = log_p[np.arange(len(true)), true]
-        return float(-((1 - doubt) * of_true + doubt * log_p.mean(axis=1)).mean())
+        log_p = np.log(np.maximum(posteriors_of(means, math.exp(log_temperature)), 1e-12))
+        return float(-(target * log_p).sum(axis=1).mean())
 
-    bounds = (math.log(0.2), math.log(8.0))
+    bounds = (math.log(_TEMPERATURES[0]), math.log(_TEMPERATURES[1]))
     return math.exp(optimize.minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6}).x)
+
+
+def temperature_error(
+    segment_logits: Sequence[npt.NDArray[np.floating]],
+    labels: npt.ArrayLike,
+    temperature: float,
+    units: Sequence[str],
+) -> float:
+    """Standard error of the logarithm of a fitted temperature, where tracks of a unit go together; 1 at most.
+
+    The sandwich of an M-estimator (White 1982) with the slopes of a unit's tracks added up (Liang & Zeger 1986).
+
+    Args:
+        segment_logits: As of `fit_temperature`.
+        labels: As of `fit_temperature`.
+        temperature: What it gave.
+        units: Whose each track is; of a single one nothing can be told, and tracks count each for itself.
+    """
+    means, target = _means_and_targets(segment_logits, labels)
+    scaled, p = means / temperature, posteriors_of(means, temperature)
+    expected = (p * scaled).sum(axis=1)
+    slopes = (target * scaled).sum(axis=1) - expected
+    curvature = float(((p * scaled**2).sum(axis=1) - expected**2).sum())
+    names, at = np.unique(np.asarray(units), return_inverse=True)
+    if len(names) < 2:
+        names, at = np.arange(len(means)), np.arange(len(means))
+    # At the end of the range the slopes do not add up to nothing.
+    of_units = np.bincount(at, weights=slopes - slopes.mean())
+    variance = len(names) / max(1, len(names) - 1) * float(np.square(of_units).sum())
+    return min(_MOST_DOUBT, math.sqrt(variance) / curvature) if curvature > 0 else _MOST_DOUBT
+
+
+def _means_and_targets(
+    segment_logits: Sequence[npt.NDArray[np.floating]], labels: npt.ArrayLike
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Mean logits of tracks, and the smoothed shares of their genres, both `(n_tracks, n_genres)`."""
+    means = np.stack([np.asarray(logits, dtype=np.float64).mean(axis=0) for logits in segment_logits])
+    doubt = 1.0 / (len(means) + 1)
+    return means, (1 - doubt) * np.eye(means.shape[1])[np.asarray(labels, dtype=np.int64)] + doubt / means.shape[1]
 
 
 def fit_set_threshold(posteriors: npt.ArrayLike, labels: npt.ArrayLike, coverage: float) -> float:

@@ -83,7 +83,8 @@ def cross_fit(
     for fold in np.unique(folds):
         inside, outside = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
         # However few the others are: all together were enough, and without a temperature another model is judged.
-        fitted = calibrate([logits[i] for i in outside], labels[outside], least=1)
+        known = None if units is None else [units[i] for i in outside.tolist()]
+        fitted = calibrate([logits[i] for i in outside], labels[outside], known, least=1)
         judged = metrics.track_posteriors([logits[i] for i in inside], fitted.temperature)
         posteriors[inside] = judged
         in_set[inside] = in_prediction_set(judged, fitted)
@@ -108,6 +109,8 @@ def pooled(
     folds: npt.NDArray[np.int64],
     genres: tuple[str, ...],
     units: Sequence[str] | None = None,
+    *,
+    as_kept: list[FloatArray] | None = None,
 ) -> Judged:
     """What folds say of a recipe; too few tracks are scored without a calibration.
 
@@ -117,8 +120,10 @@ def pooled(
         folds: Fold of each track.
         genres: Names in logit order.
         units: As of `metrics.score`.
+        as_kept: As `logits`, by models with the settings of the one that is kept, where each fold's has its own: the
+            temperature of one strength is not that of another.
     """
-    fitted = calibrate(logits, labels)
+    fitted = calibrate(logits if as_kept is None else as_kept, labels, units)
     if not fitted.is_fitted:
         posteriors, level = metrics.track_posteriors(list(logits)), {"level": "track", "part": "folds"}
         return Judged(posteriors, metrics.score(labels, posteriors, genres, units).to_dict() | level, fitted)

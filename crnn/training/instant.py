@@ -21,6 +21,7 @@ from crnn.data.labelled import plain_segments
 from crnn.data.splits import fold_parts, most_folds
 from crnn.data.tracks import Track
 from crnn.errors import DatasetError
+from crnn.evaluation.calibration import LEAST_TO_CALIBRATE, fit_temperature
 from crnn.inference.classifier import Classifier
 from crnn.inference.listening import Answers
 
@@ -51,12 +52,15 @@ class Head:
 class Fitted:
     """A head for all tracks, and what heads say that did not see a track's fold.
 
-    logits: per track `(n_segments, n_genres)`, by the head of the other folds.
+    logits: per track `(n_segments, n_genres)`, by the head of the other folds, whose strength these chose; on the
+        scale of `head`: what is penalised less is surer, right or wrong.
+    as_kept: the same by heads of the strength of `head`, for its calibration.
     strength: the inverse penalty that was chosen.
     """
 
     head: Head
     logits: list[FloatArray]
+    as_kept: list[FloatArray]
     strength: float
 
 
@@ -196,19 +200,23 @@ def _fitted(  # noqa: PLR0917 - what `fit` was given
 
     inner = {pair: fits(~np.isin(folds, pair)) for pair in pairs}
     outer = {fold: fits(folds != fold) for fold in numbers}
+    kept = _best(outer, means, labels, folds)
+    scale = _temperature(outer, kept, means, labels, folds)
     logits: list[FloatArray] = [np.zeros((0, n_genres), np.float32)] * len(labels)
+    as_kept = list(logits)
     for fold in numbers:
-        others = [other for other in numbers if other != fold]
+        others = {other: inner[min(fold, other), max(fold, other)] for other in numbers if other != fold}
         # Of two folds nothing is left to choose by: the middle of the range.
-        strength = _best({other: inner[min(fold, other), max(fold, other)] for other in others}, means, labels, folds)
-        head = outer[fold][strength] if len(others) > 1 else outer[fold][_MIDDLE]
+        strength, by_fold = (_best(others, means, labels, folds), others) if len(others) > 1 else (_MIDDLE, outer)
+        ratio = scale / _temperature(by_fold, strength, means, labels, folds)
         inside = np.flatnonzero(folds == fold).tolist()
-        for i, answer in zip(inside, head.logits([embeddings[i] for i in inside]), strict=True):
-            logits[i] = answer
-    strength = _best(outer, means, labels, folds)
-    whole = fit_head(means, labels, n_genres, strength)
+        heard = [embeddings[i] for i in inside]
+        answers, alike = outer[fold][strength].logits(heard), outer[fold][kept].logits(heard)
+        for i, answer, like_kept in zip(inside, answers, alike, strict=True):
+            logits[i], as_kept[i] = answer * np.float32(ratio), like_kept
+    whole = fit_head(means, labels, n_genres, kept)
     on_progress(n_fits, n_fits)
-    return Fitted(whole, logits, strength)
+    return Fitted(whole, logits, as_kept, kept)
 
 
 _MIDDLE = STRENGTHS[len(STRENGTHS) // 2]
@@ -227,22 +235,37 @@ def _fits(
     return {strength: reduced.fit(labels[chosen], n_genres, strength) for strength in STRENGTHS}
 
 
-def _best(
-    by_fold: dict[int, dict[float, Head]], means: npt.NDArray[np.float64], labels: Labels, folds: Labels
-) -> float:
+ByFold = dict[int, dict[float, Head]]
+
+
+def _best(by_fold: ByFold, means: npt.NDArray[np.float64], labels: Labels, folds: Labels) -> float:
     """The strength of the lowest loss on folds, each answered by heads that did not see it."""
-    usable = [fold for fold, heads in by_fold.items() if heads]
-    if not usable:
+    if not any(by_fold.values()):
         return _MIDDLE
-    chosen = np.concatenate([np.flatnonzero(folds == fold) for fold in usable])
-    losses = {}
-    for strength in STRENGTHS:
-        logits = np.zeros((len(chosen), len(by_fold[usable[0]][strength].bias)))
-        for fold in usable:
-            head = by_fold[fold][strength]
-            logits[folds[chosen] == fold] = means[folds == fold] @ head.weights + head.bias
-        losses[strength] = _loss(logits, labels[chosen])
+    losses = {strength: _loss(*_answers(by_fold, strength, means, labels, folds)) for strength in STRENGTHS}
     return min(losses, key=losses.__getitem__)
+
+
+def _temperature(
+    by_fold: ByFold, strength: float, means: npt.NDArray[np.float64], labels: Labels, folds: Labels
+) -> float:
+    """The temperature of such answers; 1 for too few to tell."""
+    logits, true = _answers(by_fold, strength, means, labels, folds)
+    return fit_temperature([row[None] for row in logits], true) if len(true) >= LEAST_TO_CALIBRATE else 1.0
+
+
+def _answers(
+    by_fold: ByFold, strength: float, means: npt.NDArray[np.float64], labels: Labels, folds: Labels
+) -> tuple[npt.NDArray[np.float64], Labels]:
+    """Logits of the tracks of the folds that have heads, each by those that did not see it, and their genres."""
+    logits = np.zeros((len(labels), int(labels.max()) + 1))
+    answered = np.zeros(len(labels), dtype=bool)
+    for fold, heads in by_fold.items():
+        if heads:
+            inside = folds == fold
+            logits[inside] = means[inside] @ heads[strength].weights + heads[strength].bias
+            answered |= inside
+    return logits[answered], labels[answered]
 
 
 def _loss(logits: npt.NDArray[np.float64], labels: Labels) -> float:

@@ -98,7 +98,7 @@ def publish(
     """
     config, genres, tracks, valid = settings.features, data.genres, data.tracks, data.valid
     logits = [said.logits for said in result.answers_of(valid, config)]
-    fitted = calibration or calibrate(logits, valid.labels)
+    fitted = calibration or calibrate(logits, valid.labels, provenance.valid_units)
     scores: dict[str, Any] = {}
     if len(valid):
         posteriors = metrics.track_posteriors(logits, fitted.temperature)

@@ -206,7 +206,7 @@ def teach(tracks: Sequence[VisitTrack], start: Bundle, *, owner: Owner) -> Visit
     fold_of = {track.track_id: number for number, part in enumerate(dealt.values()) for track in part}
     folds = np.array([fold_of[track.track_id] for track in known])
     fitted = instant.fit(embeddings, labels, folds, len(genres))
-    judged = pooled(fitted.logits, labels, folds, genres)
+    judged = pooled(fitted.logits, labels, folds, genres, as_kept=fitted.as_kept)
     bundle = dataclasses.replace(
         start,
         name=NAME,

@@ -120,3 +120,33 @@ def test_what_is_promised():
     assert fitted.set_coverage == 0.9
     assert in_prediction_set(p, fitted)[np.arange(400), labels].mean() == pytest.approx(0.9, abs=0.005)
     assert (p.argmax(axis=1) == labels)[is_sure(p, fitted)].mean() == pytest.approx(0.91, abs=0.005)
+
+
+def test_the_error_of_a_temperature_counts_artists():
+    """Two logits, 4 and 0: thirty of forty right, in twos of one artist, so that the slopes of a pair add up.
+
+    With p the smoothed share of the right and z = log(p / (1 - p)), a right track's slope is (1 - d) z / 4 and a wrong
+    one's -(1 - d) 3 z / 4; the curvature is 40 z^2 p (1 - p).
+    """
+    logits, labels = [np.array([[4.0, 0.0]])] * 40, np.repeat([0, 1], [30, 10])
+    temperature = calibration.fit_temperature(logits, labels)
+    doubt = 1 / 41
+    p = (1 - doubt) * 0.75 + doubt / 2
+    z = np.log(p / (1 - p))
+    assert 4 / temperature == pytest.approx(z, rel=1e-4)
+    of_tracks = (1 - doubt) * z * np.sqrt(40 / 39 * (30 / 16 + 10 * 9 / 16)) / (40 * z**2 * p * (1 - p))
+    of_pairs = (1 - doubt) * z * np.sqrt(20 / 19 * 4 * (15 / 16 + 5 * 9 / 16)) / (40 * z**2 * p * (1 - p))
+    tracks, pairs = [str(i) for i in range(40)], [str(i // 2) for i in range(40)]
+    assert calibration.temperature_error(logits, labels, temperature, tracks) == pytest.approx(of_tracks, rel=1e-3)
+    assert calibration.temperature_error(logits, labels, temperature, pairs) == pytest.approx(of_pairs, rel=1e-3)
+    # One artist shows nothing; and of tracks that are all alike nothing is open.
+    assert calibration.temperature_error(logits, labels, temperature, ["a"] * 40) == pytest.approx(of_tracks, rel=1e-3)
+    warmer = calibration.calibrate(logits, labels, pairs)
+    assert warmer.temperature == pytest.approx(temperature * np.exp(of_pairs), rel=1e-3)
+    assert calibration.calibrate(logits, labels).temperature == pytest.approx(temperature)
+
+
+def test_no_doubt_makes_a_temperature_more_than_e_times_as_high_nor_higher_than_eight():
+    equal = [np.array([[1.0, 1.0]])] * 20
+    assert calibration.temperature_error(equal, [0] * 20, 1.0, [str(i) for i in range(20)]) == 1.0
+    assert calibration.calibrate(equal, np.zeros(20, np.int64), [str(i) for i in range(20)]).temperature <= 8.0

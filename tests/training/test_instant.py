@@ -17,6 +17,8 @@ from crnn.bundles.tagging import MusicRule, Tag, Tagging
 from crnn.data.tracks import Track
 from crnn.errors import TooFewTracksError, TrainingBusyError
 from crnn.evaluation import paired
+from crnn.evaluation.calibration import calibrate
+from crnn.evaluation.cross_fitting import pooled
 from crnn.inference.classifier import Classifier
 from crnn.jobs.order import TrainingOrder, preset
 from crnn.locks import FileLock
@@ -49,6 +51,22 @@ def test_fit_is_that_of_scikit_learn():
     ours = means @ head.weights + head.bias
     theirs = oracle.decision_function((means - mean) / deviation)
     np.testing.assert_allclose(ours - ours.mean(axis=1, keepdims=True), theirs, atol=2e-3)
+
+
+def test_what_calibrates_a_head_is_of_its_strength_and_all_answers_of_its_scale():
+    """Weak and strong heads differ in the size of their logits: a temperature of the one is none of the other."""
+    tracks, labels = clusters(12, 3, 40, spread=1.6, seed=4)
+    folds = np.arange(36) % 4
+    fitted = instant.fit(tracks, labels, folds, 3)
+    means = np.stack([track.mean(axis=0, dtype=np.float64) for track in tracks])
+    for fold in range(4):
+        head = instant.fit_head(means[folds != fold], labels[folds != fold], 3, fitted.strength)
+        for i in np.flatnonzero(folds == fold):
+            np.testing.assert_allclose(fitted.as_kept[i], tracks[i] @ head.weights + head.bias, rtol=1e-4, atol=1e-4)
+    sizes = [np.std([row.mean(axis=0) for row in rows]) for rows in (fitted.logits, fitted.as_kept)]
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.5)
+    judged = pooled(fitted.logits, labels, folds, ("a", "b", "c"), as_kept=fitted.as_kept)
+    assert judged.calibration == calibrate(fitted.as_kept, labels)
 
 
 def test_folds_answer_without_having_seen_their_tracks():
