@@ -109,6 +109,17 @@ def with_interval(value: float, interval: tuple[float, float] | None, digits: in
     return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
+def signed(value: float, digits: int = 2) -> str:
+    """A difference with its sign, a true minus: “+0.05”, “−0.10”; “0.00” without one.
+
+    Args:
+        value: The difference.
+        digits: Behind the point.
+    """
+    said = f"{value:+.{digits}f}".replace("-", "−")
+    return said if float(f"{value:.{digits}f}") else said[1:]
+
+
 def right_of(confusion: Sequence[Sequence[int]]) -> str:
     """How many answers were right, and of how many: “9 of 12”, as a share of few says less than it seems to.
 

@@ -53,6 +53,7 @@ def test_what_nobody_answered_or_is_has_no_interval() -> None:
     assert answered.precision == intervals.wilson_interval(5, 7)
     assert intervals.of_means([[0, 0], [0, 0]], [0, 0]) == intervals.OfMeans()
     assert intervals.error_by_chance([]) is None
+    assert intervals.share_interval([]) == (0.0, 1.0)
 
 
 def test_a_track_without_an_answer_counts_as_wrong() -> None:
@@ -114,3 +115,27 @@ def test_an_interval_by_artists_holds_the_truth_in_about_95_of_100_draws_of_arti
             held[name] += low <= 0.7 <= high
     assert 0.92 <= held["artists"] / 400 <= 0.98
     assert held["tracks"] / 400 < 0.85
+
+
+def test_the_interval_of_a_mean_leaves_out_one_artist_at_a_time() -> None:
+    """Without a, of -0.2 and 0.4, the mean of 0.1 becomes 0.1; without b, 0.3, it is 0.1; without c, -0.1, it is 1 / 6.
+
+    The mean of all four is 0.1: (m - 1) / m x ((0)^2 + (0.2 / 3)^2 + (0.2 / 3)^2).
+    """
+    values, units = [-0.2, 0.4, 0.3, -0.1], ["a", "a", "b", "c"]
+    low, high = intervals.mean_interval(values, units)
+    half = 1.96 * np.sqrt(2 / 3 * 2 * (0.2 / 3) ** 2)
+    assert (low, high) == (pytest.approx(0.1 - half), pytest.approx(0.1 + half))
+    by_itself = intervals.mean_interval(values)
+    assert by_itself[1] - 0.1 == pytest.approx(1.96 * np.std(values, ddof=1) / 2)
+    assert intervals.mean_interval(values, ["a"] * 4) == (-np.inf, np.inf)
+
+
+def test_chance_moves_the_error_of_few_artists_further() -> None:
+    bins = [[0.7, 0.7, 100]]
+    by_tracks, by_artists = intervals.error_by_chance(bins), intervals.error_by_chance(bins, 0.25)
+    assert by_tracks is not None
+    assert by_artists is not None
+    # As of 25 tracks instead of 100: twice as far. 1.96 x sqrt(0.21 / 100) is 0.090.
+    assert by_tracks == pytest.approx(0.09, abs=0.012)
+    assert by_artists == pytest.approx(0.18, abs=0.025)

@@ -8,7 +8,7 @@ from crnn import intervals
 from crnn.bundles.bundle import Bundle
 from crnn.bundles.tagging import Tag
 from crnn.config import FeatureConfig
-from crnn.text import confidence, with_interval
+from crnn.text import confidence, signed, with_interval
 
 # Under `training` in a bundle: sentences on what the model was found to do with the tracks it was made from.
 FOUND = "found"
@@ -90,7 +90,7 @@ def _scores(scores: dict[str, Any]) -> str:
     share = intervals.independent_share(scores)
     means = intervals.of_means(scores["confusion"], counts, share)
     as_many = f", which tell as much as {share * n:.0f} of one artist each" if share < 0.95 else ""
-    by_chance = intervals.error_by_chance(scores.get("reliability") or ())
+    by_chance = intervals.error_by_chance(scores.get("reliability") or (), share)
     chance = "" if by_chance is None else f" (up to {by_chance:.3f} is chance on so many tracks)"
     lines = [
         f"{n} tracks, one answer a track{as_many}. In brackets 95 % intervals.",
@@ -103,6 +103,7 @@ def _scores(scores: dict[str, Any]) -> str:
         *([_share("right genre among the first three", scores["top3_accuracy"], share * n)] if len(genres) > 3 else []),
         *_of_answers(scores, share * n),
         f"| expected calibration error, 10 bins | {scores['expected_calibration_error']:.3f}{chance} |",
+        *_overconfidence(scores),
         "",
         "| genre | tracks | precision | recall | F1 |",
         "|---|---|---|---|---|",
@@ -136,6 +137,15 @@ def _of_answers(scores: dict[str, Any], n: float) -> list[str]:
         _share("the prediction set holds the truth", scores["set_coverage"], n),
         f"| genres in the prediction set | {scores['set_size']:.2f} |",
     ]
+
+
+def _overconfidence(scores: dict[str, Any]) -> list[str]:
+    """How far the confidence is above what is right; bundles of before do not say it."""
+    if "overconfidence_interval" not in scores:
+        return []
+    value, (low, high) = scores["overconfidence"], scores["overconfidence_interval"]
+    said = f"{signed(value)} ({signed(low)} to {signed(high)})"
+    return [f"| mean confidence less the share right | {said} |"]
 
 
 def _mean(value: float, interval: intervals.Interval | None) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from crnn.bundles.library import find_bundle
 from crnn.cli.common import add_command, add_model_option, file_path, progress, say
 from crnn.errors import CrnnError, TooFewTracksError
-from crnn.text import number_of, with_interval
+from crnn.text import number_of, signed, with_interval
 from crnn.untrusted import json_line
 
 if TYPE_CHECKING:
@@ -210,8 +210,11 @@ def _print_scores(scores: Scores, notes: list[str]) -> None:
     print(f"macro-F1          {scores.macro_f1:.3f}{_in_brackets(means.macro_f1)}")
     print(f"macro recall      {scores.macro_recall:.3f}{_in_brackets(means.macro_recall)}")
     print(f"among first three {scores.top3_accuracy:.3f}{_in_brackets(among_three)}")
-    by_chance = intervals.error_by_chance(scores.reliability)
+    by_chance = intervals.error_by_chance(scores.reliability, share)
     print(f"calibration error {scores.expected_calibration_error:.3f}  (up to {by_chance or 0:.3f} is chance)")
+    less, more = map(signed, scores.overconfidence_interval)
+    what = f"({less} to {more}: mean confidence less the share right)"
+    print(f"overconfidence    {signed(scores.overconfidence)}  {what}")
     for genre, of_genre in zip(scores.genres, intervals.of_genres(confusion, counts, share), strict=True):
         row = scores.per_genre[genre]
         precision, recall = (with_interval(row[name], getattr(of_genre, name)) for name in ("precision", "recall"))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn.inference.decision import track_posterior
-from crnn.intervals import independent_tracks, wilson_interval
+from crnn.intervals import independent_tracks, mean_interval, wilson_interval
 
 N_CALIBRATION_BINS = 10
 
@@ -22,6 +22,7 @@ class Scores:
     confusion: `(n_genres, n_genres)`, rows true, columns answered. reliability: per
     bin of confidence its mean confidence, share right and number of tracks.
     independent_tracks: so many, of one artist each, would tell as much; None where artists are not known.
+    overconfidence: mean confidence less the share right; its interval counts artists where they are known.
     """
 
     n_tracks: int
@@ -31,6 +32,8 @@ class Scores:
     macro_recall: float
     top3_accuracy: float
     expected_calibration_error: float
+    overconfidence: float
+    overconfidence_interval: tuple[float, float]
     per_genre: dict[str, dict[str, float]]
     genres: tuple[str, ...]
     confusion: npt.NDArray[np.int64]
@@ -48,6 +51,8 @@ class Scores:
             "macro_recall": self.macro_recall,
             "top3_accuracy": self.top3_accuracy,
             "expected_calibration_error": self.expected_calibration_error,
+            "overconfidence": self.overconfidence,
+            "overconfidence_interval": list(self.overconfidence_interval),
             "per_genre": self.per_genre,
             "genres": list(self.genres),
             "confusion": self.confusion.tolist(),
@@ -65,7 +70,7 @@ def score(
         posteriors: `(n_tracks, n_genres)`. A row of zeros counts as wrong (a track that
             could not be read) and answers no genre.
         genres: Names in the order of the columns.
-        units: Whose each track is (`crnn.data.splits.units_of`): the interval then counts units that are right or
+        units: Whose each track is (`crnn.data.units.units_of`): the interval then counts units that are right or
             wrong together, not tracks. None takes tracks for independent.
 
     Raises:
@@ -84,6 +89,8 @@ def score(
     best3 = np.argsort(-p, axis=1, kind="stable")[:, :3]
     right = top == true
     bins = reliability_bins(right, p.max(axis=1))
+    excess = p.max(axis=1) - right
+    low, high = mean_interval(excess, units)
     n_independent = len(true) if units is None else independent_tracks(right, units)
     return Scores(
         n_tracks=len(true),
@@ -93,6 +100,8 @@ def score(
         macro_recall=float(np.mean([per_genre[genre]["recall"] for genre in present])),
         top3_accuracy=float(((best3 == true[:, None]).any(axis=1) & answered).mean()),
         expected_calibration_error=sum(abs(c - a) * n for c, a, n in bins) / len(true),
+        overconfidence=float(excess.mean()),
+        overconfidence_interval=(max(-1.0, low), min(1.0, high)),
         per_genre=per_genre,
         genres=genres,
         confusion=confusion,

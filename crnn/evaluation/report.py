@@ -175,12 +175,28 @@ def calibration_sentence(report: Report) -> str:
         return f"Not calibrated: only {n} track{'s' * (n != 1)} to check with. The confidence is the network's own."
     error = f"Expected calibration error {scores['expected_calibration_error']:.3f}{_chance(scores)}"
     if scores.get("part") == "folds":
-        return f"{error}. Each fold's confidence was calibrated on the others."
-    return f"{error}. These are the tracks that the confidence was calibrated on: expect a little more on others."
+        return f"{error}. Each fold's confidence was calibrated on the others.{_how_rough(scores)}"
+    return (
+        f"{error}. These are the tracks that the confidence was calibrated on: expect a little more on others."
+        f"{_how_rough(scores)}"
+    )
+
+
+def _how_rough(scores: Report) -> str:
+    """How far the confidence may be off on tracks like these; bundles of before do not say it."""
+    if "overconfidence_interval" not in scores:
+        return ""
+    low, high = scores["overconfidence_interval"]
+    others = "other artists" if "independent_tracks" in scores else "other tracks"
+    return f" On {others} the confidence may be from {_too_sure(low)} to {_too_sure(high)} (95 %)."
+
+
+def _too_sure(excess: float) -> str:
+    return f"{abs(excess):.2f} too {'high' if excess > 0 else 'low'}"
 
 
 def _chance(scores: Report) -> str:
-    by_chance = intervals.error_by_chance(scores.get("reliability") or ())
+    by_chance = intervals.error_by_chance(scores.get("reliability") or (), intervals.independent_share(scores))
     if by_chance is None:
         return ""
     return f", where up to {by_chance:.3f} is chance on {number_of(scores['n_tracks'], 'track')}"

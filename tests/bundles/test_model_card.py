@@ -22,6 +22,8 @@ SCORES = {
     "macro_recall": 0.455,
     "top3_accuracy": 0.966,
     "expected_calibration_error": 0.077,
+    "overconfidence": 0.021,
+    "overconfidence_interval": [-0.031, 0.062],
     "per_genre": {
         "bass": {"n_tracks": 11, "precision": 0.12, "recall": 0.23, "f1": 0.34},
         "middle": {"n_tracks": 12, "precision": 0.45, "recall": 0.56, "f1": 0.67},
@@ -46,6 +48,7 @@ def test_every_figure_stands_beside_its_name(tmp_path):
         "| macro-F1 | 0.544 (# to #) |",
         "| macro recall | 0.455 (# to #) |",
         "| expected calibration error, 10 bins | 0.077 (up to # is chance on so many tracks) |",
+        "| mean confidence less the share right | +0.02 (−0.03 to +0.06) |",
         "| bass | 11 | 0.12 (# to #) | 0.23 (# to #) | 0.34 (# to #) |",
         "| treble | 13 | 0.78 (# to #) | 0.89 (# to #) | 0.91 (# to #) |",
         "| middle | 3 | 4 | 5 |",

@@ -17,6 +17,10 @@ def test_scores_of_a_small_case_are_exact():
     assert scores.top3_accuracy == 1.0
     # Bins: 0.8 twice (both right), 0.5 (right), 0.6 (wrong).
     assert scores.expected_calibration_error == pytest.approx((0.2 * 2 + 0.5 + 0.6) / 4)
+    # Less 1 where right: -0.2, -0.5, +0.6, -0.2.
+    assert scores.overconfidence == pytest.approx(-0.075)
+    half = 1.96 * np.std([-0.2, -0.5, 0.6, -0.2], ddof=1) / 2
+    assert scores.overconfidence_interval == (pytest.approx(-0.075 - half), pytest.approx(-0.075 + half))
 
 
 def test_unreadable_track_counts_as_wrong_and_answers_nothing():

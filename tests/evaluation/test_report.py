@@ -70,6 +70,10 @@ def test_a_share_of_few_tracks_has_its_interval():
     assert (low < 0.7, high >= 0.86) == (True, True)
     error = {"expected_calibration_error": 0.2, "n_tracks": 10, "reliability": [[0.5, 0.3, 6], [0.9, 1.0, 4]]}
     assert re.search(r"error 0.200, where up to 0.\d+ is chance on 10 tracks", calibration_sentence({"scores": error}))
+    rough = {"part": "folds", "independent_tracks": 4.0, "overconfidence_interval": [-0.114, 0.146]}
+    assert calibration_sentence({"scores": error | rough}).endswith(
+        "calibrated on the others. On other artists the confidence may be from 0.11 too low to 0.15 too high (95 %)."
+    )
 
 
 def test_an_epoch_is_told_in_tracks_and_not_in_a_share_of_few():
