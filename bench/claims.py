@@ -192,11 +192,8 @@ def _confidence(heard: Heard, n_draws: int, share: float) -> None:
         row[0].append(claimed["expected_calibration_error"])
         row[1].append(true.expected_calibration_error)
         rows.append(row)
-        one, other = (
-            Share(claimed["accuracy"], claimed["accuracy_interval"]),
-            Share(true.accuracy, true.accuracy_interval),
-        )
-        off["right"].append(one.is_off(other))
+        one = Share(claimed["accuracy"], claimed["accuracy_interval"])
+        off["right"].append(one.is_off(Share(true.accuracy, true.accuracy_interval)))
         one = Share(claimed["overconfidence"], claimed["overconfidence_interval"])
         off["confidence"].append(one.is_off(Share(true.overconfidence, true.overconfidence_interval)))
         print(f"draw {draw}, {len(own)} tracks of {len({artist_key(t) for t in learnt.tracks})} artists: {_both(row)}")
@@ -236,12 +233,12 @@ def _others(bundle: Bundle, magnatune: Heard, gtzan: Heard, n_draws: int, share:
                 rows[trial.name].append(found)
     print("other music: kept where it tells; own tracks lost, claimed and true; told, claimed and true")
     everything = [row for found in rows.values() for row in found]
-    for name, found in (*rows.items(), ("all", everything)):
-        kept = [values for is_kept, _, values in found if is_kept]
-        n_off = sum(n for is_kept, n, _ in found if is_kept)
+    for name, judged in (*rows.items(), ("all", everything)):
+        kept = [values for is_kept, _, values in judged if is_kept]
+        n_off = sum(n for is_kept, n, _ in judged if is_kept)
         said = " ".join(f"{value:.3f}" for value in np.mean(kept, axis=0)) if kept else "-"
-        print(f"{name:<12} kept {len(kept)} of {len(found)}: {said}; off: {n_off} of {2 * len(kept)} claims")
-        if left := [values for is_kept, _, values in found if not is_kept]:
+        print(f"{name:<12} kept {len(kept)} of {len(judged)}: {said}; off: {n_off} of {2 * len(kept)} claims")
+        if left := [values for is_kept, _, values in judged if not is_kept]:
             print(f"{'':<12} else {' '.join(f'{value:.3f}' for value in np.mean(left, axis=0))}")
 
 

@@ -10,12 +10,14 @@ import numpy.typing as npt
 
 from crnn.bundles.bundle import Bundle
 from crnn.bundles.tagging import OtherRule
+from crnn.data.collection import split_way
 from crnn.data.labelled import LabelledTracks, joined
-from crnn.data.splits import protection_of
+from crnn.data.splits import DEALT, protection_of
 from crnn.data.units import units_of
 from crnn.evaluation.cross_fitting import Judged, pooled
 from crnn.evaluation.report import build_report
 from crnn.inference.listening import Answers
+from crnn.intervals import share_interval
 from crnn.jobs.order import TrainingOrder
 from crnn.training import instant
 from crnn.training.inheritance import refused, refused_sentence, taught_other
@@ -96,6 +98,18 @@ class HeadRun:
         means = np.stack([track.mean(axis=0, dtype=np.float64) for track in self.embeddings])[~kept_back]
         return instant.fit_head(means, self.tracks.labels[~kept_back], n_genres, self.fitted.strength)
 
+    def right_by_train(self, valid: LabelledTracks, n_genres: int) -> npt.NDArray[np.bool_]:
+        """Which validation tracks a head has right that learnt all others.
+
+        Args:
+            valid: Some of `tracks`.
+            n_genres: Logits of the head.
+        """
+        without = self.head_without(np.isin(self.tracks.track_ids, valid.track_ids), n_genres)
+        of_track = dict(zip(self.tracks.track_ids, self.embeddings, strict=True))
+        logits = without.logits([of_track[name] for name in valid.track_ids])
+        return np.array([rows.mean(axis=0).argmax() for rows in logits]) == valid.labels
+
 
 def head_outcome(
     order: TrainingOrder,
@@ -143,7 +157,7 @@ def head_outcome(
         replace=order.replace,
     )
     counts = refused(bundle, head.tracks, head.answers())
-    found = (*said_of_other, refused_sentence(counts, len(head.tracks)))
+    found = (*_train_to_valid(order, materials, head), *said_of_other, refused_sentence(counts, len(head.tracks)))
     bundle = publish_findings(bundle, found)
     notes = (*notes, *materials.faults, *found, *split_sentences(order, materials, n_folds))
     report = build_report(
@@ -158,6 +172,24 @@ def head_outcome(
         compared=compared,
     )
     return Outcome(bundle, (*notes, *protection), stopped, report)
+
+
+def _train_to_valid(order: TrainingOrder, materials: Materials, head: HeadRun) -> tuple[str, ...]:
+    """What a named split's train says of its valid, which the folds mix; empty where there is no such split."""
+    valid = materials.loaded.parts.get("valid")
+    way = split_way(materials.collection, order.split)
+    learnt = materials.loaded.parts.get("train")
+    if order.method != "head" or way in DEALT or not valid or not learnt:
+        return ()
+    genres = materials.collection.genres
+    if len(np.unique(learnt.labels)) < len(genres):
+        return ()
+    right = head.right_by_train(valid, len(genres))
+    low, high = share_interval(right, units_of([materials.tracks[name] for name in valid.track_ids]))
+    return (
+        f"From train alone such a head has {right.sum()} of the {len(right)} tracks of valid right "
+        f"({100 * low:.0f} to {100 * high:.0f} %).",
+    )
 
 
 def _taught_other(

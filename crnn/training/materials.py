@@ -16,6 +16,7 @@ from crnn.data.labelled import NO_TRACKS, TrainingData, joined
 from crnn.data.load import Loaded
 from crnn.data.splits import DEALT, dealt_way
 from crnn.data.tracks import Fault, Track
+from crnn.data.units import artist_key
 from crnn.evaluation.report import Report
 from crnn.jobs.order import TrainingOrder, TrainingSettings
 from crnn.text import number_of
@@ -125,7 +126,7 @@ def kept_back(materials: Materials) -> dict[str, int]:
 
 
 def split_sentences(order: TrainingOrder, materials: Materials, n_folds: int) -> tuple[str, ...]:
-    """What became of a split of the data's own: what was kept back, and where it was not kept to.
+    """What became of a split of the data's own: what was kept back, how far apart, and where it was not kept to.
 
     Args:
         order: What was asked for.
@@ -135,22 +136,28 @@ def split_sentences(order: TrainingOrder, materials: Materials, n_folds: int) ->
     tracks = materials.collection.tracks
     way = split_way(materials.collection, order.split)
     if way in DEALT or order.folds:
-        return _unkept_sentence(tracks) if order.split is None else ()
+        return _unkept_sentence(tracks, order.split)
     sentences = []
     if n_folds:
         learnt = [track for name in ("train", "valid") for track in materials.parts.get(name, ())]
         dealt = _DEALT_WORDS[dealt_way(learnt, order.split)]
         said = f"Learnt are the {number_of(len(learnt), 'track')} of train and valid of the split {way}"
-        sentences.append(f"{said}, judged by folds dealt {dealt} over both together.")
-    return (*sentences, *_kept_back_sentence(kept_back(materials)))
+        judged = f"{said}, judged by folds dealt {dealt} over both together: the score is not that of valid alone"
+        # What a split of the data's own keeps apart it alone knows.
+        apart = " and what the split keeps apart may lie in two folds, which makes it too good"
+        sentences.append(f"{judged}." if dealt == _DEALT_WORDS["artist"] else f"{judged},{apart}.")
+    return (*sentences, *_kept_back_sentence(kept_back(materials)), *_overlap_sentence(materials))
 
 
-def _unkept_sentence(tracks: tuple[Track, ...]) -> tuple[str, ...]:
+def _unkept_sentence(tracks: tuple[Track, ...], split: str | None) -> tuple[str, ...]:
     """That a column's parts are learnt all the same; empty where it names none."""
     n_test, n_without = sum(track.split == "test" for track in tracks), sum(not track.split for track in tracks)
     if n_without == len(tracks):
         return ()
-    why = f": {n_without} of {len(tracks)} tracks have no part there" if n_without else " by folds of all tracks"
+    if split in DEALT:
+        why = f": all tracks are dealt {_DEALT_WORDS[split]}, as was asked for"
+    else:
+        why = f": {n_without} of {len(tracks)} tracks have no part there" if n_without else " by folds of all tracks"
     learnt = f" The {number_of(n_test, 'track')} marked test may be learnt." if n_test else ""
     return (f"The column split is not kept to{why}.{learnt}",)
 
@@ -161,6 +168,38 @@ def _kept_back_sentence(counts: dict[str, int]) -> tuple[str, ...]:
     found = ", ".join(f"{name} ({n})" for name, n in counts.items())
     hint = " They are scored by evaluate --split test." if "test" in counts else ""
     return (f"Kept back, and not learnt: {found}.{hint}",)
+
+
+def _overlap(materials: Materials) -> tuple[int, int, int]:
+    """Of the tracks of parts kept back: all, those of a recording that is learnt, those by an artist that is."""
+    parts = materials.parts
+    learnt = [track for name in ("train", "valid") for track in parts.get(name, ())]
+    apart = [track for name, tracks in parts.items() if name not in {"train", "valid"} for track in tracks]
+    groups = {track.group for track in learnt if track.group}
+    artists = {artist_key(track) for track in learnt if track.artist}
+    n_copies = sum(track.group in groups for track in apart)
+    return len(apart), n_copies, sum(artist_key(track) in artists for track in apart)
+
+
+def _overlap_sentence(materials: Materials) -> tuple[str, ...]:
+    """How far what is kept back is apart from what is learnt."""
+    n, n_copies, n_by_artists = _overlap(materials)
+    if not n:
+        return ()
+    found = [
+        *([f"{n_copies} {'holds' if n_copies == 1 else 'hold'} a recording that is learnt"] if n_copies else []),
+        *(
+            [f"{n_by_artists} {'is' if n_by_artists == 1 else 'are'} by an artist that is learnt"]
+            if n_by_artists
+            else []
+        ),
+    ]
+    if found:
+        said = f"Of the {number_of(n, 'track')} kept back {' and '.join(found)}"
+        return (f"{said}: scores on them are too good.",)
+    knows_artists = any(track.artist for track in materials.collection.tracks)
+    artist = ", and none is by an artist that is learnt, as far as artists are known" if knows_artists else ""
+    return (f"None of the tracks kept back holds a recording that is learnt{artist}.",)
 
 
 def data_facts(order: TrainingOrder, materials: Materials, n_learnt: int) -> dict[str, Any]:
@@ -209,4 +248,7 @@ def split_facts(order: TrainingOrder, materials: Materials, parts: Parts, n_fold
         "seed": order.settings.train.seed,
         **{f"n_{part.replace(' ', '_')}": n for part, n in counts.items()},
     }
+    _, n_copies, n_by_artists = (0, 0, 0) if order.folds or way in DEALT else _overlap(materials)
+    if n_copies or n_by_artists:
+        facts |= {"n_kept_back_copies": n_copies, "n_kept_back_by_learnt_artists": n_by_artists}
     return facts | ({"copies": materials.copies} if materials.copies else {})

@@ -108,11 +108,8 @@ def _against_head(
         of_head = metrics.track_posteriors(list(head.fitted.logits))
         return paired.compare(of_head.argmax(axis=1) == labels, posteriors.argmax(axis=1) == labels)
     valid = materials.data.valid
-    kept_back = np.isin(head.tracks.track_ids, valid.track_ids)
-    without = head.head_without(kept_back, len(materials.collection.genres))
-    of_track = dict(zip(head.tracks.track_ids, head.embeddings, strict=True))
-    of_head = metrics.track_posteriors(list(without.logits([of_track[name] for name in valid.track_ids])))
-    return paired.compare(of_head.argmax(axis=1) == valid.labels, posteriors.argmax(axis=1) == valid.labels)
+    by_train = head.right_by_train(valid, len(materials.collection.genres))
+    return paired.compare(by_train, posteriors.argmax(axis=1) == valid.labels)
 
 
 def _train(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+from sounds import wav_bytes
 from tiny_bundle import tiny_bundle
 from training_runs import small_data_set
 
@@ -13,6 +15,7 @@ from crnn.__main__ import main
 from crnn.bundles.bundle import Bundle
 from crnn.bundles.model_card import model_card
 from crnn.bundles.track_map import load_map
+from crnn.data.demo import STYLES, synthesize
 from crnn.jobs.order import TrainingOrder, preset
 from crnn.training.pipeline import carry_out
 
@@ -56,8 +59,16 @@ def test_a_head_tells_what_it_keeps_back_and_is_scored_on_it(sounds, split, caps
     assert known is not None
     assert len(known.track_ids) == 21
     assert "Kept back, and not learnt: test (9). They are scored by evaluate --split test." in notes
-    said = "Learnt are the 21 tracks of train and valid of the split column, judged by folds dealt at random over both"
-    assert any(note.startswith(said) for note in notes)
+    assert (
+        "Learnt are the 21 tracks of train and valid of the split column, judged by folds dealt at random over both "
+        "together: the score is not that of valid alone, and what the split keeps apart may lie in two folds, which "
+        "makes it too good."
+    ) in notes
+    # What the folds mix is told apart: the six of valid, by what the fifteen of train teach.
+    (by_train,) = [note for note in notes if note.startswith("From train alone such a head has ")]
+    assert re.search(r"has \d of the 6 tracks of valid right \(\d+ to \d+ %\)\.$", by_train)
+    assert by_train in model_card(bundle)
+    assert "None of the tracks kept back holds a recording that is learnt." in notes
     assert "5 folds, at random, of train and valid of column; 9 tracks of test kept back" in model_card(bundle)
     assert (bundle.data["n_tracks"], bundle.data["n_learnt"], bundle.split["n_test"]) == (30, 21, 9)
     status, out, _ = evaluated(capsys, sounds, "test")
@@ -82,6 +93,34 @@ def test_a_column_with_gaps_is_not_kept_to_and_that_is_said(sounds) -> None:
     _, notes = learn(sounds)
     said = "The column split is not kept to: 3 of 30 tracks have no part there. The 9 tracks marked test may be learnt."
     assert said in notes
+
+
+@pytest.mark.parametrize(("changes", "how"), [({}, "at random"), ({"folds": 3}, "at random")])
+def test_another_split_than_the_column_says_that_it_learns_its_test(sounds, changes, how) -> None:
+    name_parts(sounds, PARTS)
+    _, notes = learn(sounds, split="random", **changes)
+    said = f"The column split is not kept to: all tracks are dealt {how}, as was asked for."
+    assert f"{said} The 9 tracks marked test may be learnt." in notes
+    assert not any(note.startswith(("Kept back", "From train alone")) for note in notes)
+
+
+def test_what_is_kept_back_is_said_to_be_no_other_music_where_it_is_not(sounds) -> None:
+    """A copy, three tracks of one artist on both sides, and a track whose artist is not known."""
+    song = synthesize(next(iter(STYLES)), 1, 9.0, 22_050)
+    for number, level in ((0, 1.0), (9, 0.4)):
+        (sounds / "hiss" / f"hiss{number}.wav").write_bytes(wav_bytes(level * song, 22_050))
+    rows = [
+        f"{g}/{g}{n}.wav,{g},{part},{artist_of(g, n)}" for g in ("hum", "hiss", "sweep") for n, part in enumerate(PARTS)
+    ]
+    (sounds / "tracks.csv").write_text("\n".join(["file,genre,split,artist", *rows]), encoding="utf-8")
+    bundle, notes = learn(sounds, split="column")
+    said = "1 holds a recording that is learnt and 3 are by an artist that is learnt"
+    assert f"Of the 9 tracks kept back {said}: scores on them are too good." in notes
+    assert (bundle.split["n_kept_back_copies"], bundle.split["n_kept_back_by_learnt_artists"]) == (1, 3)
+
+
+def artist_of(genre: str, number: int) -> str:
+    return "Both" if genre == "hum" and number in {0, 7, 8, 9} else "" if number == 8 else f"{genre} {number}"
 
 
 def test_a_split_without_a_track_of_a_genre_to_learn_from_is_refused_at_once(sounds, capsys, monkeypatch) -> None:
