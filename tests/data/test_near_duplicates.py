@@ -45,6 +45,14 @@ def test_a_cut_softer_and_duller_copy_is_found_at_its_place(songs: list[FloatArr
     assert found[0].overlap_seconds == pytest.approx(10.8, abs=0.1)
 
 
+def test_a_model_of_finer_frames_finds_the_same_copies(songs: list[FloatArray]):
+    """Training by the default model, of 100 frames a second, missed what scan --listen had found."""
+    of_songs = [cells(song) for song in songs] + [cells(0.2 * songs[3][round(3.217 * RATE) :])]
+    rate = CONFIG.frame_rate_hz
+    finer = [np.repeat(song, 4, axis=0) for song in of_songs]
+    assert find_near_copies(finer, 4 * rate) == find_near_copies(of_songs, rate) != []
+
+
 def test_many_copies_of_one_recording_are_all_connected(songs: list[FloatArray]):
     one = cells(songs[0])
     n = 40
