@@ -42,6 +42,7 @@ from crnn.data.collection import Collection, gather
 from crnn.data.labelled import NO_TRACKS, LabelledTracks, TrainingData
 from crnn.data.load import load_parts
 from crnn.data.tracks import Track
+from crnn.data.units import units_of
 from crnn.evaluation import metrics, paired
 from crnn.evaluation.cross_fitting import pooled
 from crnn.features.archive import to_db
@@ -155,12 +156,14 @@ def _fit_head(
     """The instant head, and the facts of the model that it makes: calibration, and what it takes over."""
     by_id = {track.track_id: track for track in tracks}
     embeddings = [heard.embeddings for heard in instant.hear(bundle, known.log_mels)]
-    folds = instant.fold_numbers([by_id[name] for name in known.track_ids], None, seed)
+    learnt = [by_id[name] for name in known.track_ids]
+    folds = instant.fold_numbers(learnt, None, seed)
     fitted = instant.fit(embeddings, known.labels, folds, len(genres))
+    judged = pooled(fitted.logits, known.labels, folds, genres, units_of(learnt), as_kept=fitted.as_kept)
     facts = dataclasses.replace(
         bundle,
         genres=genres,
-        calibration=pooled(fitted.logits, known.labels, folds, genres).calibration,
+        calibration=judged.calibration,
         rejection=inherited_rejection(bundle, embeddings),
         tagging=inherited_tagging(bundle),
         companion=None,

@@ -33,7 +33,7 @@ def add_commands(commands: Any) -> None:
         "export",
         "take a model elsewhere",
         "Write a model's network as a file for another runtime.\n"
-        "Its input is the log-mel that the model card describes, its output logits. Written once it answers on music\n"
+        "Its input is what the card in or beside it describes, its output logits. Written once it answers on music\n"
         "as the model here does.",
     )
     add_model_option(parser)

@@ -45,7 +45,7 @@ def add_commands(commands: Any) -> None:
         "features",
         "make a log-mel archive of a data set",
         "Compute the log-mels of a data set once and write them as one file, without the sound:\n"
-        "evaluate and train read it instead of the audio.",
+        "classify, evaluate and train read it instead of the audio.",
     )
     parser.add_argument("dataset", metavar="DATASET")
     parser.add_argument("--out", type=file_path, required=True, metavar="X.npz", help="archive to write")
@@ -75,7 +75,7 @@ def _add_train(commands: Any) -> None:
         commands,
         "train",
         "teach a model your genres",
-        "Train the CRNN on data sets and save it as a model.\n"
+        "Fit a head to what a model hears, or train a network, on data sets; and save the model.\n"
         "Ctrl-C ends the run and keeps the best epoch so far; --resume goes on, under the same settings and data.",
     )
     parser.add_argument("datasets", nargs="+", metavar="DATASET")
