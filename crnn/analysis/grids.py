@@ -19,6 +19,7 @@ class ViewSettings:
     """How views are computed; frequencies in Hz, lengths in samples.
 
     normalise: True gives dB re the view's loudest cell, False dB re a full-scale sine.
+    peak: of a part that is drawn like the whole, the `peak` of the whole's view, which the part takes as its own.
     """
 
     n_fft: int = 2048
@@ -28,6 +29,7 @@ class ViewSettings:
     fmax: float = 11_025.0
     range_db: float = 80.0
     normalise: bool = True
+    peak: float | None = None
 
     def __post_init__(self) -> None:
         if not 64 <= self.n_fft <= 16_384:
@@ -61,6 +63,7 @@ class Grid:
     curves: lines over the picture, in `row_unit`.
     marks: seconds at which a line is drawn: the beats.
     facts: what was found, as a sentence.
+    peak: of views that are scaled by what is loudest in them, that: dB re a full-scale sine, or onset strength.
     """
 
     values: FloatArray
@@ -74,11 +77,12 @@ class Grid:
     curves: tuple[Curve, ...] = ()
     marks: tuple[float, ...] = ()
     facts: str = ""
+    peak: float | None = None
 
 
 @dataclass(frozen=True)
 class Lines:
-    """Curves on one axis from `low` to `high` in `unit`; `marks` and `facts` as in `Grid`."""
+    """Curves on one axis from `low` to `high` in `unit`; `marks`, `facts` and `peak` as in `Grid`."""
 
     curves: tuple[Curve, ...]
     unit: str
@@ -86,6 +90,7 @@ class Lines:
     high: float
     marks: tuple[float, ...] = ()
     facts: str = ""
+    peak: float | None = None
 
 
 View = Grid | Lines

@@ -22,7 +22,8 @@ _LOWEST_LOG_HZ = 27.5
 _LOG_ROWS_PER_OCTAVE = 24
 _CQT_OCTAVES = 7
 _CQT_BINS_PER_OCTAVE = 24
-_CQT_HOP_LENGTH = 512
+# Each of seven octaves halves it; where it cannot be halved so often, librosa takes ten times as long.
+CQT_HOP_LENGTH, FINEST_CQT_HOP_LENGTH = 512, 32
 
 
 def _power(samples: FloatArray, settings: ViewSettings, hop_length: int | None = None) -> FloatArray:
@@ -33,22 +34,20 @@ def _power(samples: FloatArray, settings: ViewSettings, hop_length: int | None =
     return np.square(np.abs(spectrum.T) * np.float32(4.0 / settings.n_fft))
 
 
-def _to_db(power: FloatArray, settings: ViewSettings) -> FloatArray:
-    decibels = 10 * np.log10(np.maximum(power, _MIN_POWER))
-    if settings.normalise:
-        decibels -= decibels.max()
-    return decibels.astype(np.float32)
-
-
 def _levels(power: FloatArray, rows_hz: npt.NDArray[np.float64], rate: int, settings: ViewSettings) -> Grid:
+    decibels = 10 * np.log10(np.maximum(power, _MIN_POWER))
+    peak = float(decibels.max()) if settings.peak is None else settings.peak
+    if settings.normalise:
+        decibels -= peak
     return Grid(
-        values=_to_db(power, settings),
+        values=decibels.astype(np.float32),
         rows=rows_hz,
         row_unit="Hz",
         unit="dB",
         low=-settings.range_db,
         high=0.0,
         seconds_per_frame=settings.hop_length / rate,
+        peak=peak,
     )
 
 
@@ -126,13 +125,14 @@ def mel(samples: FloatArray, rate: int, settings: ViewSettings) -> Grid:
     return _levels(power, mel_frequencies(config), rate, settings)
 
 
-def constant_q(samples: FloatArray, rate: int, settings: ViewSettings) -> Grid:
+def constant_q(samples: FloatArray, rate: int, settings: ViewSettings, hop_length: int = CQT_HOP_LENGTH) -> Grid:
     """Level at quarter tones from C1 (Brown 1991).
 
     Args:
         samples: Mono sound, `(n_samples,)`.
         rate: Its sample rate in Hz.
-        settings: The scale of levels alone; hop (512 samples), seven octaves and 24 bins an octave are fixed.
+        settings: The scale of levels alone; seven octaves and 24 bins an octave are fixed.
+        hop_length: Samples from frame to frame, a power of two from 32 on.
 
     Returns:
         Level `(n_frames, 168)` in dB; tones of equal level look equal at any pitch.
@@ -145,14 +145,14 @@ def constant_q(samples: FloatArray, rate: int, settings: ViewSettings) -> Grid:
         float(librosa.note_to_hz("C1")),
     )
     spectrum = librosa.cqt(
-        samples, sr=rate, hop_length=_CQT_HOP_LENGTH, fmin=lowest, n_bins=n_bins, bins_per_octave=per_octave
+        samples, sr=rate, hop_length=hop_length, fmin=lowest, n_bins=n_bins, bins_per_octave=per_octave
     )
     rows_hz = librosa.cqt_frequencies(n_bins, fmin=lowest, bins_per_octave=per_octave)
     # librosa scales by the square root of the filter's length: undone, so that tones of equal level look equal.
     lengths, _ = librosa.filters.wavelet_lengths(freqs=rows_hz, sr=rate)
     power = np.square(2 * np.abs(spectrum.T) / np.sqrt(lengths)).astype(np.float32)
     grid = _levels(power, np.asarray(rows_hz), rate, settings)
-    return replace(grid, seconds_per_frame=_CQT_HOP_LENGTH / rate)
+    return replace(grid, seconds_per_frame=hop_length / rate)
 
 
 def harmonic(samples: FloatArray, rate: int, settings: ViewSettings) -> Grid:
@@ -177,20 +177,36 @@ def percussive(samples: FloatArray, rate: int, settings: ViewSettings) -> Grid:
     return parts(samples, rate, settings)[1]
 
 
-def parts(samples: FloatArray, rate: int, settings: ViewSettings) -> tuple[Grid, Grid]:
+def parts(samples: FloatArray, rate: int, settings: ViewSettings, hop_length: int | None = None) -> tuple[Grid, Grid]:
     """The harmonic and the percussive part, as `harmonic` and `percussive` give them, in one separation.
 
     Args:
         samples: Mono sound, `(n_samples,)`.
         rate: Its sample rate in Hz.
         settings: As of `logarithmic`; each part is in dB re its own loudest cell where `normalise` is set.
+        hop_length: Samples from frame to frame of what is drawn; what is whose is told apart by the frames of
+            `settings`, as the filter's length is in them, and goes from one of these to the next in a straight line.
     """
     import librosa
 
     power = _power(samples, settings)
-    harmonic, percussive = librosa.decompose.hpss(np.sqrt(power.T), mask=True)
-    first, second = (_log_rows(power * np.square(mask.T), rate, settings) for mask in (harmonic, percussive))
+    masks: list[FloatArray] = list(librosa.decompose.hpss(np.sqrt(power.T), mask=True))
+    if hop_length is not None:
+        finer = replace(settings, hop_length=hop_length)
+        power = _power(samples, finer)
+        masks = [_stretched(mask, len(power), hop_length / settings.hop_length) for mask in masks]
+        settings = finer
+    first, second = (_log_rows(power * np.square(mask.T), rate, settings) for mask in masks)
     return first, second
+
+
+def _stretched(mask: FloatArray, n_frames: int, step: float) -> FloatArray:
+    """A mask `(n_bins, n)` at every `step` of a frame, `(n_bins, n_frames)`."""
+    at = np.minimum(np.arange(n_frames) * step, mask.shape[1] - 1)
+    before = np.minimum(at.astype(int), max(0, mask.shape[1] - 2))
+    after = np.minimum(before + 1, mask.shape[1] - 1)
+    weight = (at - before).astype(np.float32)
+    return np.asarray(mask[:, before] * (1 - weight) + mask[:, after] * weight, dtype=np.float32)
 
 
 def shape(samples: FloatArray, rate: int, settings: ViewSettings) -> Grid:
@@ -212,14 +228,15 @@ def shape(samples: FloatArray, rate: int, settings: ViewSettings) -> Grid:
     centroid = feature.spectral_centroid(S=magnitude, sr=rate)[0]
     width = feature.spectral_bandwidth(S=magnitude, sr=rate, centroid=centroid[None])[0]
     rolloff = feature.spectral_rolloff(S=magnitude, sr=rate, roll_percent=0.85)[0]
+    grid = _log_rows(power, rate, settings)
     # In digital silence a spectrum has no shape.
-    silent = power.max(axis=1) <= max(_MIN_POWER, 1e-8 * float(power.max()))
+    loudest = float(power.max()) if settings.peak is None else 10 ** (settings.peak / 10)
+    silent = power.max(axis=1) <= max(_MIN_POWER, 1e-8 * loudest)
     band = np.stack([centroid - width, centroid + width], axis=1)
     for values in (centroid, rolloff, band):
         values[silent] = np.nan
     lines = [("centroid", centroid), ("centroid ± bandwidth", band), ("roll-off, 85 %", rolloff)]
     curves = tuple(Curve(name, values.astype(np.float32), seconds) for name, values in lines)
-    grid = _log_rows(power, rate, settings)
     facts = "" if silent.all() else f"Mean centroid {float(np.nanmean(centroid)):.0f} Hz."
     return replace(grid, curves=curves, facts=facts)
 
@@ -267,7 +284,9 @@ def mfcc(samples: FloatArray, rate: int, settings: ViewSettings) -> Grid:
     from scipy import fft
 
     bands = mel(samples, rate, settings)
-    decibels = np.maximum(bands.values, bands.values.max() - settings.range_db)
+    # The scale's own top, whether levels are told from it or not.
+    top = (bands.peak or 0.0) if not settings.normalise else 0.0
+    decibels = np.maximum(bands.values, np.float32(top - settings.range_db))
     n_mfcc = min(N_MFCC, settings.n_mels - 1)
     values = fft.dct(decibels, axis=1, type=2, norm="ortho")[:, 1 : n_mfcc + 1].astype(np.float32)
     reach = float(max(1.0, np.quantile(np.abs(values), 0.93)))
@@ -280,4 +299,5 @@ def mfcc(samples: FloatArray, rate: int, settings: ViewSettings) -> Grid:
         high=reach,
         seconds_per_frame=bands.seconds_per_frame,
         row_names=tuple(str(number) for number in range(1, n_mfcc + 1)),
+        peak=bands.peak,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from crnn.audio.clip import from_samples
 SLOWEST_BPM, FASTEST_BPM = 30.0, 300.0
 
 _MIN_POWER = 1e-20
-_HOP_LENGTH = 512
+HOP_LENGTH = 512
 _ENVELOPE_POINTS = 4000
 _LOUDNESS_SECONDS = 0.4
 _LOUDNESS_HOP_SECONDS = 0.1
@@ -24,7 +25,29 @@ _QUIETEST_LUFS = -70.0
 def _onset_strength(samples: FloatArray, rate: int) -> FloatArray:
     from librosa import onset
 
-    return np.asarray(onset.onset_strength(y=samples, sr=rate, hop_length=_HOP_LENGTH), dtype=np.float32)
+    return np.asarray(onset.onset_strength(y=samples, sr=rate, hop_length=HOP_LENGTH), dtype=np.float32)
+
+
+def onset_curve(samples: FloatArray, rate: int, settings: ViewSettings, n_between: int = 1) -> Lines:
+    """Onset strength without its beats, as finely as is asked.
+
+    Args:
+        samples: Mono sound, `(n_samples,)`.
+        rate: Its sample rate in Hz.
+        settings: `peak` alone: the strength that is 1.
+        n_between: Points for each of 512 samples: so often it is found anew, a bit later each time.
+    """
+    shift = HOP_LENGTH // n_between
+    found = [_onset_strength(samples[number * shift :], rate) for number in range(n_between)]
+    shortest = min(map(len, found))
+    strength = np.stack([each[:shortest] for each in found], axis=1).reshape(-1)
+    return _strength_lines(strength, shift / rate, settings)
+
+
+def _strength_lines(strength: FloatArray, seconds_per_point: float, settings: ViewSettings) -> Lines:
+    peak = float(strength.max(initial=0.0)) if settings.peak is None else settings.peak
+    curve = Curve("onset strength", strength / np.float32(max(peak, 1e-9)), seconds_per_point)
+    return Lines((curve,), "", 0.0, 1.0, peak=peak)
 
 
 def onsets(samples: FloatArray, rate: int, settings: ViewSettings) -> Lines:
@@ -33,7 +56,7 @@ def onsets(samples: FloatArray, rate: int, settings: ViewSettings) -> Lines:
     Args:
         samples: Mono sound, `(n_samples,)`.
         rate: Its sample rate in Hz.
-        settings: None of them is used: the hop is 512 samples.
+        settings: `peak` alone: the hop is 512 samples.
 
     Returns:
         A curve from 0 to 1, and seconds of the beats as marks, none where fewer than three were found.
@@ -43,16 +66,14 @@ def onsets(samples: FloatArray, rate: int, settings: ViewSettings) -> Lines:
     strength = _onset_strength(samples, rate)
     told = _told_tempo(samples, rate)
     tempo, beats = librosa.beat.beat_track(
-        onset_envelope=strength, sr=rate, hop_length=_HOP_LENGTH, bpm=None if told is None else told.bpm
+        onset_envelope=strength, sr=rate, hop_length=HOP_LENGTH, bpm=None if told is None else told.bpm
     )
-    bpm = _even_tempo(beats * _HOP_LENGTH / rate) or float(np.atleast_1d(tempo)[0])
+    bpm = _even_tempo(beats * HOP_LENGTH / rate) or float(np.atleast_1d(tempo)[0])
     words = tempo_and_key.tempo_words(told) if told is not None else f"Not sure of the tempo: perhaps {bpm:.0f} BPM"
-    peak = float(strength.max(initial=0.0))
     is_steady = len(beats) > 2 and bpm > 0
     facts = f"{words}, {len(beats)} beats." if is_steady else "No beat found."
-    curve = Curve("onset strength", strength / np.float32(max(peak, 1e-9)), _HOP_LENGTH / rate)
-    marks = tuple(float(frame) * _HOP_LENGTH / rate for frame in beats) if is_steady else ()
-    return Lines((curve,), "", 0.0, 1.0, marks, facts)
+    marks = tuple(float(frame) * HOP_LENGTH / rate for frame in beats) if is_steady else ()
+    return replace(_strength_lines(strength, HOP_LENGTH / rate, settings), marks=marks, facts=facts)
 
 
 def _told_tempo(samples: FloatArray, rate: int) -> tempo_and_key.Tempo | None:
@@ -85,8 +106,8 @@ def tempogram(samples: FloatArray, rate: int, settings: ViewSettings) -> Grid:
     import librosa
 
     strength = _onset_strength(samples, rate)
-    grid = librosa.feature.tempogram(onset_envelope=strength, sr=rate, hop_length=_HOP_LENGTH)
-    bpm = librosa.tempo_frequencies(len(grid), sr=rate, hop_length=_HOP_LENGTH)
+    grid = librosa.feature.tempogram(onset_envelope=strength, sr=rate, hop_length=HOP_LENGTH)
+    bpm = librosa.tempo_frequencies(len(grid), sr=rate, hop_length=HOP_LENGTH)
     # Lags rise, so tempi fall: turned round for a rising axis.
     kept = np.flatnonzero((bpm >= SLOWEST_BPM) & (bpm <= FASTEST_BPM))[::-1]
     return Grid(
@@ -96,7 +117,7 @@ def tempogram(samples: FloatArray, rate: int, settings: ViewSettings) -> Grid:
         unit="",
         low=0.0,
         high=1.0,
-        seconds_per_frame=_HOP_LENGTH / rate,
+        seconds_per_frame=HOP_LENGTH / rate,
     )
 
 
@@ -127,19 +148,22 @@ def _round_reach(loudest: float) -> float:
     return float(next(step * decade for step in (1, 2, 5, 10) if step * decade >= loudest * (1 - 1e-6)))
 
 
-def loudness(samples: FloatArray, rate: int, settings: ViewSettings) -> Lines:
-    """Momentary loudness every 0.1 s, and the integrated one (ITU-R BS.1770-4).
+def loudness(
+    samples: FloatArray, rate: int, settings: ViewSettings, hop_seconds: float = _LOUDNESS_HOP_SECONDS
+) -> Lines:
+    """Momentary loudness every 0.1 s where nothing else is asked, and the integrated one (ITU-R BS.1770-4).
 
     Args:
         samples: Mono sound, `(n_samples,)`.
         rate: Its sample rate in Hz.
         settings: None of them is used: windows of 0.4 s are those of the standard.
+        hop_seconds: From the middle of one window to that of the next.
 
     Returns:
         A curve in LUFS, not below −70, at the middle of each window; the integrated loudness, gated, as a sentence.
     """
     weighted = np.square(k_weighted(samples, rate), dtype=np.float64)
-    window, hop = min(len(samples), round(_LOUDNESS_SECONDS * rate)), round(_LOUDNESS_HOP_SECONDS * rate)
+    window, hop = min(len(samples), round(_LOUDNESS_SECONDS * rate)), round(hop_seconds * rate)
     total = np.concatenate([[0.0], np.cumsum(weighted)])
     starts = np.arange(0, len(samples) - window + 1, hop)
     mean_square = (total[starts + window] - total[starts]) / window

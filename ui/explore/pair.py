@@ -6,7 +6,6 @@ import streamlit as st
 
 from crnn import text
 from crnn.analysis import masking
-from crnn.analysis.grids import FloatArray
 from crnn.audio.clip import Clip
 from crnn.config import FeatureConfig
 from crnn.errors import AudioError
@@ -15,7 +14,8 @@ from ui.components.player import Version, listening_view
 from ui.components.player.panels import AGAINST_COLOR, FOR_COLOR, Panel, panel
 from ui.explore import zoom
 from ui.explore.reasons import kept
-from ui.explore.views import clip_of, mel_panel
+from ui.explore.view_panels import mel_panel
+from ui.explore.views import clip_of
 from ui.shared.media import serve, wav_bytes
 from ui.shared.state import Model, Sound, name_of, sounds
 from ui.shared.words import file_stem_of
@@ -73,7 +73,7 @@ def _draw_player(
     versions: tuple[Version, ...],
 ) -> None:
     key = ("pair", ids, titles, config)
-    pictures, loudest = kept(key, lambda: _pictures(clips, titles, config))
+    pictures, peaks = kept(key, lambda: _pictures(clips, titles, config))
     shared = tuple(clip.samples[: min(len(each.samples) for each in clips)] for clip in clips)
 
     def detail(start: float, end: float) -> dict[int, Panel]:
@@ -81,7 +81,7 @@ def _draw_player(
             number: zoom.mel_detail(ids[number], clips[number].samples, config, (start, end), pictures[number])
             for number in range(2)
         }
-        found[2] = zoom.difference_detail(shared, loudest, config, (start, end))
+        found[2] = zoom.difference_detail(shared, peaks, config, (start, end))
         return {number: fine for number, fine in found.items() if fine is not None}
 
     listening_view(
@@ -100,8 +100,8 @@ def _short(name: str) -> str:
 
 def _pictures(
     clips: tuple[Clip, Clip], titles: tuple[str, str], config: FeatureConfig
-) -> tuple[tuple[Panel, ...], tuple[FloatArray, ...]]:
-    """Both mel spectrograms and their difference, as far as both reach; the loudest cell of each frame of the two."""
+) -> tuple[tuple[Panel, ...], tuple[float | None, ...]]:
+    """Both mel spectrograms and their difference, as far as both reach; the peak of each of the two there."""
     about = "Mel spectrogram, in dB below its loudest cell."
     mels = (
         mel_panel(clip.samples, config, f"{letter}: {title}, {text.clock(clip.duration_seconds)}", about)
@@ -115,4 +115,4 @@ def _pictures(
         about="Orange where A is louder, blue where B is, each below its own loudest cell.",
         stops=(AGAINST_COLOR, "#202020", FOR_COLOR),
     )
-    return (*mels, difference | {"peaks": False}), tuple(grid.values.max(axis=1) for grid in levels)
+    return (*mels, difference | {"peaks": False}), tuple(grid.peak for grid in levels)

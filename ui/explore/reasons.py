@@ -22,7 +22,8 @@ from ui.components.bars import genre_bars
 from ui.components.player import Region, Version, chosen_region, listening_view
 from ui.components.player.panels import GREYS, Panel, tint
 from ui.explore import zoom
-from ui.explore.views import clip_of, mel_panel
+from ui.explore.view_panels import mel_panel
+from ui.explore.views import clip_of
 from ui.listen.answer import genre_lane
 from ui.shared.media import serve, wav_bytes
 from ui.shared.state import WHY_AT, WHY_GENRE, Model, Sound, classifier, name_of, visit_lock

@@ -6,7 +6,7 @@ import contextlib
 import io
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import cache, partial
 from typing import Any, NoReturn
 
@@ -17,9 +17,9 @@ import streamlit as st
 from crnn import text
 from crnn.analysis import views
 from crnn.audio.clip import Clip, load_clip
-from crnn.config import FeatureConfig
 from ui.components.player import Lane, Region, listening_view
-from ui.components.player.panels import COLOR_MAPS, Panel, detail_of, panel
+from ui.components.player.panels import COLOR_MAPS, Panel
+from ui.explore.view_panels import closer_panel, view_panel
 from ui.shared.answer_cache import View
 from ui.shared.media import band_hz, serve, wav_part
 from ui.shared.state import EXPLORE_SOUND, Sound, name_of, sounds
@@ -27,8 +27,6 @@ from ui.shared.words import file_stem_of
 
 _CLIPS = "explore.clips"
 _SPAN = "explore.span"
-# What is drawn finer when zoomed to.
-_DETAILED = {"waveform", "linear", "log", "mel"}
 _FIRST_VIEWS = ["waveform", "mel"]
 _SHORTEST_PART_SECONDS = 0.1
 
@@ -168,58 +166,6 @@ def _look_at(sound: Sound, span: tuple[float, float] | None) -> NoReturn:
     st.rerun()
 
 
-def view_panel(
-    digest: str,
-    name: str,
-    *,
-    sample_rate: int,
-    span: tuple[float, float],
-    settings: views.ViewSettings,
-    stops: tuple[str, ...],
-    _samples: npt.NDArray[np.float32],
-) -> Panel:
-    """A view of the samples as a panel, kept by all that it depends on.
-
-    Args:
-        digest: With `span` it stands for the samples, which would take long to hash.
-        name: One of `views.VIEWS`.
-        sample_rate: Hz of the samples.
-        span: Where in the sound the samples start and end, in seconds.
-        settings: How the view is computed.
-        stops: Colours from low to high, `#rrggbb`.
-        _samples: Of the span; not looked at by the cache.
-    """
-    return _panels(
-        digest, views.siblings(name), sample_rate=sample_rate, span=span, settings=settings, stops=stops,
-        _samples=_samples,
-    )[name]  # fmt: skip
-
-
-@st.cache_data(max_entries=20, show_spinner=False)
-def _panels(
-    digest: str,
-    names: tuple[str, ...],
-    *,
-    sample_rate: int,
-    span: tuple[float, float],
-    settings: views.ViewSettings,
-    stops: tuple[str, ...],
-    _samples: npt.NDArray[np.float32],
-) -> dict[str, Panel]:
-    """Panels of views that are computed together. What is kept is as wide as a screen, however long the sound."""
-    found = views.compute_with_siblings(names[0], _samples, sample_rate, settings)
-    return {
-        name: panel(
-            view,
-            title=views.VIEWS[name].name,
-            about=views.VIEWS[name].explained,
-            stops=stops,
-            start_seconds=span[0],
-        )
-        for name, view in found.items()
-    }
-
-
 @st.fragment
 def draw_views(sound: Sound, heard: View, lanes: tuple[Lane, ...]) -> None:
     """The choice of views, the views, and what can be taken home; a fragment of its own.
@@ -248,14 +194,14 @@ def draw_views(sound: Sound, heard: View, lanes: tuple[Lane, ...]) -> None:
         panels = [view_panel(sound.digest, name, _samples=samples, **facts) for name in names]
 
     def detail(first: float, last: float) -> dict[int, Panel]:
-        # A view that is computed from what is around each moment, and quickly.
-        fine = replace(settings, hop_length=max(16, min(settings.hop_length, round((last - first) * rate / 1500))))
-        part = clip.samples[round(first * rate) : round(last * rate)]
-        finer = facts | {"span": (first, last), "settings": fine}
         return {
-            number: detail_of(view_panel(sound.digest, name, _samples=part, **finer), panels[number])
-            for number, name in enumerate(names)
-            if name in _DETAILED and len(part) >= settings.n_fft
+            number: fine
+            for number, (name, whole) in enumerate(zip(names, panels, strict=True))
+            if (
+                fine := closer_panel(
+                    sound.digest, name, whole, _samples=clip.samples, **facts | {"span": (first, last)}
+                )
+            )
         }
 
     _draw_player(sound, heard, panels=tuple(panels), lanes=lanes, detail=detail, seconds=clip.duration_seconds)
@@ -365,25 +311,6 @@ def to_csv(numbers: dict[str, Any]) -> str:
     out = io.StringIO()
     np.savetxt(out, np.concatenate(columns, axis=1), fmt="%.4f", delimiter=",", header=",".join(header), comments="")
     return out.getvalue()
-
-
-def mel_panel(
-    samples: npt.NDArray[np.float32], config: FeatureConfig, title: str, about: str, *,
-    start_seconds: float = 0.0, stops: tuple[str, ...] = (),
-) -> Panel:  # fmt: skip
-    """The mel spectrogram with the model's own settings, as a panel.
-
-    Args:
-        samples: At the model's rate.
-        config: The model's features.
-        title: The panel's name.
-        about: What it shows, for who does not see it.
-        start_seconds: Where in the sound the samples start.
-        stops: Colours from low to high, `#rrggbb`; the model's own where there are none.
-    """
-    settings = views.ViewSettings(config.n_fft, config.hop_length, config.n_mels, config.fmin, config.fmax)
-    found = views.compute("mel", samples, config.sample_rate, settings)
-    return panel(found, title=title, about=about, start_seconds=start_seconds, stops=stops)
 
 
 def _csv_of(numbers: Callable[[str], dict[str, Any]], name: str) -> str:

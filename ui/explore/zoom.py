@@ -9,27 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn.analysis import spectral
+from crnn.analysis.closer import closer
 from crnn.analysis.grids import Grid
-from crnn.analysis.views import ViewSettings
 from crnn.config import FeatureConfig
 from ui.components.player.panels import Panel, detail_of, panel
-from ui.explore.views import view_panel
+from ui.explore.view_panels import closer_panel, settings_of
 
 FloatArray = npt.NDArray[np.float32]
 
 DIFFERENCE_DB = 30.0
-# As many columns as a screen has pixels for them, and no finer than a sample's neighbourhood.
-_COLUMNS = 1500
-_LEAST_HOP = 16
-
-
-def settings_of(config: FeatureConfig) -> ViewSettings:
-    """How a model's mel spectrogram is computed, as a view's settings.
-
-    Args:
-        config: The model's features.
-    """
-    return ViewSettings(config.n_fft, config.hop_length, config.n_mels, config.fmin, config.fmax)
 
 
 def mel_detail(
@@ -44,14 +32,9 @@ def mel_detail(
         span: Where the part starts and ends, in seconds.
         whole: The panel of the whole.
     """
-    part = _part(samples, config, span)
-    if len(part) < config.n_fft:
-        return None
-    fine = view_panel(
-        what, "mel", sample_rate=config.sample_rate, span=span, settings=_finer(config, len(part)), stops=(),
-        _samples=part,
-    )  # fmt: skip
-    return detail_of(fine, whole)
+    return closer_panel(
+        what, "mel", whole, sample_rate=config.sample_rate, span=span, settings=settings_of(config), _samples=samples
+    )
 
 
 def of_first(
@@ -96,7 +79,7 @@ def difference(first: Grid, second: Grid) -> Grid:
 
 def difference_detail(
     samples: tuple[FloatArray, ...],
-    loudest: tuple[FloatArray, ...],
+    peaks: tuple[float | None, ...],
     config: FeatureConfig,
     span: tuple[float, float],
 ) -> Panel | None:
@@ -104,32 +87,19 @@ def difference_detail(
 
     Args:
         samples: Of both sounds, of one length, at the model's rate.
-        loudest: Of each frame of their `levels` the loudest cell, `(n_frames,)`.
+        peaks: The peak of each one's `levels`.
         config: The model's features.
         span: Where the part starts and ends, in seconds.
     """
-    fine = []
-    for sound, tops in zip(samples, loudest, strict=True):
-        part = _part(sound, config, span)
-        if len(part) < config.n_fft:
+    fine, start = [], span[0]
+    for sound, peak in zip(samples, peaks, strict=True):
+        found = closer("mel", sound, config.sample_rate, settings_of(config), span=span, peaks={"mel": peak})
+        if not found:
             return None
-        grid = spectral.mel(part, config.sample_rate, _finer(config, len(part)))
-        first, last = (round(seconds * config.frame_rate_hz) for seconds in span)
-        # Its own loudest cell is at 0 dB; in the whole it lies lower.
-        there = float(tops[first : last + 1].max())
-        fine.append(_floored(replace(grid, values=grid.values + np.float32(there - grid.values.max())), config))
-    found = panel(difference(*fine), title="", about="", start_seconds=span[0])
-    return {name: found[name] for name in ("columns", "rows", "start", "secondsPerColumn", "curves", "cells")}
-
-
-def _part(samples: FloatArray, config: FeatureConfig, span: tuple[float, float]) -> FloatArray:
-    first, last = (round(seconds * config.sample_rate) for seconds in span)
-    return samples[first:last]
-
-
-def _finer(config: FeatureConfig, n_samples: int) -> ViewSettings:
-    hop_length = max(_LEAST_HOP, min(config.hop_length, n_samples // _COLUMNS))
-    return replace(settings_of(config), hop_length=hop_length)
+        grid, start = found["mel"]
+        assert isinstance(grid, Grid)
+        fine.append(_floored(grid, config))
+    return detail_of(panel(difference(*fine), title="", about="", start_seconds=start))
 
 
 def _floored(grid: Grid, config: FeatureConfig) -> Grid:

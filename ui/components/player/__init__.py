@@ -134,6 +134,7 @@ def listening_view(  # noqa: PLR0913 - all that may be shown, each by its name
         "pictures": [picture if isinstance(picture, dict) else _picture(picture) for picture in pictures],
         "closeUp": {"segment": asked, **_picture(shown)} if shown else None,
         "canDetail": detail is not None,
+        "detailed": part,
         "details": detail(*part) if detail is not None and part is not None else {},
         "canCloseUp": close_up is not None,
         "span": span,

@@ -3,6 +3,8 @@
 const REST_MS = 200;
 // A column wider than this is a brick.
 const BRICK_PIXELS = 1.6;
+// From here on cells are seen as cells.
+const STEP_PIXELS = 6;
 
 const detailing = {
   askDetail() {
@@ -25,6 +27,25 @@ const detailing = {
 
   stepOf(picture) {
     return picture.secondsPerColumn ?? picture.curves?.[0]?.step ?? 0;
+  },
+
+  // What is drawn at a moment: the cells of the part that was zoomed to, or those of the whole.
+  finest({ picture, cells, detail }, seconds) {
+    const { start, columns, secondsPerColumn } = detail ?? {};
+    return detail?.cells && seconds >= start && seconds < start + columns * secondsPerColumn ? detail : { ...picture, cells };
+  },
+
+  // Where a zoom shows no more, what is seen is told: how long a column is, or what lies between two points.
+  tellStep(lane) {
+    if (!lane.step) return;
+    const [start, end] = this.window;
+    const asked = this.data.detailed;
+    const isAnswered = !this.data.canDetail || (asked && asked[0] <= start + 0.01 && asked[1] >= end - 0.01);
+    const isCurve = lane.kind === "curves";
+    const seconds = isCurve ? this.curvesOf(lane)[0]?.step : this.finest(lane, (start + end) / 2).secondsPerColumn;
+    const pixels = (seconds / (end - start)) * this.slider.clientWidth;
+    const isTold = isAnswered && pixels > STEP_PIXELS;
+    lane.step.textContent = isTold ? ` ${isCurve ? "A point every" : "A column is"} ${shortTime(seconds)}.` : "";
   },
 
   // Finer cells over the whole picture; what is not among them stays as it is.

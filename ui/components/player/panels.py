@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from crnn.analysis.figures import VIRIDIS, matched, view_picture
+from crnn.analysis.figures import VIRIDIS, view_picture
 from crnn.analysis.views import Curve, Grid, Lines, View
 
 Panel = dict[str, Any]
@@ -105,26 +105,14 @@ def tint(shares: npt.NDArray[np.float32], start_seconds: float, seconds_per_colu
     }
 
 
-def detail_of(fine: Panel, whole: Panel) -> Panel:
-    """A finer panel of a part, as the browser lays it over the whole one: in the levels of the whole.
+def detail_of(fine: Panel) -> Panel:
+    """A finer panel of a part, as the browser lays it over the whole one.
 
     Args:
-        fine: The same view of the part alone.
-        whole: Of all that is shown.
+        fine: The same view of the part alone, drawn between the same values.
     """
-    if "cells" not in fine:
-        return {"curves": fine["curves"]}
-    shape = (fine["columns"], fine["rows"])
-    first = int(np.clip((fine["start"] - whole["start"]) / whole["secondsPerColumn"], 0, whole["columns"] - 1))
-    last = first + 1 + round(fine["columns"] * fine["secondsPerColumn"] / whole["secondsPerColumn"])
-    cells = matched(_unpacked(fine["cells"], shape), _unpacked(whole["cells"], (whole["columns"], whole["rows"])),
-                    slice(first, last))  # fmt: skip
-    kept = ("columns", "rows", "start", "secondsPerColumn", "curves")
-    return {name: fine[name] for name in kept} | {"cells": packed(cells)}
-
-
-def _unpacked(cells: str, shape: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    return np.frombuffer(zlib.decompress(base64.b64decode(cells)), np.uint8).reshape(shape)
+    kept = ("columns", "rows", "start", "secondsPerColumn", "curves", "cells") if "cells" in fine else ("curves",)
+    return {name: fine[name] for name in kept}
 
 
 def packed(cells: npt.NDArray[np.uint8]) -> str:

@@ -145,7 +145,8 @@ class View {
       return made;
     });
     pictures.forEach((picture, index) => {
-      if (picture.title) box.append(this.heading(picture));
+      const head = picture.title ? this.heading(picture) : null;
+      if (head) box.append(head);
       const made = picture.cells
         ? add("picture", this.painted(picture, cells[index], picture.stops ? colorMap(picture.stops) : map, tints[index]))
         : add("curves", { picture });
@@ -154,6 +155,7 @@ class View {
       if (picture.stops) made.element.style.background = picture.stops[nothing];
       if (picture.cells) made.element.append(this.scale(picture, picture.stops ?? stops));
       if (picture.height) made.element.style.setProperty("--height", `${picture.height}px`);
+      made.step = head?.querySelector(".step");
       made.element.setAttribute("role", "img");
       made.element.setAttribute("aria-label", picture.name);
       this.lanes.push(made);
@@ -198,7 +200,9 @@ class View {
     head.className = "head";
     const name = document.createElement("b");
     name.textContent = title;
-    head.append(name, about ? ` ${about}` : "");
+    const step = document.createElement("span");
+    step.className = "step";
+    head.append(name, about ? ` ${about}` : "", step);
     head.title = about ?? "";
     return head;
   }
@@ -234,6 +238,7 @@ class View {
       if (lane.kind === "cells") this.drawCells(lane);
       else if (lane.kind === "curves") this.drawCurves(lane);
       else this.drawPicture(lane);
+      this.tellStep(lane);
     }
     this.drawClock();
     this.drawLegend();
@@ -262,7 +267,8 @@ class View {
     return ((seconds - start) / (end - start)) * width;
   }
 
-  drawPicture({ canvas, picture, image, element, tintImage, detail }) {
+  drawPicture(lane) {
+    const { canvas, picture, image, element, tintImage, detail } = lane;
     const { context, width, height } = this.prepare(canvas);
     const left = this.x(picture.start, width);
     const right = this.x(picture.start + picture.columns * picture.secondsPerColumn, width);
@@ -278,7 +284,7 @@ class View {
       context.drawImage(tintImage, from, 0, this.x(start + columns * secondsPerColumn, width) - from, height);
     }
     const y = (value) => height * (1 - (this.rowOf(picture, value, true) + 0.5) / picture.rows);
-    for (const curve of picture.curves ?? []) {
+    for (const curve of this.curvesOf(lane)) {
       this.stroke(context, curve, width, y, "rgb(0 0 0 / 70%)", 3.5);
       this.stroke(context, curve, width, y, curve.color, 1.5);
     }
@@ -649,18 +655,19 @@ class View {
 
   describe(lane, seconds, clientY) {
     if (lane.kind === "cells") return `${clock(seconds)} · ${this.cellWords(lane.lane, this.cellAt(lane.lane, seconds))}`;
-    const { picture, cells } = lane;
-    if (lane.kind === "curves") return [clock(seconds), ...this.curveWords(picture, seconds)].join(" · ");
-    const column = Math.floor((seconds - picture.start) / picture.secondsPerColumn);
-    if (column < 0 || column >= picture.columns) return clock(Math.max(0, seconds));
+    const { picture } = lane;
+    if (lane.kind === "curves") return [clock(seconds), ...this.curveWords(lane, seconds)].join(" · ");
+    const { start, secondsPerColumn, columns, cells } = this.finest(lane, seconds);
+    const column = Math.floor((seconds - start) / secondsPerColumn);
+    if (column < 0 || column >= columns) return clock(Math.max(0, seconds));
     const at = this.rowAt(lane, clientY);
     const value = cells[column * picture.rows + Math.round(at)];
     const unit = picture.unit ?? "dB";
     const level = number(picture.low + (value / 255) * (picture.high - picture.low), unit);
     const words = [clock(seconds), this.rowWords(picture, at), value === 0 && unit === "dB" ? `≤ ${level}` : level];
-    if (picture.peaks) words.push(...this.peakWords(lane, column, at));
+    if (picture.peaks) words.push(...this.peakWords(lane, cells, column, at));
     if (lane.tint) words.push(this.tintWords(lane, seconds, at));
-    return [...words, ...this.curveWords(picture, seconds)].join(" · ");
+    return [...words, ...this.curveWords(lane, seconds)].join(" · ");
   }
 
   rowWords(picture, row) {
@@ -670,7 +677,7 @@ class View {
   }
 
   // The loudest row near the pointer, its place refined by a parabola through its neighbours.
-  peakWords({ cells, picture, element }, column, at) {
+  peakWords({ picture, element }, cells, column, at) {
     const reach = (PEAK_REACH_PIXELS / element.clientHeight) * picture.rows;
     const [first, last] = [Math.max(1, Math.ceil(at - reach)), Math.min(picture.rows - 2, Math.floor(at + reach))];
     const value = (row) => cells[column * picture.rows + row];
@@ -690,8 +697,9 @@ class View {
     return share > 0 ? "speaks for it" : "speaks against it";
   }
 
-  curveWords(picture, seconds) {
-    return (picture.curves ?? []).flatMap((curve) => {
+  curveWords(lane, seconds) {
+    const { picture } = lane;
+    return this.curvesOf(lane).flatMap((curve) => {
       const index = Math.round((seconds - curve.start) / curve.step);
       const values = [curve.values[index], curve.highs?.[index]].filter((value) => value !== undefined && value !== null);
       if (!values.length) return [];
