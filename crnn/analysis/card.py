@@ -64,7 +64,7 @@ def svg(card: Card) -> str:
     found = card.prediction
     parts = [_words(_LEFT, 62, lettering.cut(_short(card.name), 24, _ROOM), 24, _SOFT)]
     y = 62
-    for line in lettering.lines(visible(_verdict(found)), 42, _ROOM):
+    for line in lettering.lines(visible(output.answer_sentence(found)), 42, _ROOM):
         y += 50
         parts.append(_words(_LEFT, y, line, 42, weight=600))
     # Of a sound that changes, what else the whole could be says little.
@@ -91,7 +91,7 @@ def svg(card: Card) -> str:
     height = y + 30
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" '
-        f'role="img" aria-label="{_text(_verdict(found))}" font-family="system-ui, sans-serif">'
+        f'role="img" aria-label="{_text(output.answer_sentence(found))}" font-family="system-ui, sans-serif">'
         f'<rect width="{WIDTH}" height="{height}" fill="#FFFFFF"/>'
         f"{''.join(parts)}</svg>"
     )
@@ -106,22 +106,18 @@ def page(card: Card) -> str:
         (text.clock(run.start_seconds), text.clock(run.end_seconds), run.genre or "silence")
         for run in stretches.of_prediction(found)
     ]
-    title = _text(f"{_short(card.name)}: {_verdict(found)}")
+    title = _text(f"{_short(card.name)}: {output.answer_sentence(found)}")
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
         "style-src 'unsafe-inline'\">"
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title}</title><style>{_STYLE}</style></head><body>"
-        f"<h1>{_text(_verdict(found))}</h1>{svg(card)}"
+        f"<h1>{_text(output.answer_sentence(found))}</h1>{svg(card)}"
         f"{_table(('genre', unit), rows)}{_table(('from', 'to', 'genre'), runs)}"
         f"<footer><p>{_text(_footer(card))}. A confidence is not a certainty. The sound is not in this file.</p>"
         "</footer></body></html>\n"
     )
-
-
-def _verdict(found: Prediction) -> str:
-    return output.changes_sentence(stretches.of_prediction(found)) or output.verdict_sentence(found)
 
 
 def _bars(found: Prediction) -> tuple[str, list[tuple[str, float, str]]]:

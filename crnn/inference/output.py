@@ -110,6 +110,18 @@ def changes_sentence(found: tuple[Stretch, ...]) -> str:
     return f"Changes: {', '.join([f'{first} of the time', *others])}."
 
 
+def answer_sentence(prediction: Prediction) -> str:
+    """What stands at the top of an answer: what a sound that changes is made of, else the verdict."""
+    return changes_sentence(of_prediction(prediction)) or verdict_sentence(prediction)
+
+
+def beside_sentence(prediction: Prediction) -> str:
+    """What stands under the answer: of a sound that changes the verdict on the whole of it, else other candidates."""
+    if changes_sentence(of_prediction(prediction)):
+        return f"Taken as a whole: {verdict_sentence(prediction)}"
+    return candidates_sentence(prediction)
+
+
 def time_shares(prediction: Prediction) -> dict[str, float]:
     """Each genre's share of the time, greatest first, of a sound that is told to change; empty for another."""
     found = of_prediction(prediction)

@@ -112,6 +112,18 @@ def test_silence_has_no_bars_and_what_is_no_music_no_timeline(models: Path) -> N
     assert [lane["name"] for lane in component(page, "player")["lanes"]] == ["one"]
 
 
+def test_sound_that_changes_is_told_as_listen_tells_it(page: AppTest) -> None:
+    medley = np.concatenate([sine(60.0, 50.0), sine(6000.0, 60.0), sine(60.0, 40.0)])
+    give(page, ("medley.wav", wav_bytes(medley, subtype="PCM_16")), ("middle.wav", tagged(2000.0)))
+    text = read(page)
+    assert "**Changes: bass 62 % of the time, treble 38 %.**" in text
+    assert "Taken as a whole: Sounds like bass. 54 % sure." in text
+    assert component(page, "bars")["title"] == "Share of the time"
+    # No confidence of one genre beside several.
+    first = next(row["first"] for row in table(page) if row["file"] == "medley.wav")
+    assert first == "changes, bass as a whole"
+
+
 def test_one_model_against_itself_is_no_difference(page: AppTest) -> None:
     page.selectbox(key="models.compare.1").set_value("one").run()
     give(page, ("a.wav", tagged(6000.0, "treble")), ("b.wav", tagged(2000.0, "middle")))

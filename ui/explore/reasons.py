@@ -388,9 +388,10 @@ def _ask_again(clip: Clip, model: Model, choice: str, rectangle: Region | None) 
 
 def _draw_before_and_after(before: Prediction, after: Prediction) -> None:
     order = [genre for genre, _ in before.ranked()]
+    told = "As a whole: " if output.time_shares(before) else ""
     left, right = st.columns(2, gap="medium")
     for place, title, found in ((left, "As it is", before), (right, "With that gone", after)):
         with place:
-            st.markdown(f"**{title}.** {plain(output.verdict_sentence(found))}")
+            st.markdown(f"**{title}.** {told}{plain(output.verdict_sentence(found))}")
             shares = dict(zip(found.genres, map(float, found.posterior), strict=True))
             genre_bars([(genre, shares[genre]) for genre in order], key=f"explore.bars.{title}")

@@ -50,14 +50,12 @@ def draw_verdict(sound: Sound, prediction: Prediction) -> tuple[DeltaGenerator, 
         A place among the notes and one beside the downloads, for what is known only later.
     """
     left, right = st.columns([6, 5], gap="medium")
-    whole = output.verdict_sentence(prediction)
-    changes = output.changes_sentence(stretches.of_prediction(prediction))
-    announce(changes or whole)
+    answer = output.answer_sentence(prediction)
+    announce(answer)
     with left, _beside_cover(sound):
         # A percentage is one word, where the line ends, too.
-        st.subheader(plain(changes or whole).replace(" %", "\u00a0%"), anchor=False)
-        beside = f"Taken as a whole: {whole}" if changes else output.candidates_sentence(prediction)
-        if beside:
+        st.subheader(plain(answer).replace(" %", "\u00a0%"), anchor=False)
+        if beside := output.beside_sentence(prediction):
             st.markdown(plain(beside))
         if also := output.heard_sentence(prediction):
             st.markdown(plain(also))

@@ -16,7 +16,7 @@ from crnn.inference.live import LiveListening, Moment
 from crnn.inference.verdict import Verdict
 from crnn.limits import MAX_CLIP_SECONDS, MIN_CLIP_SECONDS
 from ui.components import microphone
-from ui.components.bars import genre_bars
+from ui.components.bars import answer_bars
 from ui.components.microphone import Cell, Message, Shown
 from ui.shared import state, visitor
 from ui.shared.holdings import HELD
@@ -80,7 +80,7 @@ def draw_live(model: Model, on_taken: Callable[[], None]) -> None:
         microphone.microphone(_KEY, st.session_state.get(_SHOWN, Shown()), most_seconds=MOST_SECONDS)
     with right:
         if found is not None and found.is_music:
-            genre_bars(found.ranked(), key="listen.live.bars")
+            answer_bars(found, key="listen.live.bars")
     # What stands beside it on the page is another when it begins and when it ends.
     if is_open() != was_open:
         st.rerun()
@@ -177,7 +177,7 @@ def _so_far(live: LiveListening) -> Shown:
     return replace(
         shown,
         seconds=round(live.seconds, 3),
-        sentence=output.verdict_sentence(live.prediction),
+        sentence=output.answer_sentence(live.prediction),
         about=output.heard_sentence(live.prediction),
         # A line of genres would belie that it is no music.
         cells=_cells(live) if live.prediction.verdict.traits.has_timeline else (),

@@ -7,7 +7,7 @@ import streamlit as st
 from crnn.audio.clip import Clip
 from crnn.config import FeatureConfig
 from crnn.errors import CrnnError
-from crnn.inference import output, stretches
+from crnn.inference import output
 from crnn.inference.classifier import Prediction
 from crnn.synthesis.examples import SECONDS, example
 from ui.components.bars import answer_bars
@@ -39,7 +39,7 @@ def draw_opening(model: Model) -> None:
         )
         left, right = st.columns([6, 5], gap="medium")
         with left:
-            whole = output.changes_sentence(stretches.of_prediction(found)) or output.verdict_sentence(found)
+            whole = output.answer_sentence(found)
             st.markdown(f"**{plain(whole)}**  \n{plain(output.candidates_sentence(found))}")
             st.button(
                 "Hear and see it",

@@ -9,7 +9,7 @@ import streamlit as st
 from crnn import text
 from crnn.audio.clip import Clip
 from crnn.errors import CrnnError
-from crnn.inference import output, stretches
+from crnn.inference import output
 from crnn.inference.classifier import Prediction
 from crnn.limits import MAX_CLIP_SECONDS, MIN_CLIP_SECONDS
 from ui.components.player import Region
@@ -42,9 +42,8 @@ class Part:
         """The answer in a line."""
         if self.found is None:
             return self.refusal
-        changes = output.changes_sentence(stretches.of_prediction(self.found))
-        if self.found.genre is None or changes:
-            return f"This part. {changes or output.verdict_sentence(self.found)}"
+        if self.found.genre is None or output.time_shares(self.found):
+            return f"This part. {output.answer_sentence(self.found)}"
         return f"This part: {self.found.genre}, {text.confidence(self.found.confidence)}"
 
 
@@ -93,7 +92,7 @@ def draw_part(sound: Sound, model: Model, view: View | None, part: Part | None) 
     if found is None:
         st.markdown(f"**{clocks}.** {plain(part.refusal)}")
         return
-    whole = output.changes_sentence(stretches.of_prediction(found)) or output.verdict_sentence(found)
+    whole = output.answer_sentence(found)
     st.markdown(f"**{clocks}.** {plain(whole)} {plain(output.candidates_sentence(found))}")
     name = f"{sound.stem}, {clocks}.wav"
     with st.container(horizontal=True):

@@ -14,7 +14,7 @@ from crnn.evaluation import paired
 from crnn.inference import output
 from crnn.inference.classifier import Prediction
 from crnn.text import number_of
-from ui.components.bars import genre_bars
+from ui.components.bars import answer_bars
 from ui.components.player import listening_view
 from ui.listen import sound_input
 from ui.listen.answer import genre_lane
@@ -202,9 +202,12 @@ def _draw_answer(found: Found, side: str) -> None:
     if isinstance(found, CrnnError):
         st.error(plain(str(found)))
         return
-    st.markdown(f"**{plain(output.verdict_sentence(found))}**")
+    st.markdown(f"**{plain(output.answer_sentence(found))}**")
+    if output.time_shares(found):
+        # Of which the table, and who is right, tell.
+        st.caption(plain(output.beside_sentence(found)))
     if found.verdict.traits.is_heard:
-        genre_bars(found.ranked(), key=f"models.bars.{side}")
+        answer_bars(found, key=f"models.bars.{side}")
 
 
 def _draw_player(answers: Answers, first: Model, second: Model) -> None:
@@ -244,6 +247,8 @@ def _gist(found: Found) -> str:
 
 def _cell(found: Found) -> str:
     if isinstance(found, Prediction) and found.genre:
+        if output.time_shares(found):
+            return f"changes, {found.genre} as a whole"
         return f"{found.genre}, {text.confidence(found.confidence)}"
     return _gist(found)
 

@@ -13,7 +13,7 @@ from crnn.inference.classifier import Prediction
 from crnn.text import number_of
 from crnn.training import own_genres
 from crnn.training.own_genres import LEAST_CLIPS, Taught
-from ui.components.bars import genre_bars
+from ui.components.bars import answer_bars
 from ui.listen import live
 from ui.shared import chrome, progress, state, visitor
 from ui.shared.state import Model, Sound
@@ -171,9 +171,9 @@ def _draw_answer(sound: Sound, model: Model) -> None:
     ((_, found),) = progress.answer_all((sound,), model, key="train.try") or ((sound, None),)
     if isinstance(found, Prediction):
         left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
-        left.markdown(f"**{plain(output.verdict_sentence(found))}**")
+        left.markdown(f"**{plain(output.answer_sentence(found))}**")
         if found.verdict.traits.is_heard:
             with right:
-                genre_bars(found.ranked(), key="train.try.bars")
+                answer_bars(found, key="train.try.bars")
     elif found is not None:
         st.error(plain(str(found)))
