@@ -17,6 +17,7 @@ from crnn.data.collection import Collection, select_tracks
 from crnn.data.splits import (
     check_learnable,
     check_trainable,
+    dealt_way,
     fold_parts,
     gtzan_id,
     gtzan_partition,
@@ -26,6 +27,7 @@ from crnn.data.splits import (
     split_tracks,
 )
 from crnn.data.tracks import Track
+from crnn.data.units import artist_key, units_of
 from crnn.errors import AudioError, DatasetError
 from crnn.features.archive import read_archive
 from crnn.text import listed
@@ -137,9 +139,14 @@ def _possible_splits(tracks: tuple[Track, ...]) -> tuple[str, ...]:
         parts = split_tracks(tracks, name="fault-filtered", seed=0)
         if all({track.genre for track in parts[part]} == genres for part in ("train", "valid")):
             names.append("fault-filtered")
-    if any(track.artist for track in tracks):
-        names.append("artist")
-    return (*names, "random")
+    known = [artist_key(track) for track in tracks if track.artist]
+    if len(set(known)) < 2:
+        return (*names, "random")
+    # Where most are not known, or a genre is of one artist alone, little or nothing is kept apart by them.
+    units = units_of(tracks) or []
+    per_genre = Counter(genre for genre, _ in {(track.genre, unit) for track, unit in zip(tracks, units, strict=True)})
+    is_better = dealt_way(tracks, None) == "artist" and min(per_genre.values()) > 1
+    return (*names, "artist", "random") if is_better else (*names, "random", "artist")
 
 
 def _advice(collection: Collection, n_tracks: Counter[str]) -> list[str]:

@@ -34,3 +34,26 @@ def test_more_than_three_times_as_many_is_unbalanced(n_jazz: int, n_rock: int, s
 def test_genres_of_fewer_than_twenty_tracks_are_named() -> None:
     (said,) = overview.check(collection(19, 20)).advice
     assert said == "Fewer than 20 tracks of “jazz”: start from a trained model."
+
+
+@pytest.mark.parametrize(
+    ("artists", "splits"),
+    [
+        # Of each genre two: by artist nobody is heard in both parts.
+        (("a", "a", "b", "c", "d", "d"), ("artist", "random")),
+        # One in all, or of one genre one alone: a split by artist keeps nothing apart, or leaves a genre out of a part.
+        (("a", "a", "a", "a", "a", "a"), ("random",)),
+        (("a", None, None, None, None, None), ("random",)),
+        (("a", "a", "A ", "c", "d", "d"), ("random", "artist")),
+        # Two of six are known: four may be of anybody.
+        (("a", None, None, "b", None, None), ("random", "artist")),
+    ],
+)
+def test_split_by_artist_comes_first_where_it_keeps_artists_apart(
+    artists: tuple[str | None, ...], splits: tuple[str, ...]
+) -> None:
+    tracks = tuple(
+        Track(f"{i}", "jazz" if i < 3 else "rock", Path("none.wav"), artist=artist) for i, artist in enumerate(artists)
+    )
+    found = Collection((Dataset("d", tracks, "folder", None),), tracks, {t.track_id: (0, t) for t in tracks}, ())
+    assert overview.check(found).splits == splits
