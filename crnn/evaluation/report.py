@@ -128,25 +128,26 @@ def headline(report: Report, noun: str = "track") -> str:
     if not scores:
         return "No score: the data set's split keeps no tracks to check with."
     n_right = round(scores["accuracy"] * scores["n_tracks"])
-    return f"{n_right} of {scores['n_tracks']} unheard {noun}s right: {_percent(scores['accuracy'])}."
+    low, high = scores["accuracy_interval"]
+    return (
+        f"{n_right} of {scores['n_tracks']} unheard {noun}s right: {_percent(scores['accuracy'])} "
+        f"({100 * low:.0f} to {_percent(high)})."
+    )
 
 
 def perspective(report: Report) -> str:
-    """How far the score can be trusted, and what luck would score; empty without a score."""
+    """What the score's interval means, and what luck would score; empty without a score."""
     scores, guess = report["scores"], report["lucky_guess"]
     if not scores:
         return ""
-    low, high = scores["accuracy_interval"]
     n_units = scores.get("independent_tracks")
     # Tracks of an artist are right or wrong together: it is artists that chance deals.
     as_many = (
-        f", which tell as much as {n_units:.0f} of one artist each,"
+        f", which tell as much as {n_units:.0f} of one artist each"
         if intervals.independent_share(scores) < 0.95
         else ""
     )
-    sentence = (
-        f"On so many tracks{as_many} chance alone moves it: the 95 % interval is {_percent(low)} to {_percent(high)}."
-    )
+    sentence = f"In brackets the 95 % interval: how far chance alone moves it on so many tracks{as_many}."
     if guess:
         sentence += f" Always saying {guess['genre']} would score {_percent(guess['accuracy'])}."
     return sentence

@@ -39,8 +39,12 @@ def test_the_lucky_guess_is_the_share_of_the_commonest_genre(tmp_path):
     assert [track["track_id"] for track in mistakes(report)] == ["d", "c"]
     check(report)
     scored = report | {"scores": {"n_tracks": 5, "accuracy": 0.6, "accuracy_interval": [0.23, 0.88]}}
-    assert headline(scored) == "3 of 5 unheard tracks right: 60 %."
-    assert perspective(scored).endswith("the 95 % interval is 23 % to 88 %. Always saying treble would score 60 %.")
+    assert headline(scored) == "3 of 5 unheard tracks right: 60 % (23 to 88 %)."
+    # Each figure is said once.
+    assert perspective(scored) == (
+        "In brackets the 95 % interval: how far chance alone moves it on so many tracks. "
+        "Always saying treble would score 60 %."
+    )
 
 
 def test_confusions_come_by_what_they_cost():

@@ -58,7 +58,7 @@ def taught() -> AppTest:
 def test_genres_are_taught_and_answer_on_listen(home: Path) -> None:
     app = taught()
     assert not app.exception
-    assert "6 of 6 unheard clips right: 100 %." in read(app)
+    assert "6 of 6 unheard clips right: 100 % (61 to 100 %)." in read(app)
     app.button(key="train.visit.use").click().run()
     # AppTest does not follow `st.switch_page`.
     app.switch_page("app.py").run()
