@@ -22,6 +22,7 @@ from crnn.cli.tagging import add_options as add_tag_options
 from crnn.cli.tagging import undo_tags, write_tags
 from crnn.errors import CrnnError, WrongUseError
 from crnn.inference.rows import Row, csv_header, csv_row, table_lines
+from crnn.text import number_of
 from crnn.untrusted import json_line, written_name
 
 _DESCRIPTION = """\
@@ -105,6 +106,9 @@ def classify(options: argparse.Namespace, wrong_use: Callable[[str], NoReturn]) 
     earlier = read_rows(options.out) if options.resume else []
     answered_before = {written_name(row["file"]) for row in earlier}
     left = [path for path in files if written_name(path) not in answered_before]
+    if options.resume:
+        assert options.out is not None  # _check_use saw to it
+        say(_resumed_sentence(options.out, len(files) - len(left), len(left)), to_stderr=True)
     n_failed = sum("error" in row for row in earlier)
     agreement = functools.reduce(count, earlier, Agreement())
     keeps_rows = options.write_tags or options.playlists is not None
@@ -125,6 +129,15 @@ def classify(options: argparse.Namespace, wrong_use: Callable[[str], NoReturn]) 
             say(said, to_stderr=True)
         n_failed += _put_to_use(earlier, options, is_stopped)
     return 1 if n_failed else 0
+
+
+def _resumed_sentence(out: Path, n_before: int, n_left: int) -> str:
+    """What --resume found there, and what it makes of it."""
+    if not n_before:
+        return f"Nothing to go on with in {out}: none of these files has a row there. It starts from the first."
+    if not n_left:
+        return f"{number_of(n_before, 'file')} {'has' if n_before == 1 else 'have'} a row in {out}: nothing is left."
+    return f"{number_of(n_before, 'file')} of {n_before + n_left} answered before, in {out}: {n_left} left."
 
 
 def _put_to_use(rows: list[Row], options: argparse.Namespace, is_stopped: Callable[[], bool]) -> int:

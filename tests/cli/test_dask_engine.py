@@ -81,7 +81,7 @@ def test_ctrl_c_leaves_whole_rows_and_resume_goes_on(bundle, shelf, tmp_path, jo
     assert _is_one_row_a_file(out, shelf)
 
 
-def test_resume_cuts_half_a_row_and_keeps_the_others(bundle, shelf, tmp_path):
+def test_resume_cuts_half_a_row_and_keeps_the_others(capsys, bundle, shelf, tmp_path):
     out = tmp_path / "answers.jsonl"
     first = json.dumps({"file": str(shelf / "00.wav"), "verdict": "silence"}) + "\n"
     out.write_text(first + '{"file": "' + str(shelf / "01.w"))
@@ -90,6 +90,18 @@ def test_resume_cuts_half_a_row_and_keeps_the_others(bundle, shelf, tmp_path):
     assert status == 1
     assert out.read_text().startswith(first)
     assert [row["file"] for row in _rows(out)] == files
+    assert f"1 file of 3 answered before, in {out}: 2 left." in capsys.readouterr().err
+
+
+def test_resume_says_where_there_is_nothing_to_go_on_with_or_nothing_left(capsys, bundle, shelf, tmp_path):
+    out = tmp_path / "answers.jsonl"
+    arguments = ["classify", str(shelf / "00.wav"), "--format", "json", "--model", str(bundle.path), "--out", str(out)]
+    assert main([*arguments, "--resume"]) == 0
+    assert f"Nothing to go on with in {out}: none of these files has a row there." in capsys.readouterr().err
+    before = out.read_bytes()
+    assert main([*arguments, "--resume"]) == 0
+    assert f"1 file has a row in {out}: nothing is left." in capsys.readouterr().err
+    assert out.read_bytes() == before
 
 
 def test_resume_leaves_another_file_alone(capsys, bundle, shelf, tmp_path):
