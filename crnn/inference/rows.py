@@ -74,7 +74,9 @@ def table_lines(row: Row) -> str:
     heard = row.get("heard", ())
     if heard and Verdict(row["verdict"]).traits.is_music:
         lines.append(f"{'':<17}  also heard: {', '.join(map(visible, heard[:_MOST_HEARD]))}")
-    for cell in row.get("timeline", []):
+    # The genres of its moments would belie that something is no music, and their confidences that it is silent.
+    traits = Verdict(row["verdict"]).traits
+    for cell in row.get("timeline", []) if traits.is_music and traits.has_timeline else ():
         genre, posterior = max(cell["genres"].items(), key=lambda item: item[1])
         times = f"{clock(cell['start_seconds']):>9} to {clock(cell['end_seconds']):>9}"
         lines.append(f"    {times}  {visible(genre)} {confidence(posterior)}")

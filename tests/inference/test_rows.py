@@ -59,3 +59,7 @@ def test_a_verdict_of_no_genre_does_not_borrow_the_confidence_of_one(verdict, li
         "genres": {"bass": 0.002, "treble": 0.998},
     }
     assert table_lines(row) == line
+    cells = [{"start_seconds": 0.0, "end_seconds": 10.0, "genres": row["genres"]}]
+    is_music = verdict not in {"not_music", "silence"}
+    # Nor do its moments.
+    assert ("0:10.0  treble > 0.99" in table_lines(row | {"timeline": cells})) == is_music
