@@ -190,6 +190,29 @@ def uploads(owner: Owner) -> list[Path]:
     return sorted(path for path in uploads_dir(owner).glob("*/*") if path.suffix in {".zip", ".npz"})
 
 
+def refused(owner: Owner) -> set[Path]:
+    """Those of his uploads that could not be learnt from when they were last looked into."""
+    return {path for path in uploads(owner) if _mark_of(path).exists()}
+
+
+def mark_refused(path: Path, is_refused: bool, *, owner: Owner) -> None:
+    """Note that an upload cannot be learnt from, or that it is to be looked into again.
+
+    Args:
+        path: Any data set; only his uploads are marked.
+        is_refused: Whether it was found to be of no use.
+        owner: Whose it must be.
+    """
+    if owner.may("keep") and path in uploads(owner):
+        # A mark alone: where the disk has no room for it, nothing is lost.
+        with contextlib.suppress(OSError):
+            _mark_of(path).touch() if is_refused else _mark_of(path).unlink(missing_ok=True)
+
+
+def _mark_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.refused")
+
+
 def clips(folder: Path) -> dict[Path, str]:
     """Clips of a gathered data set, each with its genre and name for whoever gave it."""
     found = sorted(path for path in folder.glob("*/*") if path.is_file() and not is_hidden(path.name))
@@ -214,6 +237,7 @@ def remove(path: Path, *, owner: Owner) -> None:
         raise DatasetError(f"There is no clip “{path.name}” of yours.")
     try:
         path.unlink(missing_ok=True)
+        _mark_of(path).unlink(missing_ok=True)
     except OSError as err:
         raise DatasetError(f"“{path.name}” could not be removed: {err.strerror or err}.") from err
     with contextlib.suppress(OSError):

@@ -132,12 +132,31 @@ def test_a_damaged_zip_can_be_taken_away(home: Path) -> None:
     assert "is no zip, or it is damaged" in read(app)
     (upload,) = user_clips.uploads(MACHINE)
     given = next(box for box in app.multiselect if box.key.startswith("train.given"))
-    assert given.options == ["upload, mine.zip"]
-    given.set_value([upload]).run()
-    next(button for button in app.button if button.label == "Remove 1 file").click().run()
+    assert given.options == ["upload, mine.zip (cannot be used)"]
+    app.button(key=f"train.given.remove.{upload.parent.name}").click().run()
     assert not app.exception
     assert user_clips.uploads(MACHINE) == []
+    assert not upload.parent.exists()
     assert "damaged" not in read(app)
+
+
+def test_a_refused_zip_is_told_apart_after_a_refresh_and_holds_up_no_good_one(home: Path) -> None:
+    songs = {f"{genre}/{n}.wav": hz + 20.0 * n for genre, hz in (("low", 200.0), ("high", 2000.0)) for n in (1, 2)}
+    good = zipped({name: wav_bytes(sine(hz, 2.0), RATE, "PCM_16") for name, hz in songs.items()})
+    app = open_page()
+    app.file_uploader(key="train.upload.0").set_value(("bad.zip", b"PK\x03\x04 no more", "application/zip")).run()
+    app.file_uploader(key="train.upload.1").set_value(("good.zip", good, "application/zip")).run()
+    assert [Path(source).name for source in chosen(app)] == ["good.zip"]
+    assert "4 tracks, 2 genres" in read(app)
+    app = open_page()
+    options = app.multiselect(key="train.sources").options
+    assert [name for name in options if ".zip" in name] in (
+        ["bad.zip (cannot be used)", "good.zip"],
+        ["good.zip", "bad.zip (cannot be used)"],
+    )
+    app.button(key="train.given.remove_refused").click().run()
+    assert [path.name for path in user_clips.uploads(MACHINE)] == ["good.zip"]
+    assert [Path(source).name for source in chosen(app)] == ["good.zip"]
 
 
 def test_a_bad_zip_does_not_hold_up_a_good_one(home: Path) -> None:

@@ -19,7 +19,7 @@ from crnn.text import number_of
 from ui.shared import limits, uploads, visitor
 from ui.shared.words import plain
 from ui.train.clips import CHOSEN
-from ui.train.given import draw_given
+from ui.train.given import UNUSABLE, draw_given, offer_removal
 
 _FOLDERS = "train.folders"
 _SOURCES = "train.sources"
@@ -69,6 +69,7 @@ def choose_data() -> tuple[str, ...]:
         for source, fault in st.session_state.get(_REFUSED, {}).items():
             if source in known and source not in kept:
                 st.error(plain(f"{fault} It is not learnt from."))
+                offer_removal(Path(source))
     # Open where nothing is chosen, and then for the visit: the first clip must not close it before the second.
     st.session_state[_IS_OPEN] = not chosen or st.session_state.get(_IS_OPEN, False)
     with st.expander("Add a data set", icon=":material/add:", expanded=st.session_state[_IS_OPEN], key="train.add.box"):
@@ -101,6 +102,8 @@ def refuse(faults: dict[str, str]) -> None:
         faults: What is wrong with each, by the name that a training order has for it.
     """
     if faults:
+        for source in faults:
+            user_clips.mark_refused(Path(source), is_refused=True, owner=visitor.owner())
         _choose([source for source in _chosen() if source not in faults])
         st.session_state[_REFUSED] = faults
         st.rerun()
@@ -108,6 +111,9 @@ def refuse(faults: dict[str, str]) -> None:
 
 def _choose(sources: list[str]) -> None:
     st.session_state.pop(_REFUSED, None)
+    for source in sources:
+        # It is looked into again.
+        user_clips.mark_refused(Path(source), is_refused=False, owner=visitor.owner())
     st.session_state[CHOSEN] = sources
     last_choice.keep_choice(tuple(sources), owner=visitor.owner())
 
@@ -129,7 +135,9 @@ def _known() -> dict[str, str]:
         counts = user_clips.n_clips(folder)
         if counts:
             known[str(folder)] = f"{name}: {number_of(sum(counts.values()), 'clip')} of {', '.join(counts)}"
-    known |= _upload_names(user_clips.uploads(owner))
+    refused = user_clips.refused(owner)
+    names = _upload_names(user_clips.uploads(owner))
+    known |= {source: name + UNUSABLE * (Path(source) in refused) for source, name in names.items()}
     return known | {path: path for path in st.session_state.get(_FOLDERS, [])}
 
 

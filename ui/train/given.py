@@ -16,6 +16,8 @@ from ui.shared.words import plain
 _ROUND = "train.given.round"
 _NEWS = "train.given.news"
 _MAX_PLAYERS = 4
+# Behind the name of an upload that was refused.
+UNUSABLE = " (cannot be used)"
 
 
 def draw_given() -> None:
@@ -26,7 +28,8 @@ def draw_given() -> None:
     labels = {path: f"own clips, {name}" for path, name in user_clips.clips(user_clips.own_dir(owner)).items()}
     corrected = user_clips.clips(user_clips.corrections_dir(owner))
     labels |= {path: f"corrections, {name}" for path, name in corrected.items()}
-    labels |= {path: f"upload, {path.name}" for path in user_clips.uploads(owner)}
+    refused = user_clips.refused(owner)
+    labels |= {path: f"upload, {path.name}{UNUSABLE * (path in refused)}" for path in user_clips.uploads(owner)}
     # Of two that are called alike Streamlit takes the first, and the wrong one would be removed.
     labels = dict(zip(labels, distinct(list(labels.values())), strict=True))
     news = st.session_state.pop(_NEWS, "")
@@ -35,6 +38,15 @@ def draw_given() -> None:
     # No count in its title, and never opened from here: either would close a box that is open.
     with st.expander("What you gave", icon=":material/library_music:", key="train.given.box"):
         st.caption(plain(news or f"{number_of(len(labels), 'file')}."))
+        if refused:
+            st.button(
+                "Remove what cannot be used",
+                icon=":material/delete:",
+                key="train.given.remove_refused",
+                help=", ".join(path.name for path in sorted(refused)),
+                on_click=_remove,
+                args=(sorted(refused),),
+            )
         # A new choice after each removal: the last one held what is gone.
         chosen: list[Path] = st.multiselect(
             "Hear or remove",
@@ -54,6 +66,17 @@ def draw_given() -> None:
                 on_click=_remove,
                 args=(chosen,),
             )
+
+
+def offer_removal(path: Path) -> None:
+    """A button that takes away an upload of this visitor's; nothing for any other data set.
+
+    Args:
+        path: What was refused.
+    """
+    if path in user_clips.uploads(visitor.owner()):
+        key = f"train.given.remove.{path.parent.name}"
+        st.button(f"Remove {plain(path.name)}", icon=":material/delete:", key=key, on_click=_remove, args=([path],))
 
 
 def _remove(chosen: list[Path]) -> None:
