@@ -101,7 +101,7 @@ def loudest_hz(page, at: float = 0.5) -> float:
     for y in np.arange(box["y"] + box["height"] - 1, box["y"], -1.5):
         page.mouse.move(box["x"] + at * box["width"], y)
         text = page.locator(".readout").inner_text()
-        found = re.fullmatch(r"\d+:\d\d\.\d · ([\d.]+) (k?)Hz \(\S+\) · (≤ )?(−?)(\d+) dB", text)
+        found = re.fullmatch(r"\d+:\d\d\.\d · ([\d.]+) (k?)Hz \(\S+\) · (≤ )?(−?)(\d+) dB from the loudest", text)
         assert found, text
         hz = float(found[1]) * (1000 if found[2] else 1)
         readings.append((-float(found[5]) if found[4] else float(found[5]), hz))

@@ -43,7 +43,7 @@ def _levels(power: FloatArray, rows_hz: npt.NDArray[np.float64], rate: int, sett
         values=decibels.astype(np.float32),
         rows=rows_hz,
         row_unit="Hz",
-        unit="dB",
+        unit="dB" if settings.normalise else "dBFS",
         low=-settings.range_db,
         high=0.0,
         seconds_per_frame=settings.hop_length / rate,

@@ -45,9 +45,14 @@ const sounding = {
     return this.data?.versions.length > 1 && this.audio.duration < this.data.seconds - SHORTER_SECONDS;
   },
 
+  // The shorter of two goes round from its own end: silence until the other ends would be taken for a fault.
   endWords() {
-    if (!this.data.url || !(this.isWaiting || this.isBeyond())) return "";
-    return `${this.data.versions[this.chosen].name} ends at ${clock(this.audio.duration)}.`;
+    if (!this.data.url) return "";
+    const words = () => `${this.data.versions[this.chosen].name} ends at ${clock(this.audio.duration)}`;
+    if (this.isWaiting || this.isBeyond()) return `${words()}.`;
+    const [start, end] = this.loopRange();
+    const goesRound = this.isLooping() && this.isShorter() && start < this.audio.duration && this.audio.duration < end - SHORTER_SECONDS;
+    return goesRound ? `${words()}, and goes round from there.` : "";
   },
 
   isPlaying() {

@@ -186,6 +186,7 @@ class View {
     strip.className = "strip";
     strip.style.background = `linear-gradient(to top, ${stops.join(", ")})`;
     strip.dataset.stops = stops.join(" ");
+    if (unit === "dB" && high === 0) scale.title = "dB from the loudest spot of the picture";
     const words = [number(high, unit && "dB"), unit, number(low, unit && "dB")].map((text) => {
       const word = document.createElement("span");
       word.textContent = text.replace(" dB", "");
@@ -662,12 +663,17 @@ class View {
     if (column < 0 || column >= columns) return clock(Math.max(0, seconds));
     const at = this.rowAt(lane, clientY);
     const value = cells[column * picture.rows + Math.round(at)];
-    const unit = picture.unit ?? "dB";
-    const level = number(picture.low + (value / 255) * (picture.high - picture.low), unit);
-    const words = [clock(seconds), this.rowWords(picture, at), value === 0 && unit === "dB" ? `≤ ${level}` : level];
+    const words = [clock(seconds), this.rowWords(picture, at), this.levelWords(picture, value)];
     if (picture.peaks) words.push(...this.peakWords(lane, cells, column, at));
     if (lane.tint) words.push(this.tintWords(lane, seconds, at));
     return [...words, ...this.curveWords(lane, seconds)].join(" · ");
+  }
+
+  // What a level is counted from is said: nothing on the page is as loud as 0 dB of nothing.
+  levelWords({ low, high, unit = "dB" }, value) {
+    const level = number(low + (value / 255) * (high - low), unit);
+    const least = value === 0 && isLevel(unit) ? "≤ " : "";
+    return `${least}${level}${unit === "dB" && high === 0 ? " from the loudest" : ""}`;
   }
 
   rowWords(picture, row) {

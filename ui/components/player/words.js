@@ -19,8 +19,11 @@ function note(hz) {
   return `${NOTES[((midi % 12) + 12) % 12]}${Math.floor(midi / 12) - 1}`;
 }
 
+// Of a full-scale sine, or of what the picture is of.
+const isLevel = (unit) => unit === "dB" || unit === "dBFS";
+
 function number(value, unit) {
-  const text = unit === "dB" ? String(Math.round(Math.abs(value))) : Math.abs(value).toFixed(unit ? 1 : 2);
+  const text = isLevel(unit) ? String(Math.round(Math.abs(value))) : Math.abs(value).toFixed(unit ? 1 : 2);
   return `${value < 0 && Number(text) !== 0 ? "−" : ""}${text}${unit ? ` ${unit}` : ""}`;
 }
 
