@@ -24,7 +24,8 @@ from crnn.analysis.grids import Grid, ViewSettings
 from crnn.inference import explanation
 from ui.explore import views
 from ui.shared import media
-from ui.shared.state import Sound
+from ui.shared.state import TAKEN_HOME, Sound
+from ui.shared.taken_home import Wanted
 
 
 def test_says_what_to_do_before_there_is_a_sound(explore: AppTest) -> None:
@@ -334,6 +335,16 @@ def test_part_of_a_wav_is_that_part() -> None:
     part, rate = soundfile.read(io.BytesIO(media.wav_part(wav_bytes(ramp, subtype="PCM_16"), 0.25, 0.5)))
     assert rate == 22_050
     np.testing.assert_allclose(part, ramp[5512 : 5512 + 5512], atol=1e-4)
+
+
+def test_numbers_that_a_refresh_broke_off_are_offered_again(opened: AppTest) -> None:
+    assert "Download it again" not in [button.label for button in opened.download_button]
+    kept = opened.session_state[TAKEN_HOME]
+    kept.deferred(Wanted("song mel.csv", "text/csv", lambda: "seconds", "the page before"))()
+    opened.run()
+    assert not opened.exception
+    assert "The page was loaded anew before song mel.csv was there." in [words.value for words in opened.caption]
+    assert "Download it again" in [button.label for button in opened.download_button]
 
 
 def test_numbers_can_be_read_back() -> None:

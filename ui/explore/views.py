@@ -23,6 +23,7 @@ from ui.explore.view_panels import closer_panel, view_panel
 from ui.shared.answer_cache import View
 from ui.shared.media import band_hz, serve, wav_part
 from ui.shared.state import EXPLORE_SOUND, Sound, name_of, sounds
+from ui.shared.taken_home import offer, offer_what_was_lost
 from ui.shared.words import file_stem_of
 
 _CLIPS = "explore.clips"
@@ -264,14 +265,13 @@ def _draw_numbers(sound: Sound, names: list[str], numbers: Callable[[str], dict[
             title = views.VIEWS[name].name
             stem = f"{file_stem_of(sound.name)} {name}"
             left, right = st.columns(2)
-            left.download_button(
-                f"{title}, CSV", partial(_csv_of, numbers, name), f"{stem}.csv", "text/csv",
-                on_click="ignore", key=f"explore.csv.{name}",
-            )  # fmt: skip
-            right.download_button(
-                f"{title}, NPZ", partial(_npz_of, numbers, name), f"{stem}.npz", "application/octet-stream",
-                on_click="ignore", key=f"explore.npz.{name}",
-            )  # fmt: skip
+            with left:
+                csv = partial(_csv_of, numbers, name)
+                offer(f"{title}, CSV", f"{stem}.csv", "text/csv", csv, key=f"explore.csv.{name}")
+            with right:
+                npz = partial(_npz_of, numbers, name)
+                offer(f"{title}, NPZ", f"{stem}.npz", "application/octet-stream", npz, key=f"explore.npz.{name}")
+    offer_what_was_lost()
 
 
 def _numbers(

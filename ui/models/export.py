@@ -14,11 +14,10 @@ from crnn.jobs import exports
 from crnn.owner import Owner
 from ui.models.making import Make, Making
 from ui.shared import visitor
-from ui.shared.state import Model
+from ui.shared.state import MAKING, Model
 from ui.shared.words import plain
 
 _EXPORTS = "models.exports"
-_MAKING = "models.exports.making"
 # What became of the last one, where it was not made: of which model, what, and whether that is a fault.
 _SAID = "models.exports.said"
 # What is done sooner takes the button's place at once.
@@ -82,7 +81,7 @@ def _key(model: Model, label: str) -> str:
 
 
 def _under_way() -> Making | None:
-    making: Making | None = st.session_state.get(_MAKING)
+    making: Making | None = st.session_state.get(MAKING)
     return making
 
 
@@ -117,7 +116,7 @@ def _begin(model: Model, label: str, make: Make) -> None:
     except CrnnError as err:
         st.session_state[_SAID] = (model.fingerprint, str(err), True)
         return
-    making = st.session_state[_MAKING] = Making(_key(model, label), label, make)
+    making = st.session_state[MAKING] = Making(_key(model, label), label, make)
     making.is_done(_PATIENCE_SECONDS)
 
 
@@ -142,7 +141,7 @@ def _collect() -> None:
     making = _under_way()
     if making is None or not making.is_done():
         return
-    st.session_state.pop(_MAKING)
+    st.session_state.pop(MAKING)
     try:
         st.session_state.setdefault(_EXPORTS, {})[making.key] = making.file()
     except (CrnnError, OSError) as err:
@@ -150,7 +149,7 @@ def _collect() -> None:
 
 
 def _stop() -> None:
-    making: Making | None = st.session_state.pop(_MAKING, None)
+    making: Making | None = st.session_state.pop(MAKING, None)
     if making is not None:
         making.stop()
         st.session_state[_SAID] = (_model_of(making), f"{making.name} was stopped: nothing of it is kept.", False)

@@ -53,6 +53,9 @@ ROW = "genrescope.row"
 LESSON = "genrescope.lesson"
 TAUGHT = "genrescope.taught"
 TAUGHT_REPORT = "genrescope.taught_report"
+# Files that were asked for and take a while: one that the page makes, and a model's that a thread makes.
+TAKEN_HOME = "genrescope.taken_home"
+MAKING = "models.exports.making"
 _LOCK = "genrescope.lock"
 _MARKS: dict[Shelf, str] = {
     "host": "",

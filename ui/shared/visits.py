@@ -21,6 +21,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from ui.components.visit import remembered_visit
 from ui.shared import state, visitor
 from ui.shared.answer_cache import ANSWERS, LONG_PICTURE
+from ui.shared.taken_home import TakenHome
 
 HELD_SECONDS = 3600.0
 HELD_BYTES = 256 * 2**20
@@ -43,6 +44,8 @@ _FACTS = (
     state.EXPLORE_PART,
     state.EXPLORE_SOUND,
     state.ROW,
+    state.TAKEN_HOME,
+    state.MAKING,
     ANSWERS,
     LONG_PICTURE,
 )
@@ -146,6 +149,9 @@ def keep_visit(person: str) -> None:
     """
     visit_id = st.session_state.setdefault(_ID, secrets.token_urlsafe(16))
     sounds = state.heard()
+    if sounds:
+        # A download asks for no run of the page that would hold it later.
+        st.session_state.setdefault(state.TAKEN_HOME, TakenHome())
     facts = {key: st.session_state[key] for key in _FACTS if key in st.session_state}
     n_bytes = sum(len(heard.sound.data) for heard in sounds)
     context = get_script_run_ctx()
