@@ -172,7 +172,7 @@ class _Run:
         self.history: list[Event] = []
         # Whoever is asked whether to stop may keep the asker waiting.
         self.paused_seconds = 0.0
-        self._compile()
+        self._compile(head_only=self.config.freeze_epochs > 0)
 
     def go(
         self, checkpoint: Path | None, on_event: Callable[[Event], None], should_stop: Callable[[], bool]
@@ -207,9 +207,8 @@ class _Run:
         self.model.set_weights(self.best or self.averages)
         return TrainResult(self.whole, self.history, self.best_epoch, stopped, notes)
 
-    def _compile(self) -> None:
-        frozen = self.epoch < self.config.freeze_epochs
-        learns_head_only(self.model, head_only=frozen)
+    def _compile(self, *, head_only: bool) -> None:
+        learns_head_only(self.model, head_only=head_only)
         optimizer = keras.optimizers.AdamW(
             self.config.learning_rate, weight_decay=self.config.weight_decay, clipnorm=1.0
         )
@@ -231,7 +230,7 @@ class _Run:
     def _train_epoch(self, on_event: Callable[[Event], None], should_stop: Callable[[], bool]) -> float | None:
         """Mean loss of one epoch, or None if it was stopped."""
         if self.epoch == self.config.freeze_epochs > 0:
-            self._compile()
+            self._compile(head_only=False)
         self.step = self.epoch * self.steps_per_epoch
         losses = []
         for segments, targets in self._batches():
@@ -384,12 +383,13 @@ class _Run:
         facts, groups = read_checkpoint(path, names, self.identity)
         try:
             self.epoch = int(facts["epoch"])
-            self._compile()
+            # As the epoch that was saved had it: what is freed after it has no state of the optimiser yet.
+            self._compile(head_only=self.epoch <= self.config.freeze_epochs)
             self.model.set_weights(groups["weights"])
             self._assign(self.model.optimizer.variables, groups["optimizer"])
             self._assign(self._seed_states(), groups["seeds"])
         except (ValueError, KeyError) as err:
-            raise unusable(path, str(err)) from err
+            raise unusable(path, "it is of another network") from err
         self.averages, self.best = groups["averages"], groups["best"]
         self.best_epoch, self.history = int(facts["best_epoch"]), list(facts["history"])
         self.best_loss = math.inf if facts["best_loss"] is None else float(facts["best_loss"])

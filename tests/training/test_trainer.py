@@ -108,6 +108,25 @@ def test_resumed_run_equals_an_uninterrupted_one(data, tmp_path, whole):
     assert resumed.history[-1]["valid_loss"] == pytest.approx(whole.history[-1]["valid_loss"], abs=1e-3)
 
 
+def test_a_run_goes_on_from_the_epoch_after_which_the_body_is_freed(data, tmp_path):
+    """And from the next one, in the same folder."""
+    settings = _with(epochs=3, freeze_epochs=1)
+    for n_done in (1, 2):
+        seen = []
+        trainer.train(
+            data,
+            settings,
+            run_dir=tmp_path,
+            resume=True,
+            on_event=seen.append,
+            should_stop=lambda seen=seen: any(event["event"] == "epoch" for event in seen),
+        )
+        assert [event["epoch"] for event in seen if event["event"] == "epoch"] == [n_done]
+    resumed = trainer.train(data, settings, run_dir=tmp_path, resume=True)
+    for a, b in zip(trainer.train(data, settings).model.get_weights(), resumed.model.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
+
+
 def test_stop_before_the_first_step_gives_a_usable_model(data):
     result = trainer.train(data, SETTINGS, should_stop=lambda: True)
     assert result.stopped
