@@ -85,7 +85,8 @@ def check(collection: Collection, on_progress: Callable[[int, int], None] = lamb
         check_trainable(tracks)
     except DatasetError as err:
         obstacle = str(err)
-    return Check(collection, facts, tuple(_advice(collection, n_tracks)), obstacle, _possible_splits(tracks))
+    splits = _possible_splits(tracks)
+    return Check(collection, facts, tuple(_advice(collection, n_tracks, splits)), obstacle, splits)
 
 
 def protection(collection: Collection, split: str | None, seed: int, n_folds: int = 0) -> tuple[str, ...]:
@@ -149,7 +150,7 @@ def _possible_splits(tracks: tuple[Track, ...]) -> tuple[str, ...]:
     return (*names, "artist", "random") if is_better else (*names, "random", "artist")
 
 
-def _advice(collection: Collection, n_tracks: Counter[str]) -> list[str]:
+def _advice(collection: Collection, n_tracks: Counter[str], splits: tuple[str, ...]) -> list[str]:
     advice = []
     if n_tracks and max(n_tracks.values()) > _UNBALANCED_RATIO * min(n_tracks.values()):
         (most, n_most), (least, n_least) = n_tracks.most_common()[0], n_tracks.most_common()[-1]
@@ -160,13 +161,25 @@ def _advice(collection: Collection, n_tracks: Counter[str]) -> list[str]:
     few = sorted(genre for genre, n in n_tracks.items() if 1 < n < _FEW_TRACKS)
     if few:
         advice.append(f"Fewer than {_FEW_TRACKS} tracks of {listed(few)}: start from a trained model.")
-    faulty = [t.track_id for t in collection.tracks if gtzan_partition().get(gtzan_id(t) or "") == "excluded"]
+    faulty = _faulty_of_gtzan(collection)
     if faulty:
+        way = " The split fault-filtered leaves them out." if "fault-filtered" in splits else ""
         advice.append(
-            f"This is GTZAN, and {len(faulty)} of these tracks are copies, distorted or mislabelled (Sturm 2013): "
-            f"{listed(faulty, 5)}. The split fault-filtered leaves them out."
+            f"By its names this is GTZAN: {len(faulty)} of these tracks are copies, distorted or mislabelled (Sturm "
+            f"2013): {listed(faulty, 5)}.{way}"
         )
     return advice
+
+
+def _faulty_of_gtzan(collection: Collection) -> list[str]:
+    """GTZAN's known faults; others name their tracks “pop.00015”, too, and have some that GTZAN has not."""
+    number_of = {track.track_id: collection.origins[track.track_id][0] for track in collection.tracks}
+    others = {number_of[track.track_id] for track in collection.tracks if gtzan_id(track) is None}
+    return [
+        track.track_id
+        for track in collection.tracks
+        if number_of[track.track_id] not in others and gtzan_partition().get(gtzan_id(track) or "") == "excluded"
+    ]
 
 
 def _archive_seconds(collection: Collection) -> dict[int, list[float]]:

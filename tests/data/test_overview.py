@@ -57,3 +57,19 @@ def test_split_by_artist_comes_first_where_it_keeps_artists_apart(
     )
     found = Collection((Dataset("d", tracks, "folder", None),), tracks, {t.track_id: (0, t) for t in tracks}, ())
     assert overview.check(found).splits == splits
+
+
+@pytest.mark.parametrize(
+    ("genres", "said"),
+    [
+        (("pop", "rock"), ["By its names this is GTZAN: 1 of these tracks are copies, distorted or mislabelled"]),
+        # A set that has genres of its own only names its tracks in the same way.
+        (("pop", "rock", "electronic"), []),
+    ],
+)
+def test_only_a_set_of_gtzans_tracks_alone_is_called_gtzan(genres: tuple[str, ...], said: list[str]) -> None:
+    tracks = tuple(Track(f"{genre}/{genre}.00015.ogg", genre, Path("none.wav")) for genre in genres)
+    found = Collection((Dataset("d", tracks, "folder", None),), tracks, {t.track_id: (0, t) for t in tracks}, ())
+    advice = [sentence for sentence in overview.check(found).advice if "GTZAN" in sentence]
+    assert [sentence.split(" (Sturm")[0] for sentence in advice] == said
+    assert not any("fault-filtered" in sentence for sentence in advice)
