@@ -230,10 +230,10 @@ def protection_of(parts: dict[str, tuple[Track, ...]], n_folds: int = 0) -> tupl
     if not n_folds:
         return split_notes(parts)
     return (
-        f"Scored by {n_folds} folds: every track was answered by one of {n_folds} networks that had not learnt it. The "
-        "model that is kept learnt all tracks; the score is that of its recipe, a little cautious.",
-        _what_the_interval_counts([track for part in parts.values() for track in part]),
         *split_notes(parts),
+        f"Scored by {n_folds} folds: each track was answered by one of {n_folds} networks that had not learnt it. The "
+        "model that is kept learnt all of them, so the score is a little cautious.",
+        _what_the_interval_counts([track for part in parts.values() for track in part]),
     )
 
 

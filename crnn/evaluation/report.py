@@ -143,11 +143,11 @@ def perspective(report: Report) -> str:
     n_units = scores.get("independent_tracks")
     # Tracks of an artist are right or wrong together: it is artists that chance deals.
     as_many = (
-        f", which tell as much as {n_units:.0f} of one artist each"
+        f"; {scores['n_tracks']} tracks tell as much as {n_units:.0f} of one artist each"
         if intervals.independent_share(scores) < 0.95
         else ""
     )
-    sentence = f"In brackets the 95 % interval: how far chance alone moves it on so many tracks{as_many}."
+    sentence = f"In brackets: what it may be of others (95 % interval{as_many})."
     if guess:
         sentence += f" Always saying {guess['genre']} would score {_percent(guess['accuracy'])}."
     return sentence

@@ -40,10 +40,11 @@ def test_the_lucky_guess_is_the_share_of_the_commonest_genre(tmp_path):
     check(report)
     scored = report | {"scores": {"n_tracks": 5, "accuracy": 0.6, "accuracy_interval": [0.23, 0.88]}}
     assert headline(scored) == "3 of 5 unheard tracks right: 60 % (23 to 88 %)."
-    # Each figure is said once.
-    assert perspective(scored) == (
-        "In brackets the 95 % interval: how far chance alone moves it on so many tracks. "
-        "Always saying treble would score 60 %."
+    always = "Always saying treble would score 60 %."
+    assert perspective(scored) == f"In brackets: what it may be of others (95 % interval). {always}"
+    of_artists = scored | {"scores": scored["scores"] | {"independent_tracks": 3.4}}
+    assert perspective(of_artists) == (
+        f"In brackets: what it may be of others (95 % interval; 5 tracks tell as much as 3 of one artist each). {always}"
     )
 
 
