@@ -75,6 +75,12 @@ def test_from_clips_to_a_model_that_answers_and_is_kept(page: AppTest, models: P
     assert not page.exception
     assert any("Sounds like whistles." in words.value or "Can't tell" in words.value for words in page.markdown)
     assert component(page, "bars")
+    uploader = next(u for u in page.file_uploader if u.key.startswith("train.try"))
+    uploader.set_value([("hum.wav", hum(9), "audio/wav")]).run()
+    assert not page.exception
+    assert page.session_state[state.SOUNDS][0].name == "hum.wav"
+    assert "hum.wav" in read(page)
+    assert any("Sounds like hums." in words.value or "Can't tell" in words.value for words in page.markdown)
     silence = state.Sound("", wav_bytes(np.zeros(3 * RATE), RATE, "PCM_16"), "recording")
     page.session_state[state.SOUNDS] = (silence,)
     page.session_state["train.try"] = silence.digest
@@ -128,6 +134,9 @@ def test_clips_wait_for_their_genre_and_need_sound(page: AppTest) -> None:
     uploader = next(u for u in page.file_uploader if u.key.startswith("train.clips"))
     uploader.set_value([("song.wav", hum(0), "audio/wav")]).run()
     assert "Give the genre a name" in read(page)
+    # Nothing is wrong, and it stays as long as they wait.
+    assert not page.error
+    assert "Give the genre a name" in read(page.run())
     assert user_clips.n_clips(user_clips.own_dir(MACHINE)) == {}
     page.text_input(key="train.genre").set_value("choro").run()
     assert user_clips.n_clips(user_clips.own_dir(MACHINE)) == {"choro": 1}

@@ -71,6 +71,10 @@ def test_a_live_run_is_shown_and_obeys(home: Path) -> None:
         assert not run.is_asked("pause")
         app.button(key="train.stop").click().run()
         assert run.is_asked("stop")
+        # In the bar's line, so that the curves below it stay where they are.
+        assert app.get("progress")[0].proto.text.startswith("Stopping. The best so far is kept.")
+        assert app.button(key="train.stop").disabled
+        assert not any(button.key == "train.pause" for button in app.button)
 
 
 def test_a_deleted_training_is_put_back(home: Path) -> None:
@@ -106,6 +110,8 @@ def test_a_report_begins_with_what_there_is_to_see(home: Path, epochs: int) -> N
     Account(run).keep_report(_report() | {"history": history})
     app = open_page()
     assert not app.exception
+    # It can be tried before it has a name.
+    assert any(uploader.label == "A song to try it on" for uploader in app.file_uploader)
     names = [tab.label for tab in app.tabs]
     assert names == [*(["Curves"] if epochs else []), "Confusion", "By genre", "Reliability", "Log"]
 

@@ -7,6 +7,7 @@ import streamlit as st
 from crnn.data import last_choice, user_clips
 from crnn.errors import CrnnError
 from crnn.text import number_of
+from ui.components.landing import landing
 from ui.components.meter import level_meter
 from ui.shared import limits, uploads, visitor
 from ui.shared.words import plain
@@ -28,7 +29,11 @@ def draw_giving() -> None:
     _take_waiting()
     if st.session_state.pop("train.next", False):
         st.session_state[GENRE] = ""
-    genre = st.text_input("Genre", key=GENRE, placeholder="bossa nova", on_change=_take_waiting, max_chars=60)
+    genre = st.text_input(
+        "Genre", key=GENRE, placeholder="for example bossa nova", on_change=_take_waiting, max_chars=60
+    )
+    # A place for it, whether there is something to say or not.
+    unnamed = st.container()
     files = st.file_uploader(
         "Clips of it", accept_multiple_files=True, key=f"train.clips.{_given()}", on_change=_take_clips
     )
@@ -39,8 +44,10 @@ def draw_giving() -> None:
         key=f"train.recording.{_given()}",
         on_change=_take_recording,
     )
-    if genre.strip() and (files or recording):
-        st.rerun()  # See `uploads`.
+    if files or recording:
+        if genre.strip():
+            st.rerun()  # See `uploads`.
+        unnamed.info("Give the genre a name: what you gave waits for it.")
     with right:
         level_meter("train.meter")
     fault = st.session_state.pop(_FAULT, None)
@@ -52,6 +59,7 @@ def draw_giving() -> None:
             st.markdown(f"**{plain(genre.strip())}** has {number_of(n, 'clip')}.", width="content")
             st.button("Next genre", icon=":material/arrow_forward:", key="train.next_genre", on_click=name_next)
     st.caption(limits.of_clips())
+    landing("train.genre.landing", is_done=not genre, field="Genre")
 
 
 def name_next() -> None:
@@ -113,8 +121,6 @@ def _keep(clips: list[tuple[str, bytes]], surplus: str = "") -> bool:
     """Whether the clips were taken, good or bad; else they wait for their genre's name."""
     genre = st.session_state.get(GENRE, "").strip()
     if not genre:
-        if clips:
-            st.session_state[_FAULT] = "Give the genre a name: what you gave waits for it."
         return False
     owner, faults = visitor.owner(), []
     for name, data in clips:

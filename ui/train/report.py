@@ -11,9 +11,10 @@ from crnn.errors import CrnnError
 from crnn.evaluation import report as reports
 from crnn.jobs.runs import Run
 from crnn.text import confidence, number_of
+from ui.shared import state
 from ui.shared.media import play_track
 from ui.shared.words import plain, table
-from ui.train import by_ear, saving
+from ui.train import by_ear, saving, teach
 from ui.train.charts import draw_confusion, draw_curves, draw_genre_scores, draw_reliability
 from ui.train.run import draw_log
 
@@ -41,6 +42,7 @@ def draw_report(run: Run, report: dict[str, Any]) -> None:
     for sentence in filter(None, (reports.perspective(report), " ".join(report["protection"]), *report["notes"])):
         st.caption(plain(sentence))
     _draw_save(run, report)
+    _draw_try(run)
     scores = report["scores"]
     # What was only fitted has no epochs, and nothing to draw of them.
     names = [*(["Curves"] if report["history"] else []), "Confusion", "By genre", "Reliability", "Log"]
@@ -65,6 +67,17 @@ def draw_report(run: Run, report: dict[str, Any]) -> None:
             st.caption(plain(reports.calibration_sentence(report)))
     with tabs["Log"]:
         draw_log(run.events())
+
+
+def _draw_try(run: Run) -> None:
+    """What the new model says of a sound, before it is saved under a name."""
+    with st.expander("Try it: play it something, or give it a song", icon=":material/hearing:", key="train.report.try"):
+        try:
+            model = state.model_in(run.model_dir)
+        except CrnnError as err:
+            st.error(plain(str(err)))
+            return
+        teach.draw_try(model)
 
 
 def _draw_cell(report: dict[str, Any], clicked: tuple[str, str] | None) -> None:

@@ -50,9 +50,10 @@ def draw_active(run: Run) -> None:
         _draw_place(run)
         return
     status, events = run.status(), run.events()
-    _draw_progress(status, paused=state == "paused", is_pausing=run.is_asked("pause"))
+    asked = "stop" if run.is_asked("stop") else "pause" if run.is_asked("pause") else ""
+    _draw_progress(status, paused=state == "paused", asked=asked)
     if status.get("stage") not in _LAST:
-        _draw_controls(run, paused=run.is_asked("pause"))
+        _draw_controls(run, asked)
     history = [event for event in events if event["event"] == "epoch"]
     if history:
         draw_curves(history, "train.live")
@@ -73,16 +74,19 @@ def _draw_place(run: Run) -> None:
     st.button("Take it out of the queue", key="train.stop", on_click=run.ask, args=("stop",))
 
 
-def _draw_progress(status: dict[str, Any], *, paused: bool, is_pausing: bool) -> None:
+def _draw_progress(status: dict[str, Any], *, paused: bool, asked: str) -> None:
     stage, done, total = status.get("stage", "starting"), status.get("done", 0), status.get("total", 0)
     words = _STAGES.get(stage, stage)
     if stage == "training" and total:
         words += f": epoch {status['epoch']} of {status['epochs']}"
     elif total:
         words += f": {done} of {total} {_COUNTED.get(stage, 'tracks')}"
-    if paused:
+    # In the bar's own line: whatever came and went below it would move the curves.
+    if asked == "stop" and stage not in _LAST:
+        words = f"Stopping. The best so far is kept. {words}"
+    elif paused:
         words = f"Paused. Nothing is lost, and nothing happens until you go on. {words}"
-    elif is_pausing and stage not in _LAST:
+    elif asked == "pause" and stage not in _LAST:
         words = f"Pausing, as soon as what is in hand is done. {words}"
     elif status.get("seconds_left") is not None:
         words += f", about {duration(status['seconds_left'])} left"
@@ -91,22 +95,23 @@ def _draw_progress(status: dict[str, Any], *, paused: bool, is_pausing: bool) ->
         st.caption(f"loss {status['loss']:.3f}, learning rate {status['learning_rate']:.2g}")
 
 
-def _draw_controls(run: Run, *, paused: bool) -> None:
+def _draw_controls(run: Run, asked: str) -> None:
     with st.container(horizontal=True):
         st.button(
             "Stop",
             icon=":material/stop:",
             key="train.stop",
             help="Ends it and keeps the best so far.",
+            disabled=asked == "stop",
             on_click=run.ask,
             args=("stop",),
         )
-        if paused:
+        if asked == "stop":
+            return
+        if asked == "pause":
             st.button("Go on", icon=":material/play_arrow:", key="train.go_on", on_click=run.withdraw, args=("pause",))
         else:
             st.button("Pause", icon=":material/pause:", key="train.pause", on_click=run.ask, args=("pause",))
-    if run.is_asked("stop"):
-        st.caption("Stopping. The best so far is kept.")
 
 
 def draw_log(events: list[dict[str, Any]]) -> None:

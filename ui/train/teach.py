@@ -15,7 +15,7 @@ from crnn.training import own_genres
 from crnn.training.own_genres import LEAST_CLIPS, Taught
 from ui.components.bars import answer_bars
 from ui.listen import live
-from ui.shared import chrome, progress, state, visitor
+from ui.shared import chrome, limits, progress, state, uploads, visitor
 from ui.shared.state import Model, Sound
 from ui.shared.words import plain
 from ui.train import clips, options, saving
@@ -25,6 +25,8 @@ WAY = "train.way"
 CLIPS, SETS, HEARS = "Clip by clip", "Data sets", "What training hears"
 _KEPT = "train.way.kept"
 _TRY = "train.try"
+# How many songs it was tried on.
+_TRIED = "train.try.n"
 
 
 def choose_way() -> str:
@@ -143,11 +145,8 @@ def _draw_taught(taught: Taught) -> None:
     except CrnnError as err:
         st.error(plain(str(err)))
         return
-    st.markdown("**Try it**: play it something.")
-    live.draw_live(model, _take_try)
-    tried = next((sound for sound in state.sounds() if sound.digest == st.session_state.get(_TRY)), None)
-    if tried is not None and not live.is_open():
-        _draw_answer(tried, model)
+    st.markdown("**Try it**: play it something, or give it a song.")
+    draw_try(model)
     with st.container(horizontal=True):
         saving.draw_save(taught.folder)
         st.button("Train it longer", icon=":material/timer:", key="train.longer", on_click=_train_longer)
@@ -156,8 +155,38 @@ def _draw_taught(taught: Taught) -> None:
         draw_results(taught.report, "train.lesson", noun="clip")
 
 
+def draw_try(model: Model) -> None:
+    """Draw two ways to give a model a sound, and what it says of it.
+
+    Args:
+        model: What was just made; it need not lie on a shelf.
+    """
+    live.draw_live(model, _take_try)
+    # Another one each time: the song stands below, and its cross there would remove nothing.
+    key = f"{_TRY}.song.{st.session_state.get(_TRIED, 0)}"
+    if st.file_uploader("A song to try it on", key=key, on_change=_take_song, args=(key,)) is not None:
+        # See `uploads`.
+        _take_song(key)
+        st.rerun()
+    tried = next((sound for sound in state.sounds() if sound.digest == st.session_state.get(_TRY)), None)
+    if tried is not None and not live.is_open():
+        st.caption(plain(state.name_of(tried)))
+        _draw_answer(tried, model)
+
+
 def _take_try() -> None:
     st.session_state[_TRY] = state.sounds()[0].digest
+
+
+def _take_song(key: str) -> None:
+    # A page that was just left may still have Streamlit call for a widget that is gone.
+    files = uploads.held([st.session_state.get(key)])
+    if not files:
+        return
+    state.give((Sound(files[0].name, files[0].getvalue(), "upload"),))
+    _take_try()
+    limits.release(files)
+    st.session_state[_TRIED] = st.session_state.get(_TRIED, 0) + 1
 
 
 def _train_longer() -> None:
