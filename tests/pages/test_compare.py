@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
+import streamlit as st
 from explore_page import players
 from listen_page import component
 from page_words import read
@@ -18,6 +20,8 @@ from train_page import APP
 from crnn.bundles import library
 from crnn.bundles.bundle import Rejection, load_bundle
 from crnn.owner import MACHINE
+from ui.models import compare
+from ui.shared.state import Model
 
 
 @pytest.fixture
@@ -52,6 +56,26 @@ def table(app: AppTest) -> list[dict[str, str]]:
 
 def answers(app: AppTest) -> list[str]:
     return [element.value for element in app.main.markdown if element.value.startswith("**Sounds like")]
+
+
+def test_the_newest_model_is_compared_with_the_one_that_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And never one model with itself, where nobody asked for that."""
+    monkeypatch.setenv("GENRESCOPE_DEFAULT_MODEL", "host")
+    made = {"early": "2026-11-01", "host": "2026-11-02", "mine": "2026-11-09", "older": "2026-11-03"}
+    models = [
+        Model(dataclasses.replace(tiny_bundle(tmp_path / name), created=day), fingerprint=name)
+        for name, day in made.items()
+    ]
+    state: dict[str, tuple[str, str]] = {}
+    monkeypatch.setattr(st, "session_state", state)
+    assert compare._unchosen(models, 0).label == "mine"
+    state["models.compare.0.kept"] = ("mine", "")
+    assert compare._unchosen(models, 1).label == "host"
+    state["models.compare.1.kept"] = ("host", "")
+    assert compare._unchosen([models[0], models[1], models[3]], 0).label == "older"
+    assert compare._unchosen([models[1]], 0).label == "host"
 
 
 def test_every_file_is_answered_and_who_is_right_is_tested(page: AppTest) -> None:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from crnn import text
 from crnn.audio.tags import read_words
+from crnn.bundles.library import default_model
 from crnn.errors import CrnnError
 from crnn.evaluation import paired
 from crnn.inference import output
@@ -81,7 +82,7 @@ def _choose(models: list[Model], title: str, place: int) -> Model:
     key, fact = f"models.compare.{place}", f"models.compare.{place}.kept"
     kept = st.session_state.get(fact)
     found, news = follow(models, *kept) if kept else (None, "")
-    chosen = found or models[min(place, len(models) - 1)]
+    chosen = found or _unchosen(models, place)
     st.session_state[fact] = (chosen.label, content_of(chosen))
     st.session_state[key] = chosen.label
     contents = {model.label: content_of(model) for model in models}
@@ -95,6 +96,14 @@ def _choose(models: list[Model], title: str, place: int) -> Model:
     if news:
         st.info(plain(news if found else f"{news} {chosen.label} stands in its place."))
     return chosen
+
+
+def _unchosen(models: list[Model], place: int) -> Model:
+    """What is compared until somebody chooses: the model that was made last, with the one that answers here."""
+    other, _ = st.session_state.get(f"models.compare.{1 - place}.kept", ("", ""))
+    apart = [model for model in models if model.label != other] or models
+    newest = max(apart, key=lambda model: model.bundle.created)
+    return next((model for model in apart if place and model.label == default_model()), newest)
 
 
 def _by_digest(answered: list[tuple[Sound, Found]]) -> list[tuple[str, Found]]:
