@@ -81,7 +81,7 @@ def draw_part(sound: Sound, model: Model, view: View | None, part: Part | None) 
         part: The answer.
     """
     if part is None:
-        st.caption("Ask about a part: press “select” and drag over it, or mark it with the keys I and O.")
+        st.caption("Ask about a part: press “select” and drag over it.")
         return
     if part.is_error:
         st.error(plain(part.refusal))

@@ -41,10 +41,7 @@ def draw_listening(found: Check, config: FeatureConfig) -> Check:
     """
     heard = _heard_before(found.collection, config)
     if heard is None:
-        st.caption(
-            "What is damaged, silent, clipped, or a copy in another codec shows only when every track is listened to. "
-            "Training does so, too."
-        )
+        st.caption("Listening to every track finds what is damaged, silent, clipped or a copy. Training does so, too.")
         with st.container(horizontal=True, vertical_alignment="center"):
             is_pressed = st.button("Listen to all tracks first", icon=":material/hearing:", key="train.listen")
             place = st.empty()

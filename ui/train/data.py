@@ -168,7 +168,7 @@ def _ways_to_add() -> None:
     upload, *others = st.tabs(["Zip or archive", *offered], key="train.add.ways")
     with upload:
         st.caption(
-            f"{FORMATS} As a zip; or a log-mel archive (`.npz`). "
+            f"As a zip: {FORMATS[0].lower()}{FORMATS[1:]} Or a log-mel archive (`.npz`). "
             f"{limits.of_data_sets(user_clips.uploads_dir(visitor.owner()))}"
         )
         # Another one each time: what was taken stands among the data sets, and its cross there removes nothing.

@@ -154,9 +154,8 @@ def _choose_network(name: str, starts: Starts, found: Check) -> TrainingOrder:
     else:
         settings = with_frozen_body(settings)
         st.caption(
-            f"It trains on the network of {plain(init)}. A head fitted to that model is judged on the same unheard "
-            "tracks: what is trained here is kept only "
-            "where it has more of them right than chance would give it."
+            f"It goes on from {plain(init)}. What “Instant” would make of it answers the same unheard tracks, and the "
+            "trained network is kept only if it has more of them right than chance would give it."
         )
     return TrainingOrder((), Path("model"), settings, init=init, split=split, folds=n_folds, genres=genres)
 

@@ -13,7 +13,7 @@ const SEND_AGAIN_MS = 8000;
 const LOST_SECONDS = 60;
 const WAKE_MS = 8000;
 
-const READY = "Hold it to the music. The answer comes while it plays; it ends by itself once that is sure.";
+const READY = "Let the music play. The answer comes while it does; it ends by itself once that is sure.";
 const DENIED = "No microphone: allow it in the browser’s address bar, or plug one in.";
 const NO_ACCESS = "This browser gives no microphone here. Open the page as localhost or over https.";
 const ASLEEP = "This browser cannot listen along: it has no sound output. Record first, below.";
