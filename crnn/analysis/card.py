@@ -37,7 +37,7 @@ _TICKS_HZ = (100.0, 1000.0, 8000.0)
 
 _STYLE = (
     "body{margin:1.5rem auto;max-width:60rem;padding:0 1rem;font-family:system-ui,sans-serif;color:#12110F;"
-    "background:#FFF;line-height:1.5}svg{display:block;width:100%;height:auto}table{border-collapse:collapse}"
+    "background:#FFF;line-height:1.5}h1{font-size:1.4rem}svg{display:block;width:100%;height:auto}table{border-collapse:collapse}"
     "th,td{padding:.15rem .8rem .15rem 0;text-align:left}footer{color:#55534E;font-size:.9rem}"
 )
 

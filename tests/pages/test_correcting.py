@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from crnn.data import last_choice, user_clips
 from crnn.data.collection import gather
 from crnn.owner import MACHINE
+from ui.shared.state import Sound
 
 BASS = wav_bytes(sine(60.0, 12.0), RATE, "PCM_16")
 TREBLE = wav_bytes(sine(6000.0, 12.0), RATE, "PCM_16")
@@ -64,3 +65,21 @@ def test_two_names_are_asked_about(listen: AppTest) -> None:
     correct(listen, BASS, "treble", consent=True, other="hip hop")
     assert "Both treble and hip hop are named." in listen.warning[0].value
     assert user_clips.n_clips(user_clips.corrections_dir(MACHINE)) == {}
+
+
+def test_parts_become_clips_of_ones_own_without_further_questions(listen: AppTest) -> None:
+    listen.file_uploader[0].set_value([("song.wav", BASS, "audio/wav")]).run()
+    key = f"listen.player.{Sound('song.wav', BASS, 'upload').digest}"
+    for start, genre, other in ((1.0, "another genre", "drones"), (5.0, "drones", "")):
+        listen.session_state[key] = {"region": {"start": start, "end": 1.1 * start + 4.0}}
+        listen.run()
+        assert not [box for box in listen.checkbox if box.key == "listen.part.correct.consent"]
+        # What the first part was named is there to choose for the next.
+        listen.selectbox(key="listen.part.correct.genre").set_value(genre)
+        listen.text_input(key="listen.part.correct.other").set_value(other)
+        next(button for button in listen.button if button.label == "Add it").click().run()
+        assert not listen.exception
+        assert "It is among your clips on the Train page." in listen.success[0].value
+    assert user_clips.n_clips(user_clips.own_dir(MACHINE)) == {"drones": 2}
+    assert user_clips.n_clips(user_clips.corrections_dir(MACHINE)) == {}
+    assert any(button.key == "train.genre.drones" for button in listen.switch_page("pages/2_Train.py").run().button)

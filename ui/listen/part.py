@@ -113,12 +113,7 @@ def draw_part(sound: Sound, model: Model, view: View | None, part: Part | None) 
             icon=":material/download:",
             key="listen.part.wav",
         )
-    correction.draw_correction(
-        Sound(name, part.wav, "upload"),
-        model.bundle.genres,
-        title="Add this part to a data set",
-        key="listen.part.correct",
-    )
+    correction.draw_correction(Sound(name, part.wav, "upload"), model.bundle.genres, is_part=True)
 
 
 def _wav(sound: Sound, view: View | None, span: tuple[float, float]) -> bytes:
