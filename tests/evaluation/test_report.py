@@ -43,9 +43,8 @@ def test_the_lucky_guess_is_the_share_of_the_commonest_genre(tmp_path):
     always = "Always saying treble would score 60 %."
     assert perspective(scored) == f"In brackets: what it may be of others (95 % interval). {always}"
     of_artists = scored | {"scores": scored["scores"] | {"independent_tracks": 3.4}}
-    assert perspective(of_artists) == (
-        f"In brackets: what it may be of others (95 % interval; 5 tracks tell as much as 3 of one artist each). {always}"
-    )
+    as_many = "5 tracks tell as much as 3 of one artist each"
+    assert perspective(of_artists) == f"In brackets: what it may be of others (95 % interval; {as_many}). {always}"
 
 
 def test_confusions_come_by_what_they_cost():
