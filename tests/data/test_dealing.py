@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crnn.data import scan as dataset
+from crnn.data import splits
 from crnn.data.scan import scan
 from crnn.data.splits import split_tracks
 from crnn.data.tracks import Track
@@ -39,7 +39,7 @@ def test_the_order_on_disk_does_not_matter_and_the_seed_does(name: str):
     shuffled = random.Random(3).sample(tracks, len(tracks))
     assert split_tracks(tracks, name=name, seed=5) == split_tracks(shuffled, name=name, seed=5)
     assert split_tracks(tracks, name=name, seed=5) != split_tracks(tracks, name=name, seed=6)
-    assert dataset.fold_tracks(tracks, 3, seed=5) == dataset.fold_tracks(shuffled, 3, seed=5)
+    assert splits.fold_tracks(tracks, 3, seed=5) == splits.fold_tracks(shuffled, 3, seed=5)
 
 
 def test_no_artist_is_in_two_parts_though_artists_differ_in_size():
@@ -54,7 +54,7 @@ def test_no_artist_is_in_two_parts_though_artists_differ_in_size():
     assert not artists[0] & artists[1]
     assert {t.genre for t in parts["valid"]} == {"jazz", "rock", "pop"}
     assert 30 <= len(parts["valid"]) <= 66
-    assert "No artist is in two parts." in dataset.split_notes(parts)
+    assert "No artist is in two parts." in splits.split_notes(parts)
 
 
 def test_artists_are_the_same_whatever_their_case():
@@ -82,7 +82,7 @@ def test_copies_stay_together_even_across_artists(name: str):
 
 def test_folds_are_even_and_disjoint():
     tracks = make_tracks({"jazz": 33, "rock": 21, "pop": 10})
-    folds = dataset.fold_tracks(tracks, 5, seed=0)
+    folds = splits.fold_tracks(tracks, 5, seed=0)
     assert sorted(t.track_id for fold in folds for t in fold) == sorted(t.track_id for t in tracks)
     assert max(map(len, folds)) - min(map(len, folds)) <= 2
     for genre in ("jazz", "rock", "pop"):
@@ -91,7 +91,7 @@ def test_folds_are_even_and_disjoint():
 
 
 def test_folds_by_artist_keep_artists_whole():
-    folds = dataset.fold_tracks(make_tracks({"jazz": 30, "rock": 30}, n_artists=6), 3, seed=0, by_artist=True)
+    folds = splits.fold_tracks(make_tracks({"jazz": 30, "rock": 30}, n_artists=6), 3, seed=0, by_artist=True)
     artists = [{t.artist for t in fold} for fold in folds]
     assert sum(len(names) for names in artists) == len(set().union(*artists)) == 12
 
@@ -101,7 +101,7 @@ def test_genres_that_are_too_small_are_all_named():
     with pytest.raises(TooFewTracksError, match=r"polka \(1\), waltz \(1\)"):
         split_tracks(tracks, name="random", seed=0)
     with pytest.raises(TooFewTracksError, match=r"5 tracks.*polka \(1\)"):
-        dataset.fold_tracks(tracks, 5, seed=0)
+        splits.fold_tracks(tracks, 5, seed=0)
 
 
 def test_a_genre_of_one_artist_cannot_be_split_by_artist():
@@ -133,9 +133,9 @@ def test_the_own_column_keeps_its_parts():
         "valid": ["0"],
         "outside": ["3"],
     }
-    assert [t.track_id for t in dataset.select_part(tracks, "Validation")] == ["0"]
+    assert [t.track_id for t in splits.select_part(tracks, "Validation")] == ["0"]
     with pytest.raises(DatasetError, match=r"part “test”.*outside \(1\)"):
-        dataset.select_part(tracks, "test")
+        splits.select_part(tracks, "test")
 
 
 @pytest.mark.parametrize(
@@ -153,17 +153,17 @@ def test_a_column_without_train_is_refused_by_its_words(words: list[str], artist
 
 
 def test_the_gtzan_partition_is_complete():
-    assert Counter(dataset.gtzan_partition().values()) == {"train": 443, "valid": 197, "test": 290, "excluded": 70}
+    assert Counter(splits.gtzan_partition().values()) == {"train": 443, "valid": 197, "test": 290, "excluded": 70}
 
 
 @pytest.mark.parametrize("form", ["{}", "{}.wav", "blues/{}.au"])
 def test_gtzan_tracks_are_known_by_id_or_file(form: str):
-    ids = list(dataset.gtzan_partition())
+    ids = list(splits.gtzan_partition())
     tracks = [Track(form.format(track_id), track_id.split(".")[0], None) for track_id in ids]
     parts = split_tracks(tracks, name="fault-filtered", seed=0)
     assert {name: len(part) for name, part in parts.items()} == {"train": 443, "valid": 197, "test": 290}
-    assert "artists and copies were kept apart" in dataset.split_notes(parts)[0]
-    assert len(dataset.select_part(tracks, "test")) == 290
+    assert "artists and copies were kept apart" in splits.split_notes(parts)[0]
+    assert len(splits.select_part(tracks, "test")) == 290
 
 
 def test_tracks_foreign_to_gtzan_are_named():
@@ -178,7 +178,7 @@ def test_leaks_in_a_given_column_are_told():
         Track("b", "jazz", None, artist="ann", split="valid", group="g"),
         Track("c", "jazz", None, split="valid"),
     ]
-    notes = " ".join(dataset.split_notes(split_tracks(tracks, name="column", seed=0)))
+    notes = " ".join(splits.split_notes(split_tracks(tracks, name="column", seed=0)))
     assert "same recording lies in two parts" in notes
     assert "1 artist is in two parts" in notes
     assert "artist of 1 of 3 tracks is not known" in notes
@@ -189,7 +189,7 @@ def test_leaks_in_a_given_column_are_told():
 )
 def test_what_cannot_be_learnt_from_is_refused(counts: dict[str, int], message: str):
     with pytest.raises(TooFewTracksError, match=message):
-        dataset.check_trainable(make_tracks(counts))
+        splits.check_trainable(make_tracks(counts))
 
 
 def test_the_given_data_has_the_published_partition(data_dir: Path):
