@@ -184,7 +184,7 @@ def test_why_lays_reasons_over_the_mel(opened: AppTest) -> None:
     (mel,) = player["pictures"]
     assert mel["title"] == "What spoke for bass"
     assert mel["tint"]["rows"] == 16
-    assert any("the model hears bass with a confidence of" in caption.value for caption in opened.main.caption)
+    assert any("The model hears bass with a confidence of" in caption.value for caption in opened.main.caption)
     # In words: without the band that its 440 Hz lie in, hiss is left.
     (said,) = (words.value for words in opened.main.markdown if "Strongest at" in words.value)
     assert said.startswith("Without the voice band it would be treble. Without the drums or the bass the answer stays")

@@ -43,5 +43,9 @@ def test_confidence_is_that_of_the_answer_in_the_stretch(tmp_path: Path, has_two
         "From 0:04.0 to 0:12.0 the model hears bass with a confidence of 0.70. Over the whole sound: 0.38. "
     )
     assert "0.65" not in words
+    # Of all of it there is one figure, which is said once.
+    all_of_it = in_words(Explanation("bass", np.zeros((12, 16), np.float32), 0.0, 1.0, 0.65), answer(), model)
+    assert all_of_it.startswith("The model hears bass with a confidence of 0.38. What spoke for it ")
+    assert "Over the whole sound" not in all_of_it
     asked = "the first of its two networks again (the second has 45 % of the say)." if has_two else "again."
     assert words.endswith(f"and asking {asked}")

@@ -210,14 +210,15 @@ def in_words(found: Explanation, prediction: Prediction, model: Model) -> str:
         model: Who answered.
     """
     genre, start, end = found.genre, found.start_seconds, found.end_seconds
-    share, whole = _mean_share(prediction, genre, start, end), dict(prediction.ranked())[genre]
-    companion = model.bundle.companion
-    asked = "again"
+    whole = dict(prediction.ranked())[genre]
+    companion, asked = model.bundle.companion, "again"
     if companion is not None:
         asked = f"the first of its two networks again (the second has {100 * companion.weight:.0f} % of the say)"
+    part = f"from {text.clock(start)} to {text.clock(end)} " if end - start < prediction.duration_seconds - 0.1 else ""
+    rest = f"Over the whole sound: {text.confidence(whole)}. " if part else ""
+    sure = text.confidence(_mean_share(prediction, genre, start, end) if part else whole)
     return (
-        f"From {text.clock(start)} to {text.clock(end)} the model hears {genre} with a confidence of "
-        f"{text.confidence(share)}. Over the whole sound: {text.confidence(whole)}. "
+        f"{text.sentence_case(part + 'the')} model hears {genre} with a confidence of {sure}. {rest}"
         f"What spoke for it was measured by deleting a fifth of the picture {explanation.N_MASKS} times in each "
         f"{model.bundle.feature_config.segment_seconds:.0f}\u00a0s and asking {asked}."
     )
@@ -387,11 +388,10 @@ def _ask_again(clip: Clip, model: Model, choice: str, rectangle: Region | None) 
 
 
 def _draw_before_and_after(before: Prediction, after: Prediction) -> None:
-    order = [genre for genre, _ in before.ranked()]
     told = "As a whole: " if output.time_shares(before) else ""
     left, right = st.columns(2, gap="medium")
     for place, title, found in ((left, "As it is", before), (right, "With that gone", after)):
         with place:
             st.markdown(f"**{title}.** {told}{plain(output.verdict_sentence(found))}")
             shares = dict(zip(found.genres, map(float, found.posterior), strict=True))
-            genre_bars([(genre, shares[genre]) for genre in order], key=f"explore.bars.{title}")
+            genre_bars([(genre, shares[genre]) for genre, _ in before.ranked()], key=f"explore.bars.{title}")

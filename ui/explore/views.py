@@ -107,7 +107,7 @@ def choose_settings(highest: int) -> tuple[views.ViewSettings, int, tuple[str, .
     Args:
         highest: Hz up to which the file has sound.
     """
-    with st.popover("Settings", icon=":material/tune:", key="explore.settings"):
+    with st.popover("Settings", icon=":material/tune:", width="stretch", key="explore.settings"):
         n_fft = st.select_slider(
             "Window",
             _WINDOWS,

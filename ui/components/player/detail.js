@@ -29,6 +29,12 @@ const detailing = {
     return picture.secondsPerColumn ?? picture.curves?.[0]?.step ?? 0;
   },
 
+  // Whether what came finer reaches as far as what is on the screen. Its curves may not: a window has its middle.
+  isDetailed() {
+    const [from, to] = this.data.detailed ?? [0, 0];
+    return from <= this.window[0] + 0.01 && to >= this.window[1] - 0.01;
+  },
+
   // What is drawn at a moment: the cells of the part that was zoomed to, or those of the whole.
   finest({ picture, cells, detail }, seconds) {
     const { start, columns, secondsPerColumn } = detail ?? {};
@@ -39,8 +45,7 @@ const detailing = {
   tellStep(lane) {
     if (!lane.step) return;
     const [start, end] = this.window;
-    const asked = this.data.detailed;
-    const isAnswered = !this.data.canDetail || (asked && asked[0] <= start + 0.01 && asked[1] >= end - 0.01);
+    const isAnswered = !this.data.canDetail || this.isDetailed();
     const isCurve = lane.kind === "curves";
     const seconds = isCurve ? this.curvesOf(lane)[0]?.step : this.finest(lane, (start + end) / 2).secondsPerColumn;
     const pixels = (seconds / (end - start)) * this.slider.clientWidth;
@@ -62,8 +67,6 @@ const detailing = {
   curvesOf({ picture, detail }) {
     const curves = detail?.curves;
     if (!curves?.length) return picture.curves ?? [];
-    const { start, step, values } = curves[0];
-    const isCovered = start - step <= this.window[0] + 0.01 && start + values.length * step >= this.window[1] - 0.01;
-    return isCovered ? curves : picture.curves ?? [];
+    return this.isDetailed() ? curves : picture.curves ?? [];
   },
 };
