@@ -54,6 +54,12 @@ def table(app: AppTest) -> list[dict[str, str]]:
     return found.to_dict("records")
 
 
+def columns(app: AppTest) -> list[str]:
+    """Those of the table that are shown."""
+    (found,) = [frame.proto for frame in app.dataframe if "differ" in frame.value]
+    return list(found.column_order)
+
+
 def answers(app: AppTest) -> list[str]:
     return [element.value for element in app.main.markdown if element.value.startswith("**Sounds like")]
 
@@ -104,10 +110,14 @@ def test_every_file_is_answered_and_who_is_right_is_tested(page: AppTest) -> Non
 def test_what_a_sound_is_can_be_said_and_taken_back(page: AppTest) -> None:
     give(page, ("a.wav", tagged(6000.0, "Polka")), ("b.wav", tagged(2000.0)))
     assert "Right of" not in read(page)
+    assert columns(page) == ["file", "first", "second", "differ"]
+    # The answers stand on top, under one line of what was given.
+    assert [box.proto.expanded for box in page.expander if box.label == "2 files · change"] == [False]
     box = next(box for box in page.selectbox if box.label == "It is")
     box.set_value("bass").run()
     assert "Right of 1: one 0, two 1; 0 by one alone, 1 by two alone." in read(page)
     assert table(page)[0]["right"] == "second"
+    assert columns(page)[4:] == ["genre", "right"]
     page.session_state["models.compare.row"] = "gone"
     next(box for box in page.selectbox if box.label == "It is").set_value("not known").run()
     assert not page.exception

@@ -40,7 +40,7 @@ def choose_source(models: list[Model], key: str) -> Model | None:
         models: What there is.
         key: Widget key of the choice of the model, one for each page.
     """
-    with st.expander(_source_words(sounds()), expanded=not sounds()):
+    with st.expander(source_words(sounds()), expanded=not sounds()):
         left, right = st.columns([7, 3], gap="medium")
         with right:
             chosen = choose_model(models, key)
@@ -55,7 +55,12 @@ def choose_source(models: list[Model], key: str) -> Model | None:
     return chosen
 
 
-def _source_words(given: tuple[Sound, ...]) -> str:
+def source_words(given: tuple[Sound, ...]) -> str:
+    """What was given, in the one line that is left of the ways to give a sound.
+
+    Args:
+        given: The sounds.
+    """
     if not given:
         return "Give a sound"
     if len(given) > 1:

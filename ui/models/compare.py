@@ -53,7 +53,9 @@ def draw_contest(models: list[Model]) -> None:
         first = _choose(models, "First model", 0)
     with right:
         second = _choose(models, "Second model", 1)
-    sound_input.give_a_sound()
+    # One line, once there is a sound: the answers stand on top.
+    with st.expander(sound_input.source_words(sounds()), expanded=not sounds()):
+        sound_input.give_a_sound()
     given = sounds()
     if not given:
         st.caption("Record, upload or choose an example: both models answer.")
@@ -113,6 +115,8 @@ def _by_digest(answered: list[tuple[Sound, Found]]) -> list[tuple[str, Found]]:
 def _draw_table(answered: list[Answers], first: str, second: str, genres: list[str]) -> Answers:
     """The table; returns the answers whose row was clicked last, at first the first where they differ."""
     truths = [_genre_of(answers.sound, genres) for answers in answered]
+    # Empty columns would push the answers off a narrow screen.
+    shown = ("file", "first", "second", "differ", *(("genre", "right") if any(truths) else ()))
     event: Any = st.dataframe(
         {
             "file": [answers.sound.name or "recording" for answers in answered],
@@ -122,6 +126,7 @@ def _draw_table(answered: list[Answers], first: str, second: str, genres: list[s
             "genre": truths,
             "right": [_who(answers, truth) for answers, truth in zip(answered, truths, strict=True)],
         },
+        column_order=shown,
         hide_index=True,
         height=_ROW_PIXELS * (min(len(answered), _MOST_ROWS) + 1) + 3,
         row_height=_ROW_PIXELS,
@@ -151,7 +156,7 @@ def _draw_test(answered: list[Answers], first: str, second: str, genres: list[st
     """Who is right more often, of the sounds whose genre is known."""
     known = [(answers, truth) for answers in answered if (truth := _genre_of(answers.sound, genres))]
     if not known:
-        st.caption("Say below what a sound is, and it is told who is right, and whether that is more than chance.")
+        st.caption("Say below what each sound is, to see who is right more often.")
         return
     found = paired.compare(
         [_names(answers.first, truth) for answers, truth in known],
