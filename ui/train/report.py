@@ -42,7 +42,7 @@ def draw_report(run: Run, report: dict[str, Any]) -> None:
     for sentence in filter(None, (reports.perspective(report), " ".join(report["protection"]), *report["notes"])):
         st.caption(plain(sentence))
     _draw_save(run, report)
-    _draw_try(run)
+    _draw_try(run, report)
     scores = report["scores"]
     # What was only fitted has no epochs, and nothing to draw of them.
     names = [*(["Curves"] if report["history"] else []), "Confusion", "By genre", "Reliability", "Log"]
@@ -69,7 +69,7 @@ def draw_report(run: Run, report: dict[str, Any]) -> None:
         draw_log(run.events())
 
 
-def _draw_try(run: Run) -> None:
+def _draw_try(run: Run, report: dict[str, Any]) -> None:
     """What the new model says of a sound, before it is saved under a name."""
     with st.expander("Try it: play it something, or give it a song", icon=":material/hearing:", key="train.report.try"):
         try:
@@ -77,7 +77,7 @@ def _draw_try(run: Run) -> None:
         except CrnnError as err:
             st.error(plain(str(err)))
             return
-        teach.draw_try(model)
+        teach.draw_try(model, news=reports.headline(report))
 
 
 def _draw_cell(report: dict[str, Any], clicked: tuple[str, str] | None) -> None:

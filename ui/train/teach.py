@@ -13,7 +13,9 @@ from crnn.inference.classifier import Prediction
 from crnn.text import number_of
 from crnn.training import own_genres
 from crnn.training.own_genres import LEAST_CLIPS, Taught
+from ui.components.announcer import announce
 from ui.components.bars import answer_bars
+from ui.components.landing import arrival
 from ui.listen import live
 from ui.shared import chrome, limits, progress, state, uploads, visitor
 from ui.shared.state import Model, Sound
@@ -74,6 +76,8 @@ def draw_lesson() -> None:
     with right:
         _draw_given()
     taught = own_genres.taught(visitor.owner())
+    # On a phone all of it stands below what is in sight.
+    arrival("train.taught.arrival", done="" if taught is None else str(taught.report["created"]))
     if taught is not None:
         _draw_taught(taught)
 
@@ -146,7 +150,7 @@ def _draw_taught(taught: Taught) -> None:
         st.error(plain(str(err)))
         return
     st.markdown("**Try it**: play it something, or give it a song.")
-    draw_try(model)
+    draw_try(model, news=reports.headline(taught.report, "clip"))
     with st.container(horizontal=True):
         saving.draw_save(taught.folder)
         st.button("Train it longer", icon=":material/timer:", key="train.longer", on_click=_train_longer)
@@ -155,11 +159,12 @@ def _draw_taught(taught: Taught) -> None:
         draw_results(taught.report, "train.lesson", noun="clip")
 
 
-def draw_try(model: Model) -> None:
+def draw_try(model: Model, *, news: str) -> None:
     """Draw two ways to give a model a sound, and what it says of it.
 
     Args:
         model: What was just made; it need not lie on a shelf.
+        news: What is announced until there is an answer.
     """
     live.draw_live(model, _take_try)
     # Another one each time: the song stands below, and its cross there would remove nothing.
@@ -172,6 +177,8 @@ def draw_try(model: Model) -> None:
     if tried is not None and not live.is_open():
         st.caption(plain(state.name_of(tried)))
         _draw_answer(tried, model)
+    else:
+        announce(news)
 
 
 def _take_try() -> None:
@@ -199,6 +206,7 @@ def _train_longer() -> None:
 def _draw_answer(sound: Sound, model: Model) -> None:
     ((_, found),) = progress.answer_all((sound,), model, key="train.try") or ((sound, None),)
     if isinstance(found, Prediction):
+        announce(output.answer_sentence(found))
         left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
         left.markdown(f"**{plain(output.answer_sentence(found))}**")
         if found.verdict.traits.is_heard:

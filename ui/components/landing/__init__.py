@@ -1,4 +1,4 @@
-"""Where the keyboard is once what it stood in has done its work and gone: at the box that it was in."""
+"""Where the keyboard, or the eye, is led once what it stood in has done its work."""
 
 from __future__ import annotations
 
@@ -13,4 +13,14 @@ def landing(key: str, *, is_done: bool, field: str = "") -> None:
         is_done: Whether it is.
         field: The label of the field that is filled next; without one it is the box.
     """
-    component("landing")(key=key, data=payload({"isDone": is_done, "field": field}))
+    component("landing")(key=key, data=payload({"done": "done" if is_done else "", "field": field, "scrolls": False}))
+
+
+def arrival(key: str, *, done: str) -> None:
+    """Bring the place where this is drawn into sight, when something new stands there.
+
+    Args:
+        key: Widget key; drawn from the beginning on, it knows when that changes.
+        done: What stands there; empty for nothing.
+    """
+    component("landing")(key=key, data=payload({"done": done, "field": "", "scrolls": True}))
