@@ -109,7 +109,7 @@ def test_events_of_a_run_survive_any_name(tmp_path):
 
 
 def test_events_with_raw_line_separators_are_read(tmp_path):
-    line = json.dumps({"event": "note", "text": "a\u2028b\x85c"}, ensure_ascii=False)
+    line = json.dumps({"event": "note", "at": 1.0, "text": "a\u2028b\x85c"}, ensure_ascii=False)
     (tmp_path / "events.jsonl").write_text(line + "\n", encoding="utf-8")
     assert [event["text"] for event in Run(tmp_path).events()] == ["a\u2028b\x85c"]
 

@@ -22,7 +22,7 @@ def ended_run(folder: Path, method: str, n_tracks: int, **stages: float) -> Run:
     order = TrainingOrder(("demo",), folder / "model", SETTINGS, method=method)  # type: ignore[arg-type]
     (folder / "order.json").write_text(json.dumps(order.to_dict()))
     account = Account(Run(folder))
-    account.record({"event": "data", "parts": {"train": n_tracks}})
+    account.record({"event": "data", "name": "demo", "parts": {"train": n_tracks}, "protection": []})
     for stage, seconds in stages.items():
         account.record({"event": "stage", "stage": "next", "after": stage, "seconds": seconds})
     account.tell(state="done")
@@ -60,7 +60,8 @@ def with_epochs(run: Run, train: TrainConfig, seconds: list[float]) -> Run:
     order["settings"]["train"] = train.to_dict()
     (run.folder / "order.json").write_text(json.dumps(order | {"init": "tiny"}))
     for epoch, took in enumerate(seconds, start=1):
-        Account(run).record({"event": "epoch", "epoch": epoch, "seconds": took})
+        facts = {"epochs": train.epochs, "loss": 1.0, "seconds": took}
+        Account(run).record({"event": "epoch", "epoch": epoch} | facts)
     return run
 
 
