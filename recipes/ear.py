@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import csv
 import dataclasses
-import hashlib
 import json
 import shutil
 import sys
@@ -27,7 +26,8 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn import atomic, paths
-from crnn.bundles.bundle import CARD_NAME, ONNX_NAME, Bundle, Calibration, save_bundle
+from crnn.bundles.bundle import CARD_NAME, ONNX_NAME, Bundle, Calibration, load_bundle, save_bundle
+from crnn.bundles.bundle_json import JSON_NAME
 from crnn.bundles.companion import COMPANION_NAME, Companion
 from crnn.bundles.library import find_bundle
 from crnn.bundles.model_card import model_card
@@ -42,7 +42,7 @@ from crnn.networks.onnx_export import onnx_model
 from crnn.networks.tagger_crnn import N_CLASSES, TAG_WORDS, copy_tag_words
 from crnn.training import publish
 from crnn.training.trainer import TrainResult
-from recipes import ear_answers, ear_body, ear_heads, ear_inputs, ear_named
+from recipes import ear_answers, ear_body, ear_heads, ear_inputs, ear_named, ear_rules
 from recipes.ear_body import LEG, NETWORK
 from recipes.ear_inputs import FIRST
 from recipes.ear_outputs import GENRES
@@ -63,13 +63,18 @@ _FITTED = {
     "data": "GTZAN with sound, cuts and archive, and 77 clips from elsewhere",
     "by": "recipes.ear_heads",
 }
+_BACK = {
+    "what": "body brought part of the way back to the tagger's weights",
+    "by": "recipes.ear_body.towards_tagger",
+}
+_BACK_HELP = "how far the body is brought back to the tagger's weights, 0 to 1 (default: %(default)g)"
 _DATA = {
     "name": "GTZAN, and clips from elsewhere",
     "n_tracks": 639 + 77,
     "GTZAN": "283 tracks as sound, 356 more from the archive, 323 cuts; train and validation parts",
     "elsewhere": "77 clips of the ten genres and 58 of others",
 }
-BODY = "body.keras"
+BODY, _CLASSES = "body.keras", "class_labels_indices.csv"
 NOTES = Path(__file__).with_name("ear.md").read_text(encoding="utf-8").removesuffix("\n")
 
 
@@ -81,24 +86,27 @@ def main() -> int:
     parser.add_argument("--work", type=Path, default=paths.home_dir() / "recipe-ear", help="intermediate results")
     parser.add_argument("--out", type=Path, default=paths.models_dir() / "ten-genres")
     parser.add_argument("--body", type=Path, help="a model.keras whose body is taken; without it one learns")
+    parser.add_argument("--back", type=_share, default=0.0, metavar="SHARE", help=_BACK_HELP)
     parser.add_argument("--companion", default="gtzan-crnn", metavar="NAME|DIR")
     parser.add_argument("--any-inputs", action="store_true", help="go on where inputs are not those that are named")
     parser.add_argument("--replace", action="store_true")
     options = parser.parse_args()
-    body = options.body or options.work / BODY
-    if options.body and not body.is_file():
-        parser.error(f"{body} is no file")
+    if options.body and not options.body.is_file():
+        parser.error(f"{options.body} is no file")
     others = ear_named.others(options.data, options.debian)
     if others and not options.any_inputs:
         parser.error(f"missing, or not what recipes/ear_named.json names: {', '.join(others)} (--any-inputs goes on)")
     companion, teachers = find_bundle(options.companion), options.data / "teachers" / "mn04"
     ear_inputs.make_inputs(options.data, options.debian, options.work)
+    tagger, body = teachers / efficientat.FILE_NAME, options.body or options.work / BODY
     if not body.is_file():
-        _save(_learn_body(options.work, teachers / efficientat.FILE_NAME, companion), body)
-    _fit(body, options.work, teachers / "class_labels_indices.csv", companion)
-    first_leg = _taken(body) if options.body else _LEARNT
+        _save(_learn_body(options.work, tagger, companion), body)
+    legs = _taken(body) if options.body else (_LEARNT,)
+    if options.back:
+        body, legs = _brought_back(body, tagger, options), (*legs, _BACK | {"share": options.back})
+    _fit(body, options.work, teachers, companion)
     inputs = f"other than named: {', '.join(others)}" if others else "as recipes/ear_named.json names them"
-    bundle = _make(body, options, companion, (first_leg, _FITTED | {"inputs": inputs}))
+    bundle = _make(body, options, companion, (*legs, _FITTED | {"inputs": inputs}))
     size = sum(bundle.file(name).stat().st_size for name in bundle.files)
     print(f"{bundle.path}: {size / 1e6:.2f} MB")
     return 0
@@ -122,18 +130,42 @@ def _save(body: keras.Model, path: Path) -> None:
         (draft / path.name).replace(path)
 
 
-def _fit(body: Path, work: Path, classes: Path, companion: Bundle) -> None:
+def _run(network: keras.Model) -> ear_body.Run:
+    return ear_body.runner(onnx_model(network).SerializeToString())
+
+
+def _fit(body: Path, work: Path, teachers: Path, companion: Bundle) -> None:
     """Heads and rules, for the network as it is shipped."""
-    with classes.open(encoding="utf-8", newline="") as file:
+    with (teachers / _CLASSES).open(encoding="utf-8", newline="") as file:
         names = [row["display_name"] for row in csv.DictReader(file)]
-    run = ear_body.runner(onnx_model(_network_of(body, len(GENRES), FIRST.n_mels)).SerializeToString())
-    heard = ear_answers.heard_by_first(run, work)
+    heard = ear_answers.heard_by_first(_run(_network_of(body, len(GENRES), FIRST.n_mels)), work)
+    tagger = _run(ear_body.new_body(teachers / efficientat.FILE_NAME))
+    without_music = ear_answers.without_music(tagger, work, names)
+    heard |= {name: heard[name].only(without_music) for name in (ear_rules.EFFECTS, ear_rules.BENT_EFFECTS)}
     ear_heads.fit_heads(heard, ear_answers.heard_by_second(companion, work), names, work)
 
 
-def _taken(body: Path) -> dict[str, Any]:
-    with body.open("rb") as file:
-        return {"what": "body taken as it was", "SHA-256": hashlib.file_digest(file, "sha256").hexdigest()}
+def _taken(body: Path) -> tuple[dict[str, Any], ...]:
+    """Legs of a body that is taken: those that a bundle around it tells, and which file it was."""
+    taken = {"what": "body taken as it was", "SHA-256": atomic.sha256_of(body)}
+    told = load_bundle(body.parent).training.get("legs", ()) if body.with_name(JSON_NAME).is_file() else ()
+    return (*(leg for leg in told if leg["what"].startswith("body")), taken)
+
+
+def _brought_back(body: Path, tagger: Path, options: argparse.Namespace) -> Path:
+    """Where the body lies that was brought `options.back` of the way back to the tagger's weights."""
+    network = keras.saving.load_model(body, compile=False)
+    ear_body.towards_tagger(network, tagger, options.back)
+    path: Path = options.work / f"back-{options.back:g}" / BODY
+    _save(network, path)
+    return path
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"{text}: 0 to 1 is accepted")
+    return share
 
 
 def _make(body: Path, options: argparse.Namespace, companion: Bundle, legs: tuple[dict[str, Any], ...]) -> Bundle:

@@ -11,8 +11,8 @@ from crnn.config import FeatureConfig
 from crnn.networks.tagger_crnn import GENRE_CLASSES, TAGS
 from recipes.ear_body import Run, embedder, second_segments
 from recipes.ear_inputs import SECOND, read_inputs, read_second
-from recipes.ear_outputs import ARCHIVE, CUTS, ELSEWHERE, ELSEWHERE_ARCHIVE, GTZAN, Companions, Heard
-from recipes.ear_rules import MADE
+from recipes.ear_outputs import ARCHIVE, CUTS, ELSEWHERE, ELSEWHERE_ARCHIVE, GTZAN, Companions, Heard, Mask
+from recipes.ear_rules import BENT_EFFECTS, EFFECTS, MADE, hears_music
 
 FIRST_HEARS = (
     GTZAN,
@@ -30,6 +30,8 @@ FIRST_HEARS = (
     "debspeech.clean",
     "debspeech.degrade1",
     MADE,
+    EFFECTS,
+    BENT_EFFECTS,
 )
 SECOND_HEARS = (ARCHIVE, ELSEWHERE, CUTS)
 # Ten seconds, every five: `recipes.ear_genre.EVERY` says which of them count.
@@ -45,6 +47,18 @@ def heard_by_first(run: Run, work: Path) -> dict[str, Heard]:
         work: Folder of the inputs.
     """
     return {name: _heard(run, work, *name.split(".")) for name in FIRST_HEARS}
+
+
+def without_music(tagger: Run, work: Path, names: list[str]) -> Mask:
+    """Which of the effects the tagger hears no music in, `(n_tracks,)`.
+
+    Args:
+        tagger: As published; gives `tags`.
+        work: Folder of the inputs.
+        names: Of the tagger's classes, in their order.
+    """
+    effects = _heard(tagger, work, *EFFECTS.split("."))
+    return np.asarray(effects.track_mean(hears_music(effects.tags, names).astype(np.float64)) == 0)
 
 
 def heard_by_second(bundle: Bundle, work: Path) -> dict[str, Companions]:

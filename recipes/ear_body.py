@@ -21,7 +21,7 @@ from crnn.config import FeatureConfig, ModelConfig
 from crnn.features import log_mel, tagger_mel
 from crnn.features.archive import to_db
 from crnn.networks.crnn import build_crnn
-from crnn.networks.tagger_crnn import TAGS, copy_tag_words
+from crnn.networks.tagger_crnn import TAGS, copy_tag_words, is_taggers
 from crnn.onnx_runtime import onnx_runtime, resting_options
 from recipes.distil import OnStep, Pupil
 from recipes.ear_inputs import FIRST, SECOND, Inputs, read_inputs, read_second
@@ -56,10 +56,12 @@ HEARD = (
     ("debmus", "degrade1", 3.0),
     ("solos", "clean", 0.7),
     ("solos", "degrade1", 0.7),
-    ("notmusic", "clean", 0.8),
-    ("notmusic", "degrade1", 0.8),
-    ("debspeech", "clean", 0.4),
-    ("debspeech", "degrade1", 0.5),
+    ("notmusic", "clean", 1.6),
+    ("notmusic", "degrade1", 1.6),
+    ("debspeech", "clean", 0.8),
+    ("debspeech", "degrade1", 1.0),
+    ("effects", "clean", 5.0),
+    ("effects", "degrade1", 3.0),
 )
 # Below these layers a gradient would cost as much as all the rest, and they fit as they are.
 _KEPT = ("stem", "block1", "block2", "block3")
@@ -120,6 +122,24 @@ def distil_body(body: keras.Model, work: Path, companion: Bundle, leg: Leg, on_s
     for layer in body.layers:
         layer.trainable = True
     copy_tag_words(body)
+
+
+def towards_tagger(body: keras.Model, tagger: Path, share: float) -> None:
+    """Bring the tagger's layers of a body part of the way back to the weights that they began with.
+
+    A body forgets what it did not hear while it learnt; between both weights it keeps most of either
+    (WiSE-FT: Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022).
+
+    Args:
+        body: One that began as `new_body`; its weights are changed.
+        tagger: The published file.
+        share: Of the way, 0 to 1.
+    """
+    began = new_body(tagger)
+    for layer in body.layers:
+        if is_taggers(layer):
+            weights = zip(layer.get_weights(), began.get_layer(layer.name).get_weights(), strict=True)
+            layer.set_weights([(1 - share) * learnt + share * old for learnt, old in weights])
 
 
 def second_segments(cells: npt.NDArray[np.uint8], config: FeatureConfig) -> FloatArray:

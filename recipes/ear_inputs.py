@@ -72,6 +72,7 @@ def make_inputs(data: Path, debian: Path, work: Path) -> None:
         "made": (ear_sounds.made, ("clean",)),
         "solos": (lambda: ear_sounds.solos(debian), ("clean", "degrade1")),
         "debmus": (lambda: ear_sounds.game_music(debian), ("clean", "degrade1")),
+        "effects": (lambda: ear_sounds.effects(debian), ("clean", "degrade1")),
         "debspeech": (lambda: ear_sounds.prompts(debian), ("clean", "degrade1")),
     }
     for name, archive in (("arch", "gtzan-logmel.npz"), ("elsx", "elsewhere-logmel.npz")):

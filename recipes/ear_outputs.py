@@ -51,6 +51,17 @@ class Heard:
         """Index of each track's genre among the ten, -1 for any other."""
         return np.array([GENRES.index(genre) if genre in GENRES else -1 for genre in self.genres], dtype=np.int64)
 
+    def only(self, tracks: Mask) -> Heard:
+        """The same of some tracks.
+
+        Args:
+            tracks: Which, `(n_tracks,)`.
+        """
+        kept = tracks[self.own]
+        own = (np.cumsum(tracks) - 1)[self.own[kept]]
+        of_tracks = (values[tracks] for values in (self.ids, self.genres, self.groups))
+        return Heard(self.embedding[kept], self.tags[kept], own, *of_tracks)
+
     def track_mean(self, values: npt.NDArray[np.floating]) -> Floats:
         """Mean of segments' values over each track, `(n_tracks, …)`."""
         return mean_by(values, self.own, self.n_tracks)

@@ -39,18 +39,26 @@ SPEECH_PACKAGES = (
     "asterisk-core-sounds-fr-wav asterisk-core-sounds-it-wav asterisk-core-sounds-ru-wav asterisk-prompt-es-co "
     "asterisk-prompt-fr-armelle asterisk-prompt-it-menardi-wav fillets-ng-data"
 ).split()
+EFFECT_PACKAGES = (
+    "ardentryst boswars-data colobot-common-sounds flightgear-data-base freedink-data freedroidrpg-data "
+    "lincity-ng-data marsshooter-data megaglest-data naev-data scorched3d-data supertux-data supertuxkart-data "
+    "torcs-data trackballs-data tuxfootball unknown-horizons warmux-data widelands-data"
+).split()
 SOUNDFONTS = {
     "fluid": ("fluid-soundfont-gm", "usr/share/sounds/sf2/FluidR3_GM.sf2"),
     "timgm": ("timgm6mb-soundfont", "usr/share/sounds/sf2/TimGM6mb.sf2"),
 }
-PACKAGES = (*MUSIC_PACKAGES, *SPEECH_PACKAGES, *(package for package, _ in SOUNDFONTS.values()))
+_OF_SOUNDFONTS = tuple(package for package, _ in SOUNDFONTS.values())
+PACKAGES = tuple(dict.fromkeys((*MUSIC_PACKAGES, *SPEECH_PACKAGES, *EFFECT_PACKAGES, *_OF_SOUNDFONTS)))
 # Shorter files of a game are its effects and jingles.
 _LEAST_MUSIC_SECONDS = 25.0
 _EXCERPT_SECONDS, _EXCERPT_HOP_SECONDS, _MOST_EXCERPTS = 10.0, 30.0, 5
 _LONGEST_MUSIC_SECONDS = 900.0
 _LEAST_SPEECH_SECONDS, _N_PROMPTS = 1.5, 56
+_LEAST_EFFECT_SECONDS, _MOST_EFFECTS = 1.0, 150
 # Quieter is silence, of which nobody says what it is.
 _LEAST_PEAK = 3e-3
+_MUSIC_FOLDERS = {"music", "musics"}
 # General MIDI without its synthesizer effects and sounds.
 _PROGRAMS = (*range(96), *range(104, 112))
 _PHRASES = ("melody", "notes", "chords")
@@ -82,6 +90,16 @@ class _File:
 
     def __call__(self) -> FloatArray:
         return _read(self.path)[: 30 * SAMPLE_RATE]
+
+
+@dataclass(frozen=True)
+class _Start:
+    """The first ten seconds of a sound file."""
+
+    path: Path
+
+    def __call__(self) -> FloatArray:
+        return _read(self.path)[: int(_EXCERPT_SECONDS * SAMPLE_RATE)]
 
 
 @dataclass(frozen=True)
@@ -198,10 +216,35 @@ def prompts(debian: Path) -> list[Sound]:
     found = []
     for package in SPEECH_PACKAGES:
         files = sorted(path for path in (debian / package).rglob("*") if path.suffix in {".wav", ".gsm", ".ogg"})
-        spoken = [path for path in files if not {"music", "sound", "silence"} & set(path.parts) and _is_speech(path)]
+        spoken = [
+            path
+            for path in files
+            if not {"music", "sound", "silence"} & set(path.parts) and _is_heard(path, _LEAST_SPEECH_SECONDS)
+        ]
         step = max(1, len(spoken) // _N_PROMPTS)
         found += [Sound(f"{package}:{path.stem}", "speech", package, _File(path)) for path in spoken[::step]]
     return found
+
+
+def effects(debian: Path) -> list[Sound]:
+    """What free games sound like beside their music: animals, machines, weather, voices; the first ten seconds.
+
+    What is music among them, such as a jingle, is not told apart.
+    """
+    found = []
+    for package in EFFECT_PACKAGES:
+        files = [path for path in find_audio_files([debian / package])[0] if not _MUSIC_FOLDERS & _words(path)]
+        step = max(1, len(files) // (2 * _MOST_EFFECTS))
+        audible = [path for path in files[::step] if _is_heard(path, _LEAST_EFFECT_SECONDS)]
+        step = max(1, len(audible) // _MOST_EFFECTS)
+        found += [
+            Sound(f"{package}:{path.relative_to(debian)}", "effect", package, _Start(path)) for path in audible[::step]
+        ]
+    return found
+
+
+def _words(path: Path) -> set[str]:
+    return {part.lower() for part in path.parts}
 
 
 def _rows(folder: Path) -> list[dict[str, str]]:
@@ -219,12 +262,12 @@ def _n_excerpts(path: Path) -> int:
     return min(_MOST_EXCERPTS, int((seconds - _EXCERPT_SECONDS) / _EXCERPT_HOP_SECONDS + 0.5))
 
 
-def _is_speech(path: Path) -> bool:
+def _is_heard(path: Path, least_seconds: float) -> bool:
     try:
         samples = _read(path)
     except (AudioError, subprocess.CalledProcessError):
         return False
-    return len(samples) >= _LEAST_SPEECH_SECONDS * SAMPLE_RATE and float(np.abs(samples).max()) > _LEAST_PEAK
+    return len(samples) >= least_seconds * SAMPLE_RATE and float(np.abs(samples).max()) > _LEAST_PEAK
 
 
 def _read(path: Path) -> FloatArray:

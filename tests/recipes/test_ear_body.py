@@ -49,3 +49,21 @@ def test_two_steps_change_what_learns_and_nothing_below(tmp_path, rng, monkeypat
         assert changed == (bool(layer.weights) and learns and layer.name != "logits"), layer.name
     words, tags = (body.get_layer(name).get_weights()[1] for name in ("tag_words", "tags"))
     np.testing.assert_array_equal(words, tags[list(GENRE_CLASSES)])
+
+
+def test_a_body_goes_back_part_of_the_way_to_the_tagger(monkeypatch):
+    """At a quarter of the way 8 and 4 become 7; what the tagger has not stays."""
+    from crnn.networks.crnn import build_crnn
+    from crnn.networks.tagger_crnn import is_taggers
+
+    def filled(value):
+        body = build_crnn(ear_body.NETWORK, 128, 10)
+        body.set_weights([np.full_like(weights, value) for weights in body.get_weights()])
+        return body
+
+    monkeypatch.setattr(ear_body, "new_body", lambda tagger: filled(4.0))
+    body = filled(8.0)
+    ear_body.towards_tagger(body, None, 0.25)
+    for layer in body.layers:
+        for weights in layer.get_weights():
+            assert (weights == (7.0 if is_taggers(layer) else 8.0)).all(), layer.name

@@ -10,6 +10,7 @@ import pytest
 import soundfile
 from sounds import RATE, noise, sine
 
+from crnn import atomic
 from crnn.bundles.bundle import load_bundle
 from crnn.bundles.library import find_bundle
 from crnn.features import log_mel
@@ -72,6 +73,8 @@ class World:
             sets[name] = self.heard(spoken, kinds, kinds, is_music=False)
         for name in ("debspeech.clean", "debspeech.degrade1"):
             sets[name] = self.heard(spoken, ["speech"] * 20, [f"voice{n % 4}" for n in range(20)], is_music=False)
+        for name in (ear_rules.EFFECTS, ear_rules.BENT_EFFECTS):
+            sets[name] = self.heard(spoken, ["effect"] * 20, [f"game{n % 4}" for n in range(20)], is_music=False)
         assert set(sets) == set(ear_answers.FIRST_HEARS)
         return sets
 
@@ -159,3 +162,24 @@ def test_what_was_learnt_from_is_told_in_the_bundle(tmp_path, monkeypatch, other
     assert ear.main() == 0
     assert [leg["what"] for leg in legs] == ["body taken as it was", ear._FITTED["what"]]
     assert legs[1]["inputs"] == told
+
+
+def test_a_body_that_is_taken_from_a_bundle_keeps_its_legs(tmp_path):
+    shipped = find_bundle("ten-genres").file("model.keras")
+    legs = ear._taken(shipped)
+    assert [leg["what"].split()[0] for leg in legs] == ["body"] * len(legs)
+    assert legs[0]["seed"] == 0
+    assert legs[-1] == {"what": "body taken as it was", "SHA-256": atomic.sha256_of(shipped)}
+    alone = tmp_path / "body.keras"
+    alone.write_bytes(shipped.read_bytes())
+    assert ear._taken(alone) == legs[-1:]
+
+
+def test_music_is_heard_from_a_tenth_of_any_class_of_music(names):
+    at = {name: index for index, name in enumerate(names)}
+    tags = np.full((5, len(names)), -20.0, np.float32)
+    # The logistic function of -2.197 is a tenth.
+    tags[0, at["Music"]], tags[1, at["Music"]] = -2.19, -2.21
+    tags[2, at["Piano"]], tags[3, at["Singing"]] = 1.0, 1.0
+    tags[4, at["Dog"]] = 5.0
+    assert ear_rules.hears_music(tags, names).tolist() == [True, False, True, True, False]

@@ -84,3 +84,14 @@ def test_both_networks_are_averaged_where_both_have_heard():
 def test_another_draw_has_other_folds():
     of = rows()
     assert not np.array_equal(of.folds, ear_genre.Rows(of.heard, draw=1).folds)
+
+
+def test_of_some_tracks_only_their_segments_are_left():
+    rows = np.arange(5, dtype=np.float32)[:, None]
+    names = np.array(["a", "b", "c"])
+    heard = Heard(rows, rows * 10, np.array([0, 1, 1, 2, 2]), names, names, names)
+    some = heard.only(np.array([True, False, True]))
+    assert some.ids.tolist() == ["a", "c"]
+    assert some.own.tolist() == [0, 1, 1]
+    assert some.tags[:, 0].tolist() == [0, 30, 40]
+    assert some.embedding[:, 0].tolist() == [0, 3, 4]

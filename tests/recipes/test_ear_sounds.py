@@ -27,6 +27,7 @@ FOUND = {
     "notmusic": [("1-5-a", "rain", "5")],
     "debmus": [(f"debmus:asc-music:theme:{start}", "", "asc-music") for start in (15, 45)],
     "debspeech": [(f"{SPOKEN}:hello", "speech", SPOKEN)],
+    "effects": [(f"torcs-data:torcs-data/{name}.wav", "effect", "torcs-data") for name in ("engine", "skid")],
     "arch": [("blues.00001", "blues", "valid")],
     "elsx": [("nirvana-one", "rock", "nirvana-one"), ("metal2", "metal", "metal2")],
     "else": [("nirvana-one", "rock", "nirvana"), ("metal2", "metal", "metal")],
@@ -59,6 +60,10 @@ def places(tmp_path_factory):
     write(debian / SPOKEN / "hello.wav", 2, 500)
     write(debian / SPOKEN / "short.wav", 1.2, 500)
     write(debian / SPOKEN / "silence" / "5.wav", 5, 500)
+    write(debian / "torcs-data" / "engine.wav", 25, 150)
+    write(debian / "torcs-data" / "skid.wav", 1.1, 150)
+    write(debian / "torcs-data" / "click.wav", 0.7, 150)
+    write(debian / "torcs-data" / "Music" / "theme.wav", 5, 150)
     tracks = [(name, genre) for name, genre, _ in FOUND["else"]]
     sounds = [heard(23, 600), heard(23, 700)]
     facts = {"track_ids": [name for name, _ in tracks], "genres": [genre for _, genre in tracks]}
