@@ -33,7 +33,7 @@ FloatArray = npt.NDArray[np.float32]
 Run = Callable[[FloatArray], dict[str, FloatArray]]
 
 NETWORK = ModelConfig(front_end="tagger", gru_units=64, embedding_size=522, dropout=0.3)
-LEG = Leg(2600, 2600, learning_rate=8e-4, warmup_steps=60, seed=0)
+LEG = Leg(3600, 3600, learning_rate=8e-4, warmup_steps=60, seed=0)
 BATCH = 20
 # Of the weights' moving average, which is what is kept.
 EMA = 0.995
