@@ -179,9 +179,10 @@ def test_time_is_judged_by_earlier_runs_of_the_same_network(home):
     folder.mkdir(parents=True)
     run = Run(folder)
     (folder / "order.json").write_text(json.dumps(order_for(home).to_dict()))
-    Account(run).record({"event": "data", "parts": {"train": 30}})
+    Account(run).record({"event": "data", "name": "demo", "parts": {"train": 30}, "protection": []})
     for epoch, seconds in ((1, 60.0), (2, 3.0), (3, 3.0)):
-        Account(run).record({"event": "epoch", "epoch": epoch, "seconds": seconds})
+        facts = {"epochs": 3, "loss": 1.0, "seconds": seconds}
+        Account(run).record({"event": "epoch", "epoch": epoch} | facts)
     pace = measured_pace(SETTINGS, [run])
     assert pace == pytest.approx(10.0)
     longer = dataclasses.replace(SETTINGS, train=dataclasses.replace(SETTINGS.train, epochs=14))
