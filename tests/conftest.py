@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -36,6 +37,25 @@ _ENCODED: dict[tuple[bytes, str, tuple[str, ...]], bytes] = {}
 _OF_KERAS = ("networks", "training", "recipes")
 # What trains takes up to 2 GB.
 _MAX_PROCESSES = 4
+
+
+# What numba compiles of librosa when that is first imported, and what it leaves when it has.
+_COMPILES = "import librosa.beat, librosa.core.pitch, librosa.core.audio, librosa.util.utils"
+_COMPILED = ("beat.__trim_beats", "audio._zc_wrapper", "pitch._pi_wrapper", "utils._localmax", "utils._localmin")
+
+
+def pytest_configure() -> None:
+    """Have numba compile for librosa before there are processes.
+
+    Two that import it for the first time at once write a cache between them by which every later call is a
+    segmentation fault (numba's generalized functions): so it went in a fresh environment, for good.
+    """
+    spec = importlib.util.find_spec("librosa")
+    if "PYTEST_XDIST_WORKER" in os.environ or spec is None or spec.origin is None:
+        return
+    there = {path.name.split("-")[1] for path in Path(spec.origin).parent.rglob("__pycache__/guf-*.nbi")}
+    if not there.issuperset(_COMPILED):
+        subprocess.run([sys.executable, "-c", _COMPILES], check=False)
 
 
 def _cost(item: pytest.Item) -> int:
