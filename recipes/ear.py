@@ -257,7 +257,11 @@ def tagging_of(heads: dict[str, Any]) -> Tagging:
     )
     music = heads["music"]
     rule = MusicRule(
-        tuple(tuple(group) for group in music["groups"]), tuple(music["weights"]), music["bias"], music["threshold"]
+        tuple(tuple(group) for group in music["groups"]),
+        tuple(music["weights"]),
+        music["bias"],
+        music["threshold"],
+        music["hears_ending"],
     )
     return Tagging(N_CLASSES, tags, rule, _other(heads["other"]))
 

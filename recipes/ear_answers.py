@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,19 @@ from crnn.bundles.bundle import Bundle
 from crnn.config import FeatureConfig
 from crnn.networks.tagger_crnn import GENRE_CLASSES, TAGS
 from recipes.ear_body import Run, embedder, second_segments
-from recipes.ear_inputs import SECOND, read_inputs, read_second
-from recipes.ear_outputs import ARCHIVE, CUTS, ELSEWHERE, ELSEWHERE_ARCHIVE, GTZAN, Companions, Heard, Mask
-from recipes.ear_rules import BENT_EFFECTS, EFFECTS, MADE, hears_music
+from recipes.ear_inputs import SECOND, Inputs, piece_of, read_inputs, read_second, repeated_after, with_silence_after
+from recipes.ear_outputs import (
+    ARCHIVE,
+    CUTS,
+    ELSEWHERE,
+    ELSEWHERE_ARCHIVE,
+    GTZAN,
+    Companions,
+    Heard,
+    Mask,
+    numbers_within,
+)
+from recipes.ear_rules import BENT_EFFECTS, EFFECTS, MADE, SHORT_SOLOS, SOLOS, hears_music
 
 FIRST_HEARS = (
     GTZAN,
@@ -24,7 +36,8 @@ FIRST_HEARS = (
     ELSEWHERE_ARCHIVE,
     "emo.clean",
     "debmus.clean",
-    "solos.clean",
+    SOLOS,
+    SHORT_SOLOS,
     "notmusic.clean",
     "notmusic.degrade1",
     "debspeech.clean",
@@ -46,7 +59,8 @@ def heard_by_first(run: Run, work: Path) -> dict[str, Heard]:
         run: From segments to its `embedding` and `tags`.
         work: Folder of the inputs.
     """
-    return {name: _heard(run, work, *name.split(".")) for name in FIRST_HEARS}
+    heard = {name: _heard(run, work, *name.split("."), with_ending=True) for name in FIRST_HEARS if name != SHORT_SOLOS}
+    return heard | {SHORT_SOLOS: _short_solos(run, work)}
 
 
 def without_music(tagger: Run, work: Path, names: list[str]) -> Mask:
@@ -77,11 +91,33 @@ def heard_by_second(bundle: Bundle, work: Path) -> dict[str, Companions]:
     return found
 
 
-def _heard(run: Run, work: Path, name: str, kind: str) -> Heard:
+def _heard(run: Run, work: Path, name: str, kind: str, *, with_ending: bool = False) -> Heard:
     inputs = read_inputs(work, name, kind)
-    answers = [run(inputs.segments[i : i + _BATCH].astype(np.float32)) for i in range(0, len(inputs.own), _BATCH)]
+    return _answered(run, inputs, with_ending=with_ending)
+
+
+def _short_solos(run: Run, work: Path) -> Heard:
+    """A piece of each solo's first segment: single notes are music."""
+    solos = read_inputs(work, *SOLOS.split("."))
+    firsts = np.flatnonzero(numbers_within(solos.own) == 0)
+    pieces = [
+        piece_of(solos.segments[row], np.random.default_rng(zlib.crc32(f"{name} short".encode())))
+        for row, name in zip(firsts, solos.ids, strict=True)
+    ]
+    return _answered(
+        run, dataclasses.replace(solos, segments=np.stack(pieces), own=np.arange(len(pieces))), with_ending=True
+    )
+
+
+def _answered(run: Run, inputs: Inputs, *, with_ending: bool) -> Heard:
+    segments = inputs.segments
+    answers = [run(segments[i : i + _BATCH].astype(np.float32)) for i in range(0, len(segments), _BATCH)]
     tags = np.concatenate([answer[TAGS] for answer in answers])
     embedding = np.concatenate([answer["embedding"] for answer in answers])
     # The words stand last in the embedding and are the tags themselves, which rounded weights must not part.
     embedding[:, -len(GENRE_CLASSES) :] = tags[:, list(GENRE_CLASSES)]
-    return Heard(embedding, tags, inputs.own, inputs.ids, inputs.genres, inputs.groups)
+    ended = tags.copy() if with_ending else None
+    if ended is not None:
+        for row in [row for row, segment in enumerate(segments) if repeated_after(segment) < len(segment)]:
+            ended[row] = run(with_silence_after(segments[row])[np.newaxis])[TAGS][0]
+    return Heard(embedding, tags, inputs.own, inputs.ids, inputs.genres, inputs.groups, ended)

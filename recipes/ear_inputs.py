@@ -37,6 +37,8 @@ FIRST = FeatureConfig.from_dict(tagger_features(level=LEVEL).to_dict() | {"is_ti
 SECOND = FeatureConfig()
 _PHONE_BAND_HZ, _PHONE_DB = (250.0, 6000.0), -18.0
 _ARCHIVE_HOP = 512
+# Pieces are so long, and begin in the first three seconds.
+_PIECE_FRAMES, _PIECE_STARTS = (60, 500), 300
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,40 @@ def segments_of(power: FloatArray) -> npt.NDArray[np.float16]:
         power: Mel power, `(n_frames, 128)`.
     """
     return tagger_mel.network_input(log_mel.stack_segments(power, FIRST), FIRST).astype(HALF)
+
+
+def repeated_after(segment: npt.NDArray[np.float16]) -> int:
+    """Frames after which a segment repeats itself, as that of a short sound does; all of them where it does not.
+
+    Args:
+        segment: As `segments_of` gives it, `(n_frames, 128)`.
+    """
+    for n_frames in np.flatnonzero((segment == segment[0]).all(axis=1))[1:]:
+        if np.array_equal(segment[n_frames:], segment[:-n_frames]):
+            return int(n_frames)
+    return len(segment)
+
+
+def with_silence_after(segment: npt.NDArray[np.float16]) -> FloatArray:
+    """What the first network reads of a segment's sound once, and of silence after it, `(1000, 128)`.
+
+    Args:
+        segment: As `segments_of` gives it.
+    """
+    return log_mel.with_silence_after(segment[: repeated_after(segment)].astype(np.float32), FIRST)
+
+
+def piece_of(segment: npt.NDArray[np.float16], rng: np.random.Generator) -> npt.NDArray[np.float16]:
+    """Some 0.6 to 5 s of a segment as a sound of its own, `(1000, 128)`: repeated, at its own level.
+
+    Args:
+        segment: As `segments_of` gives it.
+        rng: Says which piece.
+    """
+    n_frames = int(np.exp(rng.uniform(*np.log(_PIECE_FRAMES))))
+    start = int(rng.integers(0, _PIECE_STARTS))
+    power = tagger_mel.power_of_input(segment[start : start + n_frames].astype(np.float32))
+    return segments_of(power)[0]
 
 
 def _write(

@@ -32,6 +32,8 @@ class Heard:
     tags: Logits of the tagger's classes, `(n_segments, 527)`.
     own: Track of each segment, `(n_segments,)`.
     ids, genres, groups: Of the tracks, `(n_tracks,)`.
+    ended: Tags of the same segments where a sound that is repeated in them is heard once, and silence after it; None
+        where nobody asks.
     """
 
     embedding: FloatArray
@@ -40,6 +42,7 @@ class Heard:
     ids: npt.NDArray[np.str_]
     genres: npt.NDArray[np.str_]
     groups: npt.NDArray[np.str_]
+    ended: FloatArray | None = None
 
     @property
     def n_tracks(self) -> int:
@@ -60,7 +63,8 @@ class Heard:
         kept = tracks[self.own]
         own = (np.cumsum(tracks) - 1)[self.own[kept]]
         of_tracks = (values[tracks] for values in (self.ids, self.genres, self.groups))
-        return Heard(self.embedding[kept], self.tags[kept], own, *of_tracks)
+        ended = None if self.ended is None else self.ended[kept]
+        return Heard(self.embedding[kept], self.tags[kept], own, *of_tracks, ended)
 
     def track_mean(self, values: npt.NDArray[np.floating]) -> Floats:
         """Mean of segments' values over each track, `(n_tracks, …)`."""

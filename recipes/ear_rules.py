@@ -53,6 +53,7 @@ _MUSIC_THRESHOLD = 0.3
 # Effects of games, in which the tagger, as published, gives no class of music this much.
 EFFECTS, BENT_EFFECTS = "effects.clean", "effects.degrade1"
 _LEAST_OF_MUSIC = 0.1
+SOLOS, SHORT_SOLOS = "solos.clean", "solos.short"
 _MADE_WEIGHT = 1.0
 _MOST_LOST_OF_GTZAN, _MOST_LOST_OF_ELSEWHERE = 0.025, 0.05
 
@@ -87,7 +88,7 @@ def _music_sets(heard: Mapping[str, Heard]) -> list[tuple[str, int, list[str], f
     def of(name: str, prefix: str, values: Sequence[str]) -> tuple[str, list[str]]:
         return name, [prefix + str(value) for value in values]
 
-    solos = [str(int(name.split("_")[1]) // 8) for name in heard["solos.clean"].ids]
+    solos = [str(int(name.split("_")[1]) // 8) for name in heard[SOLOS].ids]
     games = [name.split(":")[1] for name in heard["debmus.clean"].ids]
     sets: list[tuple[str, list[str], int, float]] = [
         (*of(GTZAN, "m-", heard[GTZAN].genres), 1, 1.0),
@@ -96,7 +97,8 @@ def _music_sets(heard: Mapping[str, Heard]) -> list[tuple[str, int, list[str], f
         ("emo.clean", ["m-emo"] * heard["emo.clean"].n_tracks, 1, 1.0),
         (*of(ELSEWHERE, "m-", heard[ELSEWHERE].genres), 1, 1.0),
         (*of("debmus.clean", "m-", games), 1, 0.15),
-        (*of("solos.clean", "s-", solos), 1, 1.5),
+        (*of(SOLOS, "s-", solos), 1, 1.5),
+        (*of(SHORT_SOLOS, "s-", solos), 1, 1.0),
         (*of("notmusic.clean", "n-", heard["notmusic.clean"].genres), 0, 2.0),
         (*of("notmusic.degrade1", "n-", heard["notmusic.degrade1"].genres), 0, 1.0),
         (*of("debspeech.clean", "n-", heard["debspeech.clean"].groups), 0, 0.5),
@@ -116,7 +118,7 @@ def fit_music(heard: Mapping[str, Heard], names: Sequence[str]) -> dict[str, Any
         names: Of the tagger's classes, in their order.
     """
     groups, sets = music_groups(names), _music_sets(heard)
-    loudness = [np.stack([log_sum_exp(heard[name].tags, group) for group in groups], axis=1) for name, *_ in sets]
+    loudness = [_loudness(heard[name], groups) for name, *_ in sets]
     x = np.concatenate([heard[name].track_mean(values) for (name, *_), values in zip(sets, loudness, strict=True)])
     y = np.concatenate([np.full(len(kinds), is_music) for _, is_music, kinds, _ in sets])
     kind = np.concatenate([np.array(kinds) for _, _, kinds, _ in sets])
@@ -131,7 +133,20 @@ def fit_music(heard: Mapping[str, Heard], names: Sequence[str]) -> dict[str, Any
         refused = 1 / (1 + np.exp(-scores[source == name])) < _MUSIC_THRESHOLD
         print(f"{name}: {refused.mean():.3f} of {len(refused)} called no music, each kind by a rule without it")
     weights, bias = _music_regression(x, y, weight)
-    return {"groups": groups, "weights": weights.tolist(), "bias": bias, "threshold": _MUSIC_THRESHOLD}
+    return {
+        "groups": groups,
+        "weights": weights.tolist(),
+        "bias": bias,
+        "threshold": _MUSIC_THRESHOLD,
+        "hears_ending": True,
+    }
+
+
+def _loudness(heard: Heard, groups: list[list[int]]) -> Floats:
+    """Joined logits of each group in each segment: of a sound that is repeated, mean of that and of it heard once."""
+    hearings = [heard.tags] if heard.ended is None else [heard.tags, heard.ended]
+    of_hearings = [np.stack([log_sum_exp(tags, group) for group in groups], axis=1) for tags in hearings]
+    return np.asarray(np.mean(of_hearings, axis=0))
 
 
 def _music_regression(x: Floats, y: Integers, weight: Floats) -> tuple[Floats, float]:

@@ -52,12 +52,15 @@ class MusicRule:
         as, speech, other sound.
     weights: one for each group; what is regressed is the mean over the segments.
     threshold: below that probability the verdict is `not_music`.
+    hears_ending: whether a sound shorter than a segment is heard once more, with silence after it instead of
+        repeated, and counts by the mean of both: a word that is repeated sounds like a beat.
     """
 
     groups: tuple[tuple[int, ...], ...]
     weights: tuple[float, ...]
     bias: float
     threshold: float
+    hears_ending: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,9 @@ def tagging_from_dict(values: dict[str, Any], build: Callable[[type[Any], dict[s
     Raises:
         ValueError, TypeError, KeyError, AttributeError: A value is missing or cannot be.
     """
-    found = {name: _part(cls, values[name], build) for name, cls in (("music", MusicRule), ("other", OtherRule))}
+    # A bundle of format 2 has no `hears_ending`.
+    of_music = values["music"] if values["music"] is None else {"hears_ending": False, **values["music"]}
+    found = {"music": _part(MusicRule, of_music, build), "other": _part(OtherRule, values["other"], build)}
     tags = tuple(_part(Tag, tag, build) for tag in values["tags"])
     tagging: Tagging = build(Tagging, {**values, **found, "tags": tags})
     if not 1 <= _whole(tagging.n_outputs) <= _MAX_OUTPUTS or len(tags) > _MAX_TAGS:
@@ -112,6 +117,8 @@ def tagging_from_dict(values: dict[str, Any], build: Callable[[type[Any], dict[s
         _check_numbers(music.bias, music.threshold, *music.weights)
         for group in music.groups:
             _check_classes(group, tagging)
+        if type(music.hears_ending) is not bool:
+            raise ValueError(f"hears_ending is {music.hears_ending!r}")
         if len(music.weights) != len(music.groups) or not all(music.groups):
             raise ValueError("music needs a weight for each of its groups")
     if tagging.other is not None:

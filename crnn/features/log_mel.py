@@ -358,6 +358,21 @@ def tiled(frames: FloatArray, config: FeatureConfig) -> FloatArray:
     return np.resize(frames, (config.n_frames, frames.shape[1]))
 
 
+def with_silence_after(values: FloatArray, config: FeatureConfig) -> FloatArray:
+    """What the network reads of a sound shorter than a segment, and of silence after it, `(config.n_frames, n_mels)`.
+
+    The sound keeps the level that it has alone.
+
+    Args:
+        values: What the network reads of the sound, `(n_frames, n_mels)`.
+        config: The settings that they were made with.
+    """
+    nothing = np.zeros((1, config.n_mels), np.float32)
+    silence = tagger_mel.network_input(nothing, config) if config.front_end == TAGGER_MEL else config.db_floor
+    after = np.full((config.n_frames - len(values), config.n_mels), silence, np.float32)
+    return np.concatenate([values, after])
+
+
 @lru_cache(maxsize=8)
 def band_widths_hz(config: FeatureConfig) -> FloatArray:
     """Area of each of the log-mel's triangles, were they of height 1, `(n_mels,)`."""

@@ -7,7 +7,7 @@ decided in `crnn.inference.verdict`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -171,18 +171,23 @@ class Classifier:
                 `crnn.features.archive.to_db` gives them with this model's `config`.
         """
         segments = features.input_from_db(features.stack_segments(log_mel, self.config), self.config)
-        return self.decide(self.run_all(segments), len(log_mel))
+        answers, ending = self.run_all(segments), []
+        if self._hears_ending and len(log_mel) < self.config.n_frames:
+            once = features.input_from_db(log_mel, self.config)
+            ending = [self.run_all(features.with_silence_after(once, self.config)[np.newaxis])]
+        return self.decide(answers, len(log_mel), ending)
 
-    def decide(self, answers: Answers, n_frames: int) -> Prediction:
+    def decide(self, answers: Answers, n_frames: int, ending: Sequence[Answers] = ()) -> Prediction:
         """The answer for a track, of whose segments it is known what the network says.
 
         Args:
             answers: As `run_all` gives them for the track's segments.
             n_frames: Of the track.
+            ending: As of `Outputs`.
         """
         starts = features.segment_starts(n_frames, self.config)
         lengths = [min(n_frames, self.config.n_frames)] * len(starts)
-        outputs = Outputs(starts, lengths, [False] * len(starts), [answers])
+        outputs = Outputs(starts, lengths, [False] * len(starts), [answers], ending=list(ending))
         return self._answer(outputs, n_frames / self.config.frame_rate_hz, ())
 
     def run(self, segments: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -226,9 +231,14 @@ class Classifier:
         """What takes in blocks of sound for `answer`."""
         companion = self.bundle.companion
         if companion is None:
-            return Listening(self.config, self.begin)
+            return Listening(self.config, self.begin, hears_ending=self._hears_ending)
         second = Listening(companion.feature_config, self.begin_companion, stride=companion.stride)
-        return Listening(self.config, self.begin, (second, companion.weight))
+        return Listening(self.config, self.begin, (second, companion.weight), hears_ending=self._hears_ending)
+
+    @property
+    def _hears_ending(self) -> bool:
+        tagging = self.bundle.tagging
+        return tagging is not None and tagging.music is not None and tagging.music.hears_ending
 
     def answer(
         self, heard: Listening, duration_seconds: float, notes: tuple[str, ...] = (), *, is_open: bool = False
@@ -259,7 +269,7 @@ class Classifier:
         heard = Answers(logits[is_heard], embeddings[is_heard], tag_logits[is_heard])
         # What is heard is clicks: however sure a network is of their beat.
         is_clicks = bool(outputs.clicks) and bool(np.array(outputs.clicks)[is_heard].all())
-        music = self._music_probability(heard) if not silent.all() and not is_clicks else 0.0
+        music = self._music_probability(heard, outputs.ending) if not silent.all() and not is_clicks else 0.0
         other = self._other_probability(heard) if not silent.all() else 0.0
         confidence = float(posterior.max())
         verdict = verdict_of(self.bundle, posterior, is_silent=bool(silent.all()), music=music, other=other)
@@ -285,10 +295,11 @@ class Classifier:
             tag_timeline=tag_timeline,
         )
 
-    def _music_probability(self, heard: Answers) -> float:
+    def _music_probability(self, heard: Answers, ending: list[Answers]) -> float:
         tagging, rejection = self.bundle.tagging, self.bundle.rejection
         if tagging is not None and tagging.music is not None:
-            return music_probability(heard.tags, tagging.music)
+            tags = [heard.tags, *(answers.tags for answers in ending)]
+            return music_probability(np.concatenate(tags), tagging.music)
         if rejection is None:
             return 1.0
         scores = heard.embeddings @ np.asarray(rejection.weights, dtype=np.float32) + rejection.bias

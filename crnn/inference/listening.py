@@ -51,6 +51,8 @@ class Outputs:
     answers: list[Answers] = field(default_factory=list)
     # Whether each is clicks and nothing else; empty where only an archive's frames were heard.
     clicks: list[bool] = field(default_factory=list)
+    # The same of a sound shorter than a segment, with silence after it: one, or none.
+    ending: list[Answers] = field(default_factory=list)
 
 
 class _SegmentCutter:
@@ -93,6 +95,7 @@ class Listening:
         begin: Has the network run on segments, as `Classifier.begin` does.
         companion: Hears the same sound for another network, and its weight in the logits; None is none.
         stride: One of so many segments is heard, and the end.
+        hears_ending: A sound shorter than a segment is heard once more, with silence after it.
     """
 
     def __init__(
@@ -101,12 +104,14 @@ class Listening:
         begin: Callable[[FloatArray], Future[Answers]],
         companion: tuple[Listening, float] | None = None,
         stride: int = 1,
+        hears_ending: bool = False,
     ) -> None:
-        self._config, self._begin, self._companion = config, begin, companion
+        self._config, self._begin, self._companion, self._hears_ending = config, begin, companion, hears_ending
         self._mel_stream = features.MelStream(config)
         self._cutter = _SegmentCutter(config, stride)
         self._outputs = Outputs()
         self._running: deque[Future[Answers]] = deque()
+        self._ending: Future[Answers] | None = None
 
     def push(self, block: FloatArray) -> FloatArray:
         """Take in mono samples at the config's rate.
@@ -188,12 +193,17 @@ class Listening:
             self._outputs.clicks.append(are_clicks(levels, self._config))
             segment = features.network_input(features.tiled(power, self._config), self._config)
             self._running.append(self._begin(segment[np.newaxis]))
+            if self._hears_ending and len(power) < self._config.n_frames:
+                once = features.network_input(power, self._config)
+                self._ending = self._begin(features.with_silence_after(once, self._config)[np.newaxis])
             self._await(_RUNS_AHEAD)
 
     def _await(self, n_running: int) -> None:
         """Wait until at most so many runs are not done."""
         while len(self._running) > n_running:
             self._outputs.answers.append(self._running.popleft().result())
+        if self._ending is not None and not self._running:
+            self._outputs.ending, self._ending = [self._ending.result()], None
 
 
 def of_same_time(others: Outputs, others_config: FeatureConfig, outputs: Outputs, config: FeatureConfig) -> FloatArray:

@@ -114,7 +114,7 @@ def test_no_bundle_there(tmp_path: Path) -> None:
 
 def test_a_newer_format_says_so(bundle: Bundle) -> None:
     folder = rewrite(bundle, lambda values: values.update(format_version=99))
-    with pytest.raises(BundleError, match="has the format 99; this GenreScope reads up to 2. Update GenreScope"):
+    with pytest.raises(BundleError, match="has the format 99; this GenreScope reads up to 3. Update GenreScope"):
         load_bundle(folder)
 
 

@@ -167,6 +167,16 @@ def test_a_short_sound_is_repeated_where_the_settings_say_so() -> None:
     np.testing.assert_array_equal(tiled[900:], frames[:100])
 
 
+def test_silence_after_a_short_sound_leaves_its_level() -> None:
+    power = log_mel.mel_power(chirp(2.0), CONFIG)
+    alone = log_mel.network_input(power, CONFIG)
+    heard = log_mel.with_silence_after(alone, CONFIG)
+    assert (heard.shape, heard.dtype) == ((1000, 128), np.float32)
+    np.testing.assert_array_equal(heard[: len(power)], alone)
+    # (ln(1e-5) + 4.5) / 5, the tagger's input of no power at all.
+    np.testing.assert_allclose(heard[len(power) :], -1.40258, atol=1e-5)
+
+
 def test_cells_of_an_archive_give_the_input_back() -> None:
     power = log_mel.mel_power(chirp(12.0) + noise(12.0), CONFIG)
     cells = archive.cells_of(power, CONFIG)

@@ -18,6 +18,7 @@ from crnn.bundles.bundle import Bundle, load_bundle
 from crnn.bundles.tagging import MusicRule, OtherRule, Tag, Tagging
 from crnn.config import FeatureConfig
 from crnn.errors import BundleError
+from crnn.features import log_mel
 from crnn.inference import output, rows
 from crnn.inference import tagging as rules
 from crnn.inference.classifier import Classifier, HeardTag
@@ -125,6 +126,34 @@ def test_other_is_a_verdict_of_its_own(tmp_path: Path, hz: float, verdict: str) 
     assert (answer.verdict, answer.other_probability) == ("genre", 0.0)
 
 
+def test_a_short_sound_is_heard_with_silence_after_it_too_where_the_rule_says_so(tmp_path: Path) -> None:
+    plain = MusicRule(((0, 1, 2),), (0.5,), 35.0, 0.5)
+    classifiers = [
+        tagged(tmp_path / name, music=dataclasses.replace(plain, hears_ending=hears_ending))
+        for name, hears_ending in (("once", False), ("twice", True))
+    ]
+    short, long = (Clip(sine(150.0, seconds), RATE) for seconds in (1.5, 4.0))
+    once, twice = (classifier.classify(short) for classifier in classifiers)
+    values = log_mel.segment(short.samples, SHORT)
+    ended = np.concatenate([values[0], np.full((SHORT.n_frames - len(values[0]), 128), SHORT.db_floor)])
+    said = [rules.joined(classifiers[0].run_all(heard).tags, (0, 1, 2))[0] for heard in (values, ended[np.newaxis])]
+    assert abs(said[0] - said[1]) > 1
+    expected = [1 / (1 + np.exp(-(0.5 * score + 35.0))) for score in (said[0], np.mean(said))]
+    assert [once.music_probability, twice.music_probability] == pytest.approx(expected, rel=1e-4)
+    np.testing.assert_array_equal(once.posterior, twice.posterior)
+    assert once.tags == twice.tags
+    by_archive = classifiers[1].classify_log_mel(log_mel.log_mel(short.samples, SHORT))
+    assert by_archive.music_probability == pytest.approx(expected[1], rel=1e-4)
+    once, twice = (classifier.classify(long) for classifier in classifiers)
+    assert once.music_probability == twice.music_probability
+    # An answer on the way takes nothing from the next.
+    heard = classifiers[1].listen()
+    heard.push(long.samples[: RATE * 3 // 2])
+    classifiers[1].answer(heard, 1.5)
+    heard.push(long.samples[RATE * 3 // 2 :])
+    assert classifiers[1].answer(heard, 4.0).music_probability == pytest.approx(twice.music_probability, rel=1e-5)
+
+
 def test_what_is_no_music_is_no_other_genre_either(tmp_path: Path) -> None:
     nothing = MusicRule(((0,),), (1.0,), 0.0, 0.5)
     answer = tagged(tmp_path / "tiny", music=nothing).classify(Clip(sine(8000.0, 4.0), RATE))
@@ -158,6 +187,7 @@ def rewritten(bundle: Bundle, change: Any) -> Path:
         (lambda t: t["tags"][0].pop("auc"), "auc"),
         (lambda t: t["music"].update(weights=[0.0, 1.0]), "a weight for each of its groups"),
         (lambda t: t["music"].update(groups=[[3]]), "not among 3"),
+        (lambda t: t["music"].update(hears_ending=1), "hears_ending is 1"),
         (lambda t: t["other"].update(inputs=["tags", "embedding"]), "other reads"),
         (lambda t: t["other"].update(weights=[1.0, 2.0]), "as many as it reads"),
         (lambda t: t.update(music=7), "wrong value"),
@@ -167,6 +197,13 @@ def test_what_an_imported_bundle_may_not_say(tmp_path: Path, change: Any, messag
     folder = rewritten(tagged(tmp_path / "tiny").bundle, change)
     with pytest.raises(BundleError, match=message):
         load_bundle(folder)
+
+
+def test_a_bundle_of_the_second_format_hears_short_sounds_once(tmp_path: Path) -> None:
+    folder = rewritten(tagged(tmp_path / "tiny").bundle, lambda tagging: tagging["music"].pop("hears_ending"))
+    tagging = load_bundle(folder).tagging
+    assert tagging is not None
+    assert tagging.music == MusicRule(((0, 1, 2),), (1.0,), 77.5, 0.5, hears_ending=False)
 
 
 def test_a_bundle_of_the_first_format_loads_and_answers(tmp_path: Path) -> None:

@@ -68,7 +68,8 @@ class World:
         sets |= {name: self.heard(artists, clips, artists) for name in (ELSEWHERE, ELSEWHERE_ARCHIVE)}
         sets["emo.clean"] = self.heard(artists[:10], ["?"] * 10, artists[:10])
         sets["debmus.clean"] = self.heard([f"p:game{n % 3}:{n}" for n in range(9)], ["?"] * 9, artists[:9])
-        sets["solos.clean"] = self.heard(solos, ["?"] * 128, solos)
+        for name in (ear_rules.SOLOS, ear_rules.SHORT_SOLOS):
+            sets[name] = self.heard(solos, ["?"] * 128, solos)
         for name in ("notmusic.clean", "notmusic.degrade1", ear_rules.MADE):
             sets[name] = self.heard(spoken, kinds, kinds, is_music=False)
         for name in ("debspeech.clean", "debspeech.degrade1"):
@@ -122,7 +123,7 @@ def test_heads_tell_what_is_plain_and_rules_what_is_no_music_and_no_known_genre(
         assert level["accuracy"] == 1.0
     tagging = ear.tagging_of(heads)
     assert {"electronic", "latin", "piano", "speech"} <= {tag.name for tag in tagging.tags}
-    for name, is_music in ((GTZAN, True), ("solos.clean", True), ("debspeech.clean", False)):
+    for name, is_music in ((GTZAN, True), (ear_rules.SOLOS, True), ("debspeech.clean", False)):
         probability = np.array([music_probability(tags[None], tagging.music) for tags in first[name].tags])
         assert ((probability >= tagging.music.threshold) == is_music).all()
     assert heads["calibration"]["set_coverage"] == 0.9

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recipes import ear_calibration, ear_genre
+from recipes import ear_calibration, ear_genre, ear_rules
 from recipes.ear_outputs import ELSEWHERE, Heard, folds_of, numbers_within
 
 
@@ -89,9 +89,20 @@ def test_another_draw_has_other_folds():
 def test_of_some_tracks_only_their_segments_are_left():
     rows = np.arange(5, dtype=np.float32)[:, None]
     names = np.array(["a", "b", "c"])
-    heard = Heard(rows, rows * 10, np.array([0, 1, 1, 2, 2]), names, names, names)
+    heard = Heard(rows, rows * 10, np.array([0, 1, 1, 2, 2]), names, names, names, rows * 100)
     some = heard.only(np.array([True, False, True]))
     assert some.ids.tolist() == ["a", "c"]
     assert some.own.tolist() == [0, 1, 1]
     assert some.tags[:, 0].tolist() == [0, 30, 40]
     assert some.embedding[:, 0].tolist() == [0, 3, 4]
+    assert some.ended is not None
+    assert some.ended[:, 0].tolist() == [0, 300, 400]
+
+
+def test_music_learns_the_mean_of_a_short_sound_repeated_and_ended():
+    tags = np.array([[1.0, 0.0, 0.0], [2.0, 5.0, 5.0]], np.float32)
+    ended = np.array([[-3.0, 2.0, 2.0], [2.0, 5.0, 5.0]], np.float32)
+    names = np.array(["a", "b"])
+    heard = Heard(tags, tags, np.arange(2), names, names, names, ended)
+    # log(e^0 + e^0) is 0.693, log(e^2 + e^2) 2.693.
+    np.testing.assert_allclose(ear_rules._loudness(heard, [[0], [1, 2]]), [[-1, 1 + np.log(2)], [2, 5 + np.log(2)]])

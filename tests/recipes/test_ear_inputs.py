@@ -45,6 +45,33 @@ def test_a_cut_is_repeated_and_a_long_sound_is_cut():
     assert ear_inputs.segments_of(np.ones((3000, 128), np.float32)).shape == (3, 1000, 128)
 
 
+def test_a_sound_that_is_repeated_is_found_and_can_end_instead(rng):
+    power = rng.exponential(size=(230, 128)).astype(np.float32)
+    (segment,) = ear_inputs.segments_of(power)
+    assert ear_inputs.repeated_after(segment) == 230
+    # Two frames that are the same by chance repeat nothing.
+    power[100] = power[0]
+    (segment,) = ear_inputs.segments_of(power)
+    assert ear_inputs.repeated_after(segment) == 230
+    (whole,) = ear_inputs.segments_of(rng.exponential(size=(1000, 128)).astype(np.float32))
+    assert ear_inputs.repeated_after(whole) == 1000
+    ended = ear_inputs.with_silence_after(segment)
+    meant = log_mel.with_silence_after(log_mel.network_input(power, FIRST), FIRST)
+    np.testing.assert_allclose(ended, meant, atol=5e-3)
+    np.testing.assert_array_equal(ear_inputs.with_silence_after(whole), whole.astype(np.float32))
+
+
+def test_a_piece_is_a_short_sound_at_its_own_level(rng):
+    power = rng.exponential(size=(1000, 128)).astype(np.float32) * np.linspace(1, 50, 1000, dtype=np.float32)[:, None]
+    (segment,) = ear_inputs.segments_of(power)
+    for _ in range(20):
+        piece = ear_inputs.piece_of(segment, rng)
+        n_frames = ear_inputs.repeated_after(piece)
+        assert 60 <= n_frames <= 500
+        heard = tagger_mel.power_of_input(piece.astype(np.float32))
+        assert heard.sum(axis=1).mean() == pytest.approx(ear_inputs.LEVEL, rel=0.01)
+
+
 def test_a_phone_hears_its_band(rng):
     white = rng.normal(0, 0.1, 4 * RATE).astype(np.float32)
     spectrum = np.abs(np.fft.rfft(ear_inputs.phone(white, rng))) ** 2
