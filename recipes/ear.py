@@ -125,6 +125,7 @@ def _learn_body(work: Path, tagger: Path, companion: Bundle) -> keras.Model:
 
 
 def _save(body: keras.Model, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     with atomic.draft_folder(path) as draft:
         body.save(draft / path.name)
         (draft / path.name).replace(path)

@@ -5,6 +5,7 @@ import csv
 import json
 import sys
 
+import keras
 import numpy as np
 import pytest
 import soundfile
@@ -174,6 +175,12 @@ def test_a_body_that_is_taken_from_a_bundle_keeps_its_legs(tmp_path):
     alone = tmp_path / "body.keras"
     alone.write_bytes(shipped.read_bytes())
     assert ear._taken(alone) == legs[-1:]
+
+
+def test_a_body_is_saved_where_nothing_was_before(tmp_path):
+    body = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    ear._save(body, tmp_path / "back-0.5" / ear.BODY)
+    assert [path.name for path in (tmp_path / "back-0.5").iterdir()] == [ear.BODY]
 
 
 def test_music_is_heard_from_a_tenth_of_any_class_of_music(names):
