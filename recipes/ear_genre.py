@@ -262,7 +262,7 @@ def crossed_elsewhere(rows: Rows) -> Floats:
 
 @dataclass(frozen=True)
 class SecondRows:
-    """What heads of the second network learn from: archive tracks and clips from elsewhere.
+    """What heads of the second network learn from: archive tracks, cuts and clips from elsewhere.
 
     draw: Of the folds of elsewhere.
     """
@@ -279,14 +279,17 @@ class SecondRows:
             part: Of GTZAN's archive, one of `PARTS`; None leaves none out.
             fold: Of the clips from elsewhere, below `N_FOLDS`; None leaves none out.
         """
-        archive, clips = self.heard[ARCHIVE], self.heard[ELSEWHERE]
+        archive, cuts, clips = self.heard[ARCHIVE], self.heard[CUTS], self.heard[ELSEWHERE]
         kept_clips = clips.labels >= 0
         if fold is not None:
             kept_clips &= folds_of(clips.groups, self.draw) != fold
+        # It hears whole, from the archive, what the cuts are of.
+        of_cut = self.weights.cut * self.weights.heard_cut
         sources = [
             (name, self._as_heard(name), weight, keep)
             for name, weight, keep in (
                 (ARCHIVE, 1.0, archive.groups != part),
+                (CUTS, of_cut, cuts.groups != part),
                 (ELSEWHERE, self.weights.second_elsewhere, kept_clips),
             )
         ]
