@@ -120,6 +120,21 @@ def signed(value: float, digits: int = 2) -> str:
     return said if float(f"{value:.{digits}f}") else said[1:]
 
 
+def off_by(low: float, high: float) -> str:
+    """From where to where a confidence may be off: “from 0.11 too low to 0.15 too high”, “from 0.02 to 0.15 too high”.
+
+    Args:
+        low: The lower end of confidence less the share right.
+        high: The higher end.
+    """
+    ends = [f"{abs(end):.2f}" for end in (low, high)]
+    # What rounds to nothing is neither high nor low.
+    signs = [0.0 if end == "0.00" else excess for end, excess in zip(ends, (low, high), strict=True)]
+    if signs[0] < 0 < signs[1]:
+        return f"from {ends[0]} too low to {ends[1]} too high"
+    return f"from {ends[0]} to {ends[1]} too {'low' if signs[0] < 0 else 'high'}"
+
+
 def right_of(confusion: Sequence[Sequence[int]]) -> str:
     """How many answers were right, and of how many: “9 of 12”, as a share of few says less than it seems to.
 

@@ -8,7 +8,7 @@ from crnn import intervals
 from crnn.bundles.bundle import Bundle
 from crnn.bundles.tagging import Tag
 from crnn.config import FeatureConfig
-from crnn.text import confidence, signed, with_interval
+from crnn.text import confidence, off_by, signed, with_interval
 
 # Under `training` in a bundle: sentences on what the model was found to do with the tracks it was made from.
 FOUND = "found"
@@ -195,9 +195,19 @@ def _limits(bundle: Bundle) -> str:
         [
             f"{text}: on music like that it was calibrated on it is right about as often as it says, on "
             "other music less often.",
+            *_how_rough(bundle),
             *found,
         ]
     )
+
+
+def _how_rough(bundle: Bundle) -> list[str]:
+    """How far confidence may be off on such music; bundles of before and those that were not checked do not say it."""
+    scores = bundle.scores.get("folds") or bundle.scores.get("valid") or {}
+    if "overconfidence_interval" not in scores:
+        return []
+    others = "by other artists" if "independent_tracks" in scores else "in other tracks"
+    return [f"Of music like that, {others}, the mean confidence may be {off_by(*scores['overconfidence_interval'])} (95 %)."]
 
 
 def _n_checked(bundle: Bundle) -> str:

@@ -19,7 +19,7 @@ from crnn.bundles.bundle import Bundle
 from crnn.data.collection import Collection
 from crnn.data.tracks import Track
 from crnn.errors import CrnnError
-from crnn.text import confidence, number_of, right_of, with_interval
+from crnn.text import confidence, number_of, off_by, right_of, with_interval
 from crnn.untrusted import visible
 
 Report = dict[str, Any]
@@ -189,11 +189,7 @@ def _how_rough(scores: Report) -> str:
         return ""
     low, high = scores["overconfidence_interval"]
     others = "other artists" if "independent_tracks" in scores else "other tracks"
-    return f" On {others} the confidence may be from {_too_sure(low)} to {_too_sure(high)} (95 %)."
-
-
-def _too_sure(excess: float) -> str:
-    return f"{abs(excess):.2f} too {'high' if excess > 0 else 'low'}"
+    return f" On {others} the confidence may be {off_by(low, high)} (95 %)."
 
 
 def _chance(scores: Report) -> str:
