@@ -176,6 +176,20 @@ def test_only_the_features_ask_which_front_end_it_is() -> None:
             assert "crnn.features.tagger_mel" not in imported(tree_of(path)), name
 
 
+def imports_of_librosa(path: Path) -> list[str]:
+    """Those that do not wait for their turn."""
+    late = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.With)]
+    waiting = {part for node in late if ast.unparse(node.items[0]) == "compiling()" for part in ast.walk(node)}
+    nodes = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    found = [node for node in nodes if re.search(r"(from|import) librosa", ast.unparse(node)) and node not in waiting]
+    return [f"line {node.lineno}: {ast.unparse(node)}" for node in found if "compiled" not in ast.unparse(node)]
+
+
+def test_librosa_is_loaded_by_one_process_at_a_time() -> None:
+    """Two at once would leave what numba compiles of it broken, for good."""
+    assert not found_in(sources("crnn", "ui", "pages"), imports_of_librosa)
+
+
 def calls_at_the_top(path: Path) -> list[str]:
     calls = [node for node in tree_of(path).body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)]
     return [f"line {call.lineno}: {ast.unparse(call)}" for call in calls]

@@ -202,7 +202,7 @@ def reconstructed(
         config: The settings of the log-mel.
         n_rounds: Rounds of the guess.
     """
-    import librosa
+    from crnn.analysis.compiled import librosa
 
     magnitude = 10 ** (_on_stft(decibels, n_samples, config) / 20)
     guessed = librosa.griffinlim(

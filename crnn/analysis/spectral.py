@@ -28,7 +28,7 @@ CQT_HOP_LENGTH, FINEST_CQT_HOP_LENGTH = 512, 32
 
 def _power(samples: FloatArray, settings: ViewSettings, hop_length: int | None = None) -> FloatArray:
     """STFT power `(n_frames, n_bins)` whose full-scale sine is 1."""
-    import librosa
+    from crnn.analysis.compiled import librosa
 
     spectrum = librosa.stft(samples, n_fft=settings.n_fft, hop_length=hop_length or settings.hop_length)
     return np.square(np.abs(spectrum.T) * np.float32(4.0 / settings.n_fft))
@@ -137,7 +137,7 @@ def constant_q(samples: FloatArray, rate: int, settings: ViewSettings, hop_lengt
     Returns:
         Level `(n_frames, 168)` in dB; tones of equal level look equal at any pitch.
     """
-    import librosa
+    from crnn.analysis.compiled import librosa
 
     n_bins, per_octave, lowest = (
         _CQT_OCTAVES * _CQT_BINS_PER_OCTAVE,
@@ -187,7 +187,7 @@ def parts(samples: FloatArray, rate: int, settings: ViewSettings, hop_length: in
         hop_length: Samples from frame to frame of what is drawn; what is whose is told apart by the frames of
             `settings`, as the filter's length is in them, and goes from one of these to the next in a straight line.
     """
-    import librosa
+    from crnn.analysis.compiled import librosa
 
     power = _power(samples, settings)
     masks: list[FloatArray] = list(librosa.decompose.hpss(np.sqrt(power.T), mask=True))
@@ -220,14 +220,14 @@ def shape(samples: FloatArray, rate: int, settings: ViewSettings) -> Grid:
     Returns:
         The grid with three curves in Hz, NaN where nothing sounds, and the mean centroid as a sentence.
     """
-    from librosa import feature
+    from crnn.analysis.compiled import librosa
 
     power = _power(samples, settings)
     magnitude = np.sqrt(power.T)
     seconds = settings.hop_length / rate
-    centroid = feature.spectral_centroid(S=magnitude, sr=rate)[0]
-    width = feature.spectral_bandwidth(S=magnitude, sr=rate, centroid=centroid[None])[0]
-    rolloff = feature.spectral_rolloff(S=magnitude, sr=rate, roll_percent=0.85)[0]
+    centroid = librosa.feature.spectral_centroid(S=magnitude, sr=rate)[0]
+    width = librosa.feature.spectral_bandwidth(S=magnitude, sr=rate, centroid=centroid[None])[0]
+    rolloff = librosa.feature.spectral_rolloff(S=magnitude, sr=rate, roll_percent=0.85)[0]
     grid = _log_rows(power, rate, settings)
     # In digital silence a spectrum has no shape.
     loudest = float(power.max()) if settings.peak is None else 10 ** (settings.peak / 10)
@@ -252,11 +252,11 @@ def chroma(samples: FloatArray, rate: int, settings: ViewSettings) -> Grid:
     Returns:
         `(n_frames, 12)` from 0 to 1, row 0 being C.
     """
-    from librosa import feature
+    from crnn.analysis.compiled import librosa
 
     power = _power(samples, settings).T
     # Tuning is fixed at A4 = 440 Hz: estimating it on a sound without pitch would move every row.
-    values = feature.chroma_stft(S=power, sr=rate, n_fft=settings.n_fft, tuning=0.0).T
+    values = librosa.feature.chroma_stft(S=power, sr=rate, n_fft=settings.n_fft, tuning=0.0).T
     return Grid(
         values=np.asarray(values, dtype=np.float32),
         rows=np.arange(12.0),

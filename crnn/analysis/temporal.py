@@ -23,9 +23,9 @@ _QUIETEST_LUFS = -70.0
 
 
 def _onset_strength(samples: FloatArray, rate: int) -> FloatArray:
-    from librosa import onset
+    from crnn.analysis.compiled import librosa
 
-    return np.asarray(onset.onset_strength(y=samples, sr=rate, hop_length=HOP_LENGTH), dtype=np.float32)
+    return np.asarray(librosa.onset.onset_strength(y=samples, sr=rate, hop_length=HOP_LENGTH), dtype=np.float32)
 
 
 def onset_curve(samples: FloatArray, rate: int, settings: ViewSettings, n_between: int = 1) -> Lines:
@@ -61,8 +61,10 @@ def onsets(samples: FloatArray, rate: int, settings: ViewSettings) -> Lines:
     Returns:
         A curve from 0 to 1, and seconds of the beats as marks, none where fewer than three were found.
     """
-    import librosa
+    from crnn.analysis.compiled import compiling, librosa
 
+    with compiling():
+        import librosa.beat
     strength = _onset_strength(samples, rate)
     told = _told_tempo(samples, rate)
     tempo, beats = librosa.beat.beat_track(
@@ -103,7 +105,7 @@ def tempogram(samples: FloatArray, rate: int, settings: ViewSettings) -> Grid:
     Returns:
         `(n_frames, n_tempi)` from 0 to 1, slow tempi first.
     """
-    import librosa
+    from crnn.analysis.compiled import librosa
 
     strength = _onset_strength(samples, rate)
     grid = librosa.feature.tempogram(onset_envelope=strength, sr=rate, hop_length=HOP_LENGTH)
