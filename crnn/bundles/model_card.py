@@ -207,7 +207,9 @@ def _how_rough(bundle: Bundle) -> list[str]:
     if "overconfidence_interval" not in scores:
         return []
     others = "by other artists" if "independent_tracks" in scores else "in other tracks"
-    return [f"Of music like that, {others}, the mean confidence may be {off_by(*scores['overconfidence_interval'])} (95 %)."]
+    return [
+        f"Of music like that, {others}, the mean confidence may be {off_by(*scores['overconfidence_interval'])} (95 %)."
+    ]
 
 
 def _n_checked(bundle: Bundle) -> str:

@@ -171,6 +171,11 @@ class Account:
         """Write the report."""
         _write_json(self._run.folder / REPORT_NAME, report)
 
+    def forget_report(self) -> None:
+        """Take away the report on a model that is there no more."""
+        with _tolerating_a_full_disk():
+            (self._run.folder / REPORT_NAME).unlink(missing_ok=True)
+
 
 def runs_dir(owner: Owner) -> Path:
     """Folder of all runs of a person."""
@@ -246,7 +251,7 @@ def resume_run(run: Run, *, owner: Owner, only_keep: bool = False) -> Run:
     check_own(run, owner)
     quota.checked(run.order(), owner)
     with _sole_starter(owner):
-        placed = dataclasses.replace(run.order(), resume=True)
+        placed, told = dataclasses.replace(run.order(), resume=True), run.status()
         try:
             _write_json(run.folder / _ORDER_NAME, placed.to_dict())
             for flag in _FLAGS:
@@ -256,7 +261,13 @@ def resume_run(run: Run, *, owner: Owner, only_keep: bool = False) -> Run:
             raise CrnnError(f"The run {run.run_id} cannot be taken up: {err.strerror or err}.") from err
         if only_keep:
             run.ask("stop")
-        return _launch(run, owner)
+        try:
+            return _launch(run, owner)
+        except CrnnError:
+            # Why it ended before is still what there is to say of it.
+            with contextlib.suppress(OSError):
+                _write_json(run.folder / _STATUS_NAME, told)
+            raise
 
 
 def check_own(run: Run, owner: Owner) -> None:

@@ -6,7 +6,6 @@ memory it ends in a sentence.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import signal
@@ -223,8 +222,6 @@ def main(folder: Path, queue_folder: Path, seconds: float, most_bytes: float) ->
 def _carry_out(run: Run, watch: Watch) -> Outcome:
     order = run.order()
     watch.train = order.settings.train
-    with contextlib.suppress(OSError):
-        (run.folder / "report.json").unlink(missing_ok=True)
     # TensorFlow takes 6 to 18 s to come; the page already shows that the run began.
     from crnn.training.pipeline import carry_out
 
@@ -243,6 +240,8 @@ def _conclude(account: Account, outcome: Outcome) -> None:
         try:
             account.keep_report(outcome.report)
         except OSError as err:
+            # One of before would speak of another model.
+            account.forget_report()
             message = f"The report could not be written: {err.strerror or err}. {message}"
     account.tell(state="stopped" if outcome.stopped else "done", message=message, stage="ended")
 

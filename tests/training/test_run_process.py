@@ -1,10 +1,15 @@
 """How long is left, by a clock that is set by hand."""
 
+import dataclasses
+import json
 from types import SimpleNamespace
 
 import pytest
+from training_runs import order_for
 
 from crnn.config import TrainConfig
+from crnn.errors import CrnnError
+from crnn.jobs.runs import Run
 from crnn.training import run_process
 
 
@@ -132,3 +137,15 @@ def test_a_pause_holds_the_queue_up_no_longer_than_a_training_may(clock):
     clock.seconds += 60.0
     assert watch.should_stop()
     assert clock.seconds == pytest.approx(began + 600.0, abs=1.0)
+
+
+def test_a_run_that_is_taken_up_and_fails_keeps_the_report_on_what_it_made(tmp_path):
+    """A folder that was emptied meanwhile."""
+    (tmp_path / "empty").mkdir()
+    order = dataclasses.replace(order_for(tmp_path / "empty"), out=tmp_path / "model", run_dir=tmp_path, resume=True)
+    (tmp_path / "order.json").write_text(json.dumps(order.to_dict()))
+    (tmp_path / "report.json").write_text('{"kept_epoch": 2}')
+    run = Run(tmp_path)
+    with pytest.raises(CrnnError, match="holds no genres"):
+        run_process._carry_out(run, run_process.Watch(run, Account()))
+    assert run.report() == {"kept_epoch": 2}

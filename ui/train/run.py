@@ -152,8 +152,10 @@ def draw_unfinished(run: Run) -> None:
         st.info(plain(message) or "The training was stopped.")
     else:
         st.info("The training was stopped. The best so far is kept.")
-    said = f"Kept: {number_of(kept, 'epoch')}, which need not be trained again."
-    st.caption(said if kept else "No epoch was finished yet.")
+    said = [f"Kept: {number_of(kept, 'epoch')}, which need not be trained again." if kept else ""]
+    if state != "stopped" and run.report() is not None:
+        said.append("What it made before is kept, with its report.")
+    st.caption(" ".join(filter(None, said)) or "No epoch was finished yet.")
     with st.container(horizontal=True):
         label = "Resume" if kept else "Begin again"
         if st.button(label, icon=":material/play_arrow:", type="primary", key="train.resume"):
