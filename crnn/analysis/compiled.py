@@ -1,7 +1,7 @@
 """librosa, loaded by one process at a time.
 
 What numba compiles while librosa's modules are first imported it keeps on the disk, once for an environment. Two
-processes that do so at once leave files there of which every later call is a segmentation fault, until they are deleted.
+processes that do so at once leave files there by which every later call is a segmentation fault, until they are gone.
 """
 
 from __future__ import annotations
