@@ -34,16 +34,14 @@ def models_dir() -> Path:
     )
 
 
-def bundled_models_dir() -> Path | None:
-    """Folder of the models that came with an installed package; None in a checkout, whose shelf holds them."""
-    folder = _PACKAGE / "models"
-    return folder if folder.is_dir() else None
+def bundled_models_dir() -> Path:
+    """Folder of the models that came with it: an installed package's own, or a checkout's, where its shelf is too."""
+    return (_REPOSITORY if _is_checkout() else _PACKAGE) / "models"
 
 
 def shelves() -> tuple[Path, ...]:
-    """Folders where models are looked for, the first before the others."""
-    bundled = bundled_models_dir()
-    return (models_dir(),) if bundled is None else (models_dir(), bundled)
+    """Folders whose models are shown, the first before the others; of a checkout the one that was chosen alone."""
+    return (models_dir(),) if _is_checkout() else (models_dir(), bundled_models_dir())
 
 
 def app_dir() -> Path:

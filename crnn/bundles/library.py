@@ -82,14 +82,16 @@ def as_name(text: str) -> str:
 
 
 def find_bundle(name: str) -> Bundle:
-    """The bundle in the folder `name`, or of that name on a shelf.
+    """The bundle in the folder `name`, or of that name on a shelf, or among those that came with the project.
 
     Raises:
         UnknownModelError: There is none.
         BundleError: It is damaged.
     """
     looks_like_path = any(mark in name for mark in "/\\") or name.startswith((".", "~"))
-    places = [Path(name)] if looks_like_path else [shelf / name for shelf in paths.shelves()]
+    # A checkout whose shelf was moved has its own models still.
+    shelved = (*paths.shelves(), *([paths.bundled_models_dir()] if name in BUNDLED_MODELS else []))
+    places = [Path(name)] if looks_like_path else [shelf / name for shelf in shelved]
     folder = next((place for place in map(paths.user_path, places) if place.is_dir()), None)
     if folder is None:
         known = [path.name for path in bundle_folders(*paths.shelves()) if (path / JSON_NAME).is_file()]

@@ -16,7 +16,7 @@ from tiny_bundle import tiny_bundle
 
 from crnn.bundles import library
 from crnn.bundles.bundle import EMBEDDINGS_NAME, JSON_NAME, ONNX_NAME, list_bundles, load_bundle, save_bundle
-from crnn.errors import BundleError
+from crnn.errors import BundleError, UnknownModelError
 from crnn.inference.classifier import Classifier
 from crnn.owner import MACHINE
 
@@ -32,6 +32,16 @@ def models(tmp_path, monkeypatch):
 @pytest.fixture
 def tiny(models):
     return tiny_bundle(models / "tiny")
+
+
+def test_a_shelf_of_ones_own_does_not_hide_what_came_with_the_project_from_who_names_it(models, tiny):
+    assert library.find_bundle("tiny").path == tiny.path
+    for name in library.BUNDLED_MODELS:
+        assert library.find_bundle(name).name == name
+    tiny_bundle(models / library.DEFAULT_MODEL)
+    assert library.find_bundle(library.DEFAULT_MODEL).path == models / library.DEFAULT_MODEL
+    with pytest.raises(UnknownModelError, match=r"On the shelf: ten-genres, tiny\."):
+        library.find_bundle("other")
 
 
 def zipped(names):
