@@ -52,7 +52,7 @@ class Heard:
         for pair in self.copies:
             genres = sorted({genre_of[pair.first], genre_of[pair.second]})
             where = f" They are filed under {' and '.join(genres)}." if len(genres) > 1 else ""
-            message = f"They are one recording: {pair.overlap_seconds:.0f} s of them are the same.{where}"
+            message = f"They are copies of one recording: {pair.overlap_seconds:.0f} s of them are the same.{where}"
             kind = "near_copy_of_two_genres" if where else "near_copy"
             found.append(Fault(kind, f"{pair.first}, {pair.second}", message))
         return tuple(found)

@@ -167,7 +167,7 @@ def _found_wrong(heard: Heard) -> tuple[Fault, ...]:
 def _tell(materials: Materials, watcher: Watcher) -> None:
     """What to know of the tracks before they are learnt from."""
     for first, second in materials.copies:
-        said = f"One recording: {first} and {second}. They stay together."
+        said = f"Copies of one recording: {first} and {second}. They stay together."
         watcher.on_event({"event": "note", "message": said, "copies": [first, second]})
     if materials.faults:
         watcher.on_event({"event": "faults", "messages": list(materials.faults)})

@@ -195,7 +195,7 @@ def test_listening_names_clipped_tracks_and_near_copies_with_players(page: AppTe
     page.button(key="train.listen").click().run()
     assert not page.exception
     text = read(page)
-    assert "again, song0 | They are one recording: 9 s of them are the same." in text
+    assert "again, song0 | They are copies of one recording: 9 s of them are the same." in text
     assert "hot | Its loudest parts are cut flat (clipped)" in text
     assert "What they share begins at 0:03.0; the player starts there." in text
     assert "Copies of one recording stay in one part." in text
