@@ -13,6 +13,7 @@ from crnn.errors import BundleError
 FORMAT_VERSION = 3
 JSON_NAME = "bundle.json"
 _MAX_JSON_BYTES = 4 * 2**20
+_MAX_INT = 2**63
 
 
 def written(values: dict[str, Any]) -> str:
@@ -39,7 +40,7 @@ def read(folder: Path) -> dict[str, Any]:
             raise BundleError(f"“{folder.name}” is no model: it has no {JSON_NAME}.")
         if path.stat().st_size > _MAX_JSON_BYTES:
             raise BundleError(f"{JSON_NAME} of “{folder.name}” is too large to be one.")
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_text(encoding="utf-8"), parse_int=_small_int)
     except OSError as err:
         raise BundleError(f"{JSON_NAME} of “{folder.name}” cannot be read: {err.strerror or err}.") from err
     except (UnicodeDecodeError, ValueError, RecursionError) as err:
@@ -57,6 +58,14 @@ def read(folder: Path) -> dict[str, Any]:
         raise BundleError(f"{JSON_NAME} of “{folder.name}” was changed or damaged. Copy or import it again.")
     # What a version before knew nothing of.
     return ({"tagging": None, "companion": None} | values) if values.pop("format_version") == 1 else values
+
+
+def _small_int(digits: str) -> int:
+    """What no float holds would be an error wherever it is reckoned with."""
+    value = int(digits)
+    if abs(value) > _MAX_INT:
+        raise ValueError(f"{digits[:20]}… is too large")
+    return value
 
 
 def _check_version(version: object, folder: Path) -> None:

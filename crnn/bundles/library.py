@@ -36,7 +36,7 @@ from crnn.bundles.bundle import (
 )
 from crnn.bundles.bundle_json import JSON_NAME
 from crnn.bundles.bundle_zip import PACKED, check_kind, damaged, read_contents
-from crnn.bundles.model_card import model_card
+from crnn.bundles.model_card import CARD_FAULTS, model_card
 from crnn.errors import BundleError, CrnnError, UnknownModelError
 from crnn.locks import sole_writer
 from crnn.owner import Owner
@@ -185,7 +185,7 @@ def _copy_files(bundle: Bundle, draft: Path) -> None:
 
 def _write_card(bundle: Bundle, folder: Path) -> None:
     # Hand-made and foreign bundles may lack what the card tells; they keep the one that they have.
-    with contextlib.suppress(KeyError, TypeError, ValueError):
+    with contextlib.suppress(*CARD_FAULTS):
         (folder / CARD_NAME).write_text(model_card(bundle), encoding="utf-8")
 
 

@@ -12,6 +12,8 @@ from crnn.text import confidence, off_by, signed, with_interval
 
 # Under `training` in a bundle: sentences on what the model was found to do with the tracks it was made from.
 FOUND = "found"
+# What a card may raise of facts that another program wrote: they may be anything.
+CARD_FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 def model_card(bundle: Bundle) -> str:
@@ -35,6 +37,36 @@ def model_card(bundle: Bundle) -> str:
         parts += ["## How it was made", "\n".join(_leg(number, leg) for number, leg in enumerate(legs, start=1))]
     parts += ["## Limits", _limits(bundle), "## Versions", _facts(bundle.versions)]
     return "\n\n".join(parts) + "\n"
+
+
+def scored_parts(bundle: Bundle) -> dict[str, dict[str, Any]]:
+    """Those of its scores that a line can tell: a share of so many tracks. Other programs may write anything there."""
+    return {part: scores for part, scores in bundle.scores.items() if _is_score(scores)}
+
+
+def _is_score(scores: Any) -> bool:
+    return (
+        isinstance(scores, dict)
+        and type(scores.get("n_tracks")) is int
+        and 0 < scores["n_tracks"] < 2**31
+        and _is_share(scores.get("accuracy"))
+    )
+
+
+def interval_of(scores: dict[str, Any]) -> tuple[float, float] | None:
+    """The interval of a score's accuracy, where one is told.
+
+    Args:
+        scores: One of `scored_parts`.
+    """
+    found = scores.get("accuracy_interval")
+    if not isinstance(found, list | tuple) or len(found) != 2 or not all(map(_is_share, found)):
+        return None
+    return found[0], found[1]
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, float) and 0 <= value <= 1
 
 
 def _leg(number: int, leg: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from crnn.atomic import draft_folder
 from crnn.bundles.bundle import ONNX_NAME, Bundle, list_bundles
 from crnn.bundles.companion import COMPANION_NAME
 from crnn.bundles.library import DEFAULT_MODEL, find_bundle
+from crnn.bundles.model_card import interval_of, scored_parts
 from crnn.cli.common import add_command, add_model_option, file_path, say
 from crnn.errors import CrnnError
 from crnn.text import number_of
@@ -128,7 +129,7 @@ def _facts(bundle: Bundle) -> dict[str, Any]:
         "split": bundle.split,
         "scores": {
             part: {key: scores.get(key) for key in ("n_tracks", "accuracy", "accuracy_interval", "macro_f1")}
-            for part, scores in _scored_parts(bundle).items()
+            for part, scores in scored_parts(bundle).items()
         },
         "size_bytes": sum(bundle.file(name).stat().st_size for name in bundle.files),
     }
@@ -144,24 +145,9 @@ def _is_default(bundle: Bundle) -> bool:
 
 
 def _accuracy_text(bundle: Bundle) -> str:
-    for part, scores in _scored_parts(bundle).items():
-        interval = scores.get("accuracy_interval")
-        n = scores["n_tracks"]
-        tracks = number_of(n, "track") if isinstance(n, int) else f"{n} tracks"
-        of_what = f"{tracks}, {_PART_WORDS[part]}" if part in _PART_WORDS else f"{n}: {part}"
+    for part, scores in scored_parts(bundle).items():
+        interval, n = interval_of(scores), scores["n_tracks"]
+        of_what = f"{number_of(n, 'track')}, {_PART_WORDS[part]}" if part in _PART_WORDS else f"{n}: {part}"
         said = f"{scores['accuracy']:.1%} of {of_what}"
-        return f"{said} ({interval[0]:.1%} to {interval[1]:.1%})" if _is_interval(interval) else said
+        return said if interval is None else f"{said} ({interval[0]:.1%} to {interval[1]:.1%})"
     return "no score"
-
-
-def _is_interval(found: Any) -> bool:
-    return isinstance(found, list | tuple) and len(found) == 2 and all(isinstance(edge, float) for edge in found)
-
-
-def _scored_parts(bundle: Bundle) -> dict[str, Any]:
-    """The parts with a score; an imported bundle may hold anything there."""
-    return {
-        part: scores
-        for part, scores in bundle.scores.items()
-        if isinstance(scores, dict) and isinstance(scores.get("accuracy"), float) and "n_tracks" in scores
-    }

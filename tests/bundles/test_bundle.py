@@ -165,6 +165,7 @@ FORGERIES: dict[str, Callable[[Values], object]] = {
     "name as number": lambda v: v.update(name=5),
     "scores as text": lambda v: v.update(scores="best"),
     "embedding as text": lambda v: v.update(embedding_size="3"),
+    "a number that no float holds": set_in("calibration", set_coverage=10**400),
 }
 
 

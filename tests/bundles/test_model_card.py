@@ -9,7 +9,7 @@ from tiny_bundle import tiny_bundle
 
 from crnn.bundles.bundle import Calibration, Rejection, load_bundle
 from crnn.bundles.library import BUNDLED_MODELS
-from crnn.bundles.model_card import model_card
+from crnn.bundles.model_card import interval_of, model_card, scored_parts
 from crnn.bundles.tagging import MusicRule, Tagging
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
@@ -106,3 +106,27 @@ def test_what_declines_by_examples_made_on_the_spot_says_that_it_is_worse_at_it(
     bundles = [tiny_bundle(tmp_path / f"m{number}", **kind) for number, kind in enumerate(kinds)]
     cards = [model_card(dataclasses.replace(bundle, scores={})) for bundle in bundles]
     assert ["less surely than ten-genres" in card for card in cards] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"accuracy": 1e308},
+        {"accuracy": -0.1},
+        {"accuracy": True},
+        {"accuracy": "0.7"},
+        {"n_tracks": 0},
+        {"n_tracks": 1e308},
+        {"n_tracks": 2**62},
+        {"n_tracks": "many"},
+    ],
+)
+def test_a_score_that_is_none_is_not_told(tmp_path, wrong):
+    bundle = dataclasses.replace(tiny_bundle(tmp_path / "m"), scores={"valid": SCORES | wrong, "folds": SCORES, "x": 1})
+    assert list(scored_parts(bundle)) == ["folds"]
+
+
+@pytest.mark.parametrize("interval", [[0.1, 1e308], [0.1], "ab", [0.1, "b"], None])
+def test_an_interval_that_is_none_is_not_told(interval):
+    assert interval_of(SCORES) == (0.622, 0.833)
+    assert interval_of(SCORES | {"accuracy_interval": interval}) is None

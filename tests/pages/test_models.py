@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 import threading
 from collections.abc import Callable
@@ -291,14 +292,25 @@ def test_what_a_foreign_bundle_says_is_no_markup(models: Path) -> None:
         "confusion": [],
     }
     hostile = "![x](http://evil.example/pixel.png)"
-    rewrite_json(
-        dataclasses.replace(bundle, notes=hostile, data={"name": hostile, hostile: 1}, scores={"valid": scores})
-    )
+    made = {"found": [hostile], "legs": [{"what": hostile, hostile: hostile}]}
+    told = {"notes": hostile, "data": {"name": hostile, hostile: 1}, "training": made, "scores": {"valid": scores}}
+    rewrite_json(dataclasses.replace(bundle, **told))
     app = open_page()
     assert not app.exception
     front, details = [element.value for element in app.main.markdown if "evil.example" in element.value]
     assert "0.500 (0.100 to 0.900)" in front
-    assert "![x](" not in front + details
+    assert (front + details).count("evil.example") == 7
+    assert re.findall(r"(?<!\\)!\[", front + details) == []
+
+
+def test_scores_that_nobody_can_reckon_with_leave_the_model_without_them(models: Path) -> None:
+    scores = {"accuracy": 0.5, "accuracy_interval": [0.1, 0.9], "n_tracks": 1e308, "genres": [], "per_genre": {}}
+    scores |= {"confusion": [], "independent_tracks": 1e-308}
+    rewrite_json(dataclasses.replace(tiny_bundle(models / "tiny"), scores={"valid": scores}))
+    app = open_page()
+    assert not app.exception
+    assert "This model says nothing of how it was made and scored." in read(app)
+    assert app.dataframe[0].value["On"].tolist() == ["not scored"]
 
 
 def test_two_models_answer_one_sound(models: Path) -> None:

@@ -14,7 +14,7 @@ import streamlit as st
 
 from crnn.bundles import library, shelves
 from crnn.bundles.bundle import ONNX_NAME, Bundle
-from crnn.bundles.model_card import model_card
+from crnn.bundles.model_card import CARD_FAULTS, interval_of, model_card, scored_parts
 from crnn.errors import CrnnError
 from crnn.owner import Owner
 from ui.models.export import draw_exports
@@ -129,18 +129,13 @@ def _counted(scores: dict[str, Any]) -> str:
 
 
 def _interval(scores: dict[str, Any]) -> str:
-    interval = scores.get("accuracy_interval")
-    if not isinstance(interval, list) or len(interval) != 2 or not all(isinstance(x, float) for x in interval):
-        return ""
-    return f"{interval[0]:.2f} to {interval[1]:.2f}"
+    interval = interval_of(scores)
+    return "" if interval is None else f"{interval[0]:.2f} to {interval[1]:.2f}"
 
 
 def _scores(bundle: Bundle) -> dict[str, Any]:
-    """The first scores that hold what the list shows; an imported bundle may hold anything there."""
-    for part, scores in bundle.scores.items():
-        if isinstance(scores, dict) and isinstance(scores.get("accuracy"), float) and "n_tracks" in scores:
-            return scores | {"part": part}
-    return {}
+    """The first scores that hold what the list shows."""
+    return next((scores | {"part": part} for part, scores in scored_parts(bundle).items()), {})
 
 
 def draw_model(model: Model) -> None:
@@ -215,11 +210,11 @@ def card_text(bundle: Bundle) -> str:
         genres=tuple(plain(genre) for genre in bundle.genres),
         notes=plain(bundle.notes),
         created=plain(bundle.created),
-        **{name: _tamed(getattr(bundle, name)) for name in ("data", "split", "scores", "model", "versions")},
+        **{name: _tamed(getattr(bundle, name)) for name in ("data", "split", "scores", "model", "training", "versions")},
     )
     try:
         text = model_card(tame)
-    except (AttributeError, KeyError, TypeError, ValueError, IndexError):
+    except CARD_FAULTS:
         return f"Genres: {', '.join(tame.genres)}. This model says nothing of how it was made and scored."
     # The page has said its name, and a card among buttons needs no headlines.
     return re.sub(r"^#+ ", "### ", text.partition("\n\n")[2], flags=re.MULTILINE)
