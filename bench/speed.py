@@ -301,9 +301,8 @@ def _share_waited(kept: tuple[Any, ...], labels: Any, settings: Any) -> float:
     run = trainer._Run(model, data, settings)
     waited = worked = 0.0
     for epoch in range(4):
-        run.epoch = epoch
         began = time.perf_counter()
-        for segments, targets in run._batches():
+        for segments, targets in run.crops.batches(epoch):
             given = time.perf_counter()
             model.train_on_batch(segments, targets)
             if epoch:  # the first builds the graph

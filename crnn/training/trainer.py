@@ -1,4 +1,4 @@
-"""Training of the CRNN: random crops, a moving average of the weights, honest epochs.
+"""Training of the CRNN: a moving average of the weights, honest epochs.
 
 All chance comes from the seed, the epoch and the track, so a run gives the same
 model again, and one that was interrupted goes on as if it had not been. The loop
@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +24,6 @@ from crnn.config import FeatureConfig
 from crnn.data.labelled import LabelledTracks, TrainingData, plain_segments
 from crnn.errors import TooFewTracksError, TrainingDivergedError
 from crnn.evaluation import metrics
-from crnn.features import augment as augmentation
 from crnn.features import log_mel as features
 from crnn.features.archive import to_db
 from crnn.inference.listening import Answers
@@ -33,12 +31,11 @@ from crnn.jobs.order import CHECKPOINT_NAME, TrainingSettings
 from crnn.networks.crnn import build_crnn, genre_model, learns_head_only, set_normalization
 from crnn.networks.onnx_export import OnnxNetwork
 from crnn.training.checkpoint import read_checkpoint, unusable, write_checkpoint
+from crnn.training.crops import Crops
 
 FloatArray = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
 Event = dict[str, Any]
-
-_BATCHES_AHEAD = 3
 
 
 @dataclass
@@ -160,11 +157,10 @@ class _Run:
         self.identity = identity
         # What learns gives logits alone; it shares its weights with the whole, which may give tags as well.
         self.whole, self.model = model, genre_model(model)
-        self.tracks, self.valid = data.tracks, data.valid
+        self.valid = data.valid
         self.n_genres, self.settings, self.config = len(data.genres), settings, settings.train
-        self.steps_per_epoch = max(
-            1, math.ceil(len(self.tracks) * self.config.crops_per_track / self.config.batch_size)
-        )
+        self.crops = Crops(data.tracks, self.n_genres, settings)
+        self.steps_per_epoch = self.crops.n_batches
         self.averages = self.model.get_weights()
         self.best: list[npt.NDArray[Any]] = []
         self.best_epoch, self.best_loss = 0, math.inf
@@ -233,7 +229,7 @@ class _Run:
             self._compile(head_only=False)
         self.step = self.epoch * self.steps_per_epoch
         losses = []
-        for segments, targets in self._batches():
+        for segments, targets in self.crops.batches(self.epoch):
             asked = time.monotonic()
             is_over = should_stop()
             self.paused_seconds += time.monotonic() - asked
@@ -268,62 +264,6 @@ class _Run:
         decay = min(self.config.average_decay, (1 + self.step) / (10 + self.step))
         for average, weight in zip(self.averages, self.model.get_weights(), strict=True):
             np.add(average, (1 - decay) * (weight - average), out=average)
-
-    def _batches(self) -> Iterator[tuple[FloatArray, FloatArray]]:
-        order = self._epoch_order()
-        size = self.config.batch_size
-        starts = range(0, len(order), size)
-        with ThreadPoolExecutor(1) as pool:
-            waiting = [pool.submit(self._batch, order[s : s + size], s) for s in starts[:_BATCHES_AHEAD]]
-            for start in starts:
-                ahead = start + _BATCHES_AHEAD * size
-                if ahead < len(order):
-                    waiting.append(pool.submit(self._batch, order[ahead : ahead + size], ahead))
-                try:
-                    yield waiting.pop(0).result()
-                except GeneratorExit:
-                    for future in waiting:
-                        future.cancel()
-                    raise
-
-    def _epoch_order(self) -> list[tuple[int, int]]:
-        """`(track, crop)` pairs of one epoch, shuffled; genres in equal shares if so set."""
-        rng = np.random.default_rng([self.config.seed, self.epoch, 0])
-        n_crops = len(self.tracks) * self.config.crops_per_track
-        if not self.config.balance_genres:
-            chosen = np.tile(np.arange(len(self.tracks)), self.config.crops_per_track)
-        else:
-            shares = np.full(self.n_genres, n_crops // self.n_genres)
-            shares[rng.permutation(self.n_genres)[: n_crops % self.n_genres]] += 1
-            chosen = np.concatenate([self._draw(genre, int(n), rng) for genre, n in enumerate(shares)])
-        seen: dict[int, int] = {}
-        order = []
-        for track in rng.permutation(chosen).tolist():
-            seen[track] = seen.get(track, -1) + 1
-            order.append((track, seen[track]))
-        return order
-
-    def _draw(self, genre: int, n: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-        members = np.flatnonzero(self.tracks.labels == genre)
-        rounds = [rng.permutation(members) for _ in range(math.ceil(n / len(members)))]
-        return np.concatenate(rounds)[:n] if rounds else members[:0]
-
-    def _batch(self, chosen: list[tuple[int, int]], start: int) -> tuple[FloatArray, FloatArray]:
-        settings, seed = self.settings, self.config.seed
-        crops = [
-            augmentation.random_crop(
-                to_db(self.tracks.log_mels[track], settings.features),
-                settings.features,
-                settings.augment,
-                np.random.default_rng([seed, self.epoch, 1, track, crop]),
-            )
-            for track, crop in chosen
-        ]
-        labels = self.tracks.labels[[track for track, _ in chosen]]
-        smooth = self.config.label_smoothing
-        targets = np.eye(self.n_genres, dtype=np.float32)[labels] * (1 - smooth) + smooth / self.n_genres
-        rng = np.random.default_rng([seed, self.epoch, 2, start])
-        return augmentation.mixup(np.stack(crops), targets.astype(np.float32), settings.augment.mixup_alpha, rng)
 
     def _validate(self) -> Event:
         if not len(self.valid):

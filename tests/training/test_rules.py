@@ -54,13 +54,13 @@ def test_decay_shrinks_kernels_and_leaves_biases_and_scales_alone(run_of):
 
 
 def test_smoothed_targets_give_each_genre_its_share(run_of):
-    _, targets = run_of(label_smoothing=0.2)._batch([(0, 0), (1, 0)], 0)
+    _, targets = run_of(label_smoothing=0.2).crops.batch(0, [(0, 0), (1, 0)], 0)
     np.testing.assert_allclose(targets, [[0.9, 0.1], [0.1, 0.9]], atol=1e-7)
 
 
 def test_mixed_segments_have_targets_mixed_alike(run_of, data):
     run = run_of(augment=dataclasses.replace(STILL, mixup_alpha=0.4))
-    segments, targets = run._batch([(0, 0), (1, 0)] * 4, 0)
+    segments, targets = run.crops.batch(0, [(0, 0), (1, 0)] * 4, 0)
     first, second = (plain_segments(log_mel, FEATURES)[0] for log_mel in data.tracks.log_mels)
     for segment, (share, rest) in zip(segments, targets, strict=True):
         np.testing.assert_allclose(segment, share * first + rest * second, atol=1e-3)

@@ -15,6 +15,7 @@ from crnn.features.archive import to_uint8
 from crnn.jobs.order import CHECKPOINT_NAME, TrainingSettings
 from crnn.networks.crnn import build_crnn
 from crnn.training import trainer
+from crnn.training.crops import Crops
 
 FEATURES = FeatureConfig(n_fft=1024, n_mels=32, segment_seconds=2.0, segment_hop_seconds=1.0)
 SETTINGS = TrainingSettings(
@@ -206,9 +207,7 @@ def test_damaged_checkpoint_is_a_sentence(data, tmp_path, content):
 
 def test_balanced_epochs_show_each_genre_as_often(data):
     few = labelled.LabelledTracks(data.tracks.track_ids[:18], data.tracks.log_mels[:18], data.tracks.labels[:18])
-    run_data = dataclasses.replace(data, tracks=few)
-    run = trainer._Run(_untrained(), run_data, SETTINGS)
-    labels = few.labels[[track for track, _ in run._epoch_order()]]
+    labels = few.labels[[track for track, _ in Crops(few, len(GENRES), SETTINGS).order(epoch=0)]]
     assert np.bincount(labels).tolist() == [6, 6, 6]
 
 
@@ -218,8 +217,7 @@ def test_training_sees_what_inference_sees(data):
     exact = tuple(log_mel[: FEATURES.n_frames] for log_mel in data.tracks.log_mels)
     tracks = labelled.LabelledTracks(data.tracks.track_ids, exact, data.tracks.labels)
     settings = dataclasses.replace(SETTINGS, augment=still)
-    run = trainer._Run(_untrained(), dataclasses.replace(data, tracks=tracks), settings)
-    segments, targets = run._batch([(0, 0), (9, 0)], 0)
+    segments, targets = Crops(tracks, len(GENRES), settings).batch(0, [(0, 0), (9, 0)], 0)
     np.testing.assert_array_equal(segments[0], labelled.plain_segments(exact[0], FEATURES)[0])
     np.testing.assert_array_equal(segments[1], labelled.plain_segments(exact[9], FEATURES)[0])
     assert targets.argmax(axis=1).tolist() == [0, 1]
