@@ -7,7 +7,7 @@ import streamlit as st
 from crnn.config import FeatureConfig
 from crnn.errors import CrnnError
 from crnn.limits import MAX_CLIP_SECONDS
-from ui.explore import excerpt, pair, reasons, track_map, views
+from ui.explore import excerpt, pair, reasons, track_map, views, what_if
 from ui.listen import heard, sound_input
 from ui.listen.answer import genre_lane
 from ui.shared import answer_cache, chrome, progress, state
@@ -51,7 +51,7 @@ try:
     elif part == state.REASONS:
         reasons.draw_reasons(sound, model, prediction)
     elif part == WHAT_IF:
-        reasons.draw_what_ifs(sound, model, prediction)
+        what_if.draw_what_ifs(sound, model, prediction)
     elif part == MAP:
         track_map.draw_map(sound, model, prediction)
     else:

@@ -13,7 +13,7 @@ from crnn.synthesis.examples import example, example_names
 from ui.components.player import Version, listening_view
 from ui.components.player.panels import AGAINST_COLOR, FOR_COLOR, Panel, panel
 from ui.explore import zoom
-from ui.explore.reasons import kept
+from ui.explore.kept import kept
 from ui.explore.view_panels import mel_panel
 from ui.explore.views import clip_of
 from ui.shared.media import serve, wav_bytes

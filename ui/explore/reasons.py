@@ -1,8 +1,7 @@
-"""Why a genre: what spoke for it, heard by itself, and what the model would say if something were gone."""
+"""Why a genre: what spoke for it, and how that sounds by itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -18,10 +17,10 @@ from crnn.features.log_mel import mel_power
 from crnn.inference import explanation, output
 from crnn.inference.classifier import Prediction
 from crnn.inference.explanation import Explanation
-from ui.components.bars import genre_bars
-from ui.components.player import Region, Version, chosen_region, listening_view
-from ui.components.player.panels import GREYS, Panel, tint
+from ui.components.player import listening_view
+from ui.components.player.panels import GREYS, tint
 from ui.explore import zoom
+from ui.explore.kept import kept, kept_before
 from ui.explore.view_panels import mel_panel
 from ui.explore.views import clip_of
 from ui.listen.answer import genre_lane
@@ -31,23 +30,11 @@ from ui.shared.words import plain
 
 FloatArray = npt.NDArray[np.float32]
 
-_KEPT = "explore.kept"
 _STOPPED = "explore.why_stopped"
 # The moment that the player told last.
 _MOMENT = "explore.why_moment"
-# The rectangle that What if has muted, or none.
-_RECTANGLE = "explore.what_if_rectangle"
 # Below this share there is nothing to explain.
 _LEAST_SHARE = 0.05
-_MOST_KEPT = 12
-_PART_OF = {"without bass": what_ifs.BASS, "without voice band": what_ifs.VOICE, "without drums": what_ifs.DRUMS}
-WHAT_IFS = ("without bass", "without voice band", "without drums", "without a rectangle")
-_WHAT_IF_WORDS = {
-    "without bass": "Without the bass (below 200 Hz)",
-    "without voice band": "Without the voice band (300 Hz to 3.4 kHz)",
-    "without drums": "Without the drums (the percussive part)",
-    "without a rectangle": "Without a rectangle that you draw",
-}
 
 
 def draw_reasons(sound: Sound, model: Model, prediction: Prediction) -> None:
@@ -86,7 +73,7 @@ def draw_reasons(sound: Sound, model: Model, prediction: Prediction) -> None:
     # What it would be without a part is asked once the first squares are seen.
     words, asked = st.empty(), ("words", *key)
     strongest_words, explained = what_ifs.strongest_sentence(found, config), in_words(found, prediction, model)
-    words.markdown(f"{st.session_state[_KEPT].get(asked, '')} {strongest_words}".strip())
+    words.markdown(f"{kept_before(asked, '')} {strongest_words}".strip())
     mel = _with_reasons(mel, found, config, explained)
     played = clip if heard == parts[0] else _heard(sound, model, found, clip, heard == parts[1])
     _draw_reasons_player(player, sound, prediction, clip, played, mel=mel, **facts)
@@ -263,7 +250,7 @@ def _go_on(key: tuple[object, ...], found: Explanation) -> None:
         st.progress(found.share_done, "Asking about the rest")
         st.button("Stop", on_click=partial(_stop, key), key="explore.why_stop")
     with visit_lock():
-        progress = st.session_state[_KEPT][key]
+        progress = kept_before(key)
         # There is no next one where the former script found the last part meanwhile.
         progress[1] = next(progress[0], progress[1])
     st.rerun()
@@ -271,23 +258,6 @@ def _go_on(key: tuple[object, ...], found: Explanation) -> None:
 
 def _stop(key: tuple[object, ...]) -> None:
     st.session_state[_STOPPED] = key
-
-
-def kept(key: tuple[object, ...], work: Any) -> Any:
-    """What `work` gives, kept for the visit; the oldest go first.
-
-    Args:
-        key: All that the work depends on.
-        work: Called where nothing is kept for the key.
-    """
-    with visit_lock():
-        found_before: dict[tuple[object, ...], Any] = st.session_state.setdefault(_KEPT, {})
-        if key not in found_before:
-            found = work()
-            while len(found_before) >= _MOST_KEPT:
-                del found_before[next(iter(found_before))]
-            found_before[key] = found
-        return found_before[key]
 
 
 def _heard(sound: Sound, model: Model, found: Explanation, clip: Clip, is_for: bool) -> Clip:
@@ -309,89 +279,3 @@ def _heard(sound: Sound, model: Model, found: Explanation, clip: Clip, is_for: b
     key = ("heard", sound.digest, model.fingerprint, found.genre, found.start_seconds, found.share_done, is_for)
     heard: Clip = kept(key, work)
     return heard
-
-
-def draw_what_ifs(sound: Sound, model: Model, prediction: Prediction) -> None:
-    """The answer before and after something is muted, and how that sounds.
-
-    Args:
-        sound: What was given.
-        model: Who answers.
-        prediction: Its answer.
-    """
-    config = model.bundle.feature_config
-    clip = clip_of(sound, config.sample_rate)
-    choice = st.segmented_control(
-        "Mute", WHAT_IFS, default=WHAT_IFS[0], key="explore.what_if",
-        label_visibility="collapsed",
-    ) or WHAT_IFS[0]  # fmt: skip
-    key = f"explore.what_if.player.{sound.digest}"
-    region = chosen_region(key, clip.duration_seconds)
-    st.session_state[_RECTANGLE] = (key, region)
-    rectangle = region if choice == "without a rectangle" else None
-    if choice == "without a rectangle" and (region is None or region.low_hz is None):
-        changed, after = clip.samples, None
-    else:
-        with st.spinner("Listening again"):
-            changed, after = kept(
-                ("if", sound.digest, model.fingerprint, choice, rectangle),
-                lambda: _ask_again(clip, model, choice, rectangle),
-            )
-    # The picture of the sound as it is where nothing is muted yet.
-    what = (sound.digest, choice, rectangle) if after is not None else (sound.digest,)
-    words = (_WHAT_IF_WORDS[choice], "The mel spectrogram of what is left.")
-    mel = kept(("if mel", *what, config, choice), lambda: mel_panel(changed, config, *words))
-    versions = [Version("as it is", serve(wav_bytes(clip), "explore.if.before"))]
-    if after is not None:
-        versions.insert(0, Version("with that gone", serve(wav_bytes(Clip(changed, clip.sample_rate)), "explore.if")))
-    is_drawn = choice == "without a rectangle"
-    detail = zoom.of_first(" ".join(map(str, what)), changed, config, mel)
-    _draw_what_if_player(
-        key, sound, clip.duration_seconds, tuple(versions), mel=mel, detail=detail, can_select=is_drawn
-    )
-    if after is None:
-        st.info("Press “select” and drag a rectangle over the picture: it is muted, and the model asked again.")
-        return
-    _draw_before_and_after(prediction, after)
-
-
-@st.fragment
-def _draw_what_if_player(
-    key: str,
-    sound: Sound,
-    seconds: float,
-    versions: tuple[Version, ...],
-    *,
-    mel: Panel,
-    detail: Callable[[float, float], dict[int, Panel]],
-    can_select: bool,
-) -> None:
-    drawn, title = chosen_region(key, seconds), name_of(sound)
-    listening_view(
-        key=key, seconds=seconds, title=title, url=versions, pictures=(mel,), detail=detail, can_select=can_select
-    )
-    if can_select and st.session_state.get(_RECTANGLE) != (key, drawn):
-        # Another rectangle is to be muted.
-        st.rerun()
-
-
-def _ask_again(clip: Clip, model: Model, choice: str, rectangle: Region | None) -> tuple[FloatArray, Prediction]:
-    rate = clip.sample_rate
-    if rectangle is None:
-        changed = what_ifs.without(clip.samples, rate, _PART_OF[choice])
-    else:
-        seconds = (rectangle.start_seconds, rectangle.end_seconds)
-        hertz = (rectangle.low_hz or 0.0, rectangle.high_hz or rate / 2)
-        gains = masking.rectangle_gains(len(clip.samples), rate, seconds, hertz)
-        changed = masking.masked(clip.samples, gains)
-    return changed, classifier(model).classify(Clip(changed, rate, clip.name))
-
-
-def _draw_before_and_after(before: Prediction, after: Prediction) -> None:
-    told = "As a whole: " if output.time_shares(before) else ""
-    left, right = st.columns(2, gap="medium")
-    for place, title, found in ((left, "As it is", before), (right, "With that gone", after)):
-        with place:
-            st.markdown(f"**{title}.** {told}{plain(output.verdict_sentence(found))}")
-            shares = dict(zip(found.genres, map(float, found.posterior), strict=True))
-            genre_bars([(genre, shares[genre]) for genre, _ in before.ranked()], key=f"explore.bars.{title}")

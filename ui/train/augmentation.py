@@ -24,7 +24,7 @@ from crnn.features.inverse import density_db, read_in_db
 from crnn.synthesis.examples import example, example_names
 from ui.components.player import Version, listening_view
 from ui.components.player.panels import Panel, panel
-from ui.explore.reasons import kept
+from ui.explore.kept import kept
 from ui.shared.media import serve, wav_bytes
 from ui.shared.state import Sound, heard
 from ui.shared.words import plain
