@@ -360,6 +360,16 @@ def test_files_deleted_after_they_were_found_cost_only_their_own_rows(bundle: Bu
     assert second["error"]["message"] == "“1.wav” cannot be opened: No such file or directory."
 
 
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_model_that_went_away_is_no_fault_of_the_files(bundle: Bundle, tmp_path: Path, n_jobs: int) -> None:
+    """They would have error rows, and --resume would leave them out as answered."""
+    assert bundle.path is not None
+    (tmp_path / "song.wav").write_bytes(SONG)
+    shutil.rmtree(bundle.path)
+    with pytest.raises(BundleError, match="“tiny” is no model"):
+        list(answered(Answerer(bundle.path, False), [tmp_path / "song.wav"], n_jobs))
+
+
 def test_a_model_deleted_before_it_is_opened_is_a_sentence(bundle: Bundle) -> None:
     assert bundle.path is not None
     shutil.rmtree(bundle.path)

@@ -17,7 +17,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
-from crnn.errors import CrnnError
+from crnn.errors import BundleError, CrnnError
 from crnn.inference.rows import Row
 from crnn.untrusted import visible, written_name
 
@@ -44,14 +44,18 @@ class Answerer:
         self._classifier: Any = None
 
     def __call__(self, path: Path) -> Row:
-        """The row of one file: its answer, or its error."""
+        """The row of one file: its answer, or its error.
+
+        Raises:
+            BundleError: The model cannot be opened, which is no fault of the file.
+        """
         from crnn.audio.tags import read_genres
         from crnn.inference import output
         from crnn.inference.tag_words import tagged_json
 
-        name = written_name(path)
+        name, classifier = written_name(path), self.classifier()
         try:
-            prediction = self.classifier().classify_file(path)
+            prediction = classifier.classify_file(path)
         except CrnnError as err:
             return error_row(name, type(err).__name__, str(err))
         except Exception as err:  # noqa: BLE001 - a fault of ours costs its file, not the batch; the log has it whole
@@ -68,14 +72,17 @@ class Answerer:
         Args:
             path: The archive.
             answered_before: Rows' names that are left out.
+
+        Raises:
+            BundleError: The model cannot be opened.
         """
         from crnn.audio.clip import check_duration
         from crnn.features.archive import read_archive, to_db
         from crnn.features.front_ends import check_front_end
         from crnn.inference import output
 
+        classifier = self.classifier()
         try:
-            classifier = self.classifier()
             archive, config = read_archive(path), classifier.config
             check_front_end(archive.made_with, config, path.name)
         except CrnnError as err:
@@ -132,6 +139,9 @@ def answer_in_worker(folder: Path | None, with_timeline: bool, path: Path) -> Ro
         folder: Of the model, which must lie on disk.
         with_timeline: Whether rows hold the timeline.
         path: The file.
+
+    Raises:
+        BundleError: The model cannot be opened.
     """
     return _worker_answerer(folder, with_timeline)(path)
 
@@ -148,7 +158,7 @@ def answered(answer: Answerer, files: Iterable[Path], n_jobs: int) -> Generator[
         n_jobs: Processes; with 1 this one does all of it.
 
     Raises:
-        CrnnError: The workers end as soon as they are started.
+        CrnnError: The model cannot be opened, or the workers end as soon as they are started.
     """
     if n_jobs == 1:
         yield from map(answer, files)
@@ -238,6 +248,8 @@ class _Crew:
                 self._busy.remove(worker)
                 yield task, self._after_death(worker, task)
                 continue
+            if isinstance(said, BundleError):
+                raise said
             if said == _READY:
                 worker.is_ready = True
                 self._n_false_starts = 0
@@ -296,4 +308,9 @@ def _work(pipe: Connection, folder: Path | None, with_timeline: bool) -> None:
     with contextlib.suppress(EOFError, OSError):  # the other side is gone
         pipe.send(_READY)
         while True:
-            pipe.send(answer_in_worker(folder, with_timeline, pipe.recv()))
+            path = pipe.recv()
+            try:
+                said: Row | BundleError = answer_in_worker(folder, with_timeline, path)
+            except BundleError as err:
+                said = err
+            pipe.send(said)

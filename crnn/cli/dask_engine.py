@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from crnn.cli.answering import error_row
-from crnn.errors import CrnnError
+from crnn.errors import BundleError, CrnnError
 from crnn.inference.rows import Row
 from crnn.untrusted import written_name
 
@@ -36,7 +36,7 @@ def answered_by_dask(
         address: Of the scheduler, `tcp://HOST:PORT`.
 
     Raises:
-        CrnnError: dask is not installed, or there is no such cluster, or it went away.
+        CrnnError: dask is not installed, there is no such cluster, it went away, or it cannot open the model.
     """
     try:
         from distributed import Client, KilledWorker, as_completed
@@ -69,6 +69,8 @@ def answered_by_dask(
                 row = error_row(written_name(path), "KilledWorker", message)
             except CancelledError as err:
                 raise CrnnError(f"The dask scheduler at {address} went away. Go on with --resume.") from err
+            except BundleError as err:
+                raise CrnnError(f"A worker of the dask cluster at {address} cannot open the model: {err}") from err
             except Exception as err:  # what a file raises is in its row. This is the cluster's, of any type:
                 # no GenreScope there, or another version, a pickle that does not fit, a scheduler that refuses.
                 raise CrnnError(_cluster_fault(address, err)) from err
