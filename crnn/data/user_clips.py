@@ -178,7 +178,7 @@ def check_uploads(n_bytes: int, owner: Owner) -> None:
 
 def _write(path: Path, data: bytes, what: str, owner: Owner) -> None:
     with owner.keeping(len(data)):
-        check_room(path, len(data), what)
+        check_room(owner.home, len(data), what)
         path.parent.mkdir(parents=True, exist_ok=True)
         # In one step: half a file would count as a track for ever.
         with atomic.replacing(path) as file:

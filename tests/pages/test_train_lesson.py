@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from tiny_bundle import tiny_bundle
 from train_page import open_page
 
+from crnn import limits
 from crnn.data import user_clips
 from crnn.errors import TooFewTracksError
 from crnn.owner import MACHINE
@@ -143,6 +144,15 @@ def test_clips_wait_for_their_genre_and_need_sound(page: AppTest) -> None:
     give(page, "../../etc", b"just text")
     assert "etc 0.wav" in read(page)
     assert user_clips.n_clips(user_clips.own_dir(MACHINE)) == {"choro": 1}
+
+
+def test_a_full_disk_is_said_once(page: AppTest, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "SPARE_DISK_BYTES", 1 << 60)
+    give(page, "hums", *map(hum, range(3)))
+    [said] = [error.value for error in page.error]
+    assert said.count("Make room there") == 1
+    assert f"free in {home}" in said.replace("\\", "")
+    assert said.endswith("Not kept: 3 clips.")
 
 
 def test_too_little_is_refused_and_what_was_taught_stays(page: AppTest, home: Path) -> None:

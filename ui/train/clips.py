@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from crnn.data import last_choice, user_clips
-from crnn.errors import CrnnError
+from crnn.errors import CrnnError, DiskFullError
 from crnn.text import number_of
 from ui.components.landing import landing
 from ui.components.meter import level_meter
@@ -123,11 +123,15 @@ def _keep(clips: list[tuple[str, bytes]], surplus: str = "") -> bool:
     if not genre:
         return False
     owner, faults = visitor.owner(), []
-    for name, data in clips:
+    for number, (name, data) in enumerate(clips):
         try:
             kept = user_clips.add_clip(user_clips.own_dir(owner), genre, name, data, owner=owner)
             # As it is called from now on: what no file system takes is gone from it.
             st.session_state[GENRE] = kept.parent.name
+        except DiskFullError as err:
+            # The others would find no more room.
+            faults.append(f"{err} Not kept: {number_of(len(clips) - number, 'clip')}.")
+            break
         except CrnnError as err:
             faults.append(str(err))
     st.session_state[_FAULT] = " ".join(filter(None, dict.fromkeys([*faults, surplus])))
