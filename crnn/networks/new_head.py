@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn.errors import BundleError
+from crnn.limits import MAX_BUNDLE_BYTES
+from crnn.zip_directory import DAMAGE
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -69,21 +71,30 @@ def write_keras_with_head(source: Path, target: Path, weights: FloatArray, bias:
         bias: `(n_genres,)`.
 
     Raises:
-        BundleError: It has no such layer.
+        BundleError: It is damaged, too large, or has no such layer.
         OSError: The disk refuses.
     """
-    with zipfile.ZipFile(source) as zip_file:
-        members = {name: zip_file.read(name) for name in zip_file.namelist()}
+    members = _members(source)
     try:
         members[_CONFIG] = _config_with_units(members[_CONFIG], len(bias))
         members[_WEIGHTS] = _weights_with_head(members[_WEIGHTS], weights, bias)
-    except (KeyError, ValueError, OSError) as err:
+    except (AttributeError, KeyError, OSError, RecursionError, RuntimeError, TypeError, ValueError) as err:
         raise BundleError(
             f"The network in {source.name} has no layer of logits that could be replaced: {err}."
         ) from err
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as packed:
         for name, content in members.items():
             packed.writestr(name, content)
+
+
+def _members(source: Path) -> dict[str, bytes]:
+    try:
+        with zipfile.ZipFile(source) as zip_file:
+            if sum(info.file_size for info in zip_file.infolist()) > MAX_BUNDLE_BYTES:
+                raise BundleError(f"{source.name} would unpack to more than {MAX_BUNDLE_BYTES >> 20} MB.")
+            return {name: zip_file.read(name) for name in zip_file.namelist()}
+    except (*DAMAGE, OSError) as err:
+        raise BundleError(f"{source.name} cannot be read: {err}.") from err
 
 
 def _config_with_units(content: bytes, n_genres: int) -> bytes:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
+import pickle
+import zipfile
 
 import numpy as np
 import onnxruntime
@@ -15,13 +18,14 @@ from crnn.__main__ import main
 from crnn.bundles.bundle import Rejection
 from crnn.bundles.tagging import MusicRule, Tag, Tagging
 from crnn.data.tracks import Track
-from crnn.errors import TooFewTracksError, TrainingBusyError
+from crnn.errors import BundleError, TooFewTracksError, TrainingBusyError
 from crnn.evaluation import paired
 from crnn.evaluation.calibration import calibrate
 from crnn.evaluation.cross_fitting import pooled
 from crnn.inference.classifier import Classifier
 from crnn.jobs.order import TrainingOrder, preset
 from crnn.locks import FileLock
+from crnn.networks import new_head
 from crnn.networks.new_head import onnx_with_head, write_keras_with_head
 from crnn.training import instant
 from crnn.training.pipeline import carry_out
@@ -167,6 +171,35 @@ def test_a_keras_file_with_a_new_head_opens_and_answers_alike(tmp_path):
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     (logits,) = session.run(["logits"], {"log_mel": segments})
     np.testing.assert_allclose(model.predict_on_batch(segments), logits, atol=1e-3)
+
+
+def zip_of(**members):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as zip_file:
+        for name, content in members.items():
+            zip_file.writestr(name.replace("_", "."), content)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "cannot be read"),
+        (pickle.dumps([1]), "cannot be read"),
+        (zip_of(config_json="{}"), "no layer of logits"),
+        (zip_of(config_json="[]", model_weights_h5=""), "no layer of logits"),
+        (zip_of(config_json="[" * 100_000), "no layer of logits"),
+        (zip_of(config_json='{"config": {"layers": [1]}}'), "no layer of logits"),
+        (zip_of(config_json=" " * 2_000_000), "would unpack to more than 1 MB"),
+    ],
+    ids=range(7),
+)
+def test_a_head_is_not_put_on_what_is_no_network(tmp_path, monkeypatch, content, sentence):
+    monkeypatch.setattr(new_head, "MAX_BUNDLE_BYTES", 1 << 20)
+    (tmp_path / "model.keras").write_bytes(content)
+    with pytest.raises(BundleError, match=f"model.keras.*{sentence}"):
+        write_keras_with_head(tmp_path / "model.keras", tmp_path / "new.keras", np.zeros((7, 4)), np.zeros(4))
+    assert not (tmp_path / "new.keras").exists()
 
 
 def test_a_gain_must_be_beyond_chance():
