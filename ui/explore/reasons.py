@@ -20,6 +20,7 @@ from crnn.inference.explanation import Explanation
 from ui.components.player import listening_view
 from ui.components.player.panels import GREYS, tint
 from ui.explore import zoom
+from ui.explore.asked_stretch import clearest_moment, genres_to_ask, greatest_share, mean_share
 from ui.explore.kept import kept, kept_before
 from ui.explore.view_panels import mel_panel
 from ui.explore.views import clip_of
@@ -49,14 +50,13 @@ def draw_reasons(sound: Sound, model: Model, prediction: Prediction) -> None:
     clip = clip_of(sound, config.sample_rate)
     player = f"explore.why.{sound.digest}"
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        ranked = [genre for genre, _ in prediction.ranked()]
-        genre = st.selectbox("Why, or why not", ranked, key=WHY_GENRE, width=220)
+        genre = st.selectbox("Why, or why not", genres_to_ask(prediction), key=WHY_GENRE, width=220)
         start = _start(
             player, sound, prediction, genre, seconds=clip.duration_seconds, segment_seconds=config.segment_seconds
         )
         parts = ("the sound", "what spoke for it", "the rest")
         heard = st.segmented_control("Hear", parts, default=parts[0], key="explore.why_heard") or parts[0]
-    strongest = _share_at(prediction, genre, start, start + explanation.MAX_SECONDS)
+    strongest = greatest_share(prediction, genre, start, start + explanation.MAX_SECONDS)
     if strongest < _LEAST_SHARE:
         st.info(
             f"Nothing to explain: from {text.clock(start)} on, the model does not hear {plain(genre)} "
@@ -65,7 +65,8 @@ def draw_reasons(sound: Sound, model: Model, prediction: Prediction) -> None:
     key = ("why", sound.digest, model.fingerprint, genre, start)
     found = _found(key, sound, model) if strongest >= _LEAST_SHARE else None
     mel = kept(("mel", sound.digest, config, genre), lambda: _mel(clip, config, genre))
-    end = min(start + _longest(config.segment_seconds), clip.duration_seconds)
+    is_whole = _is_explained_whole(clip.duration_seconds, config.segment_seconds)
+    end = clip.duration_seconds if is_whole else start + _longest(config.segment_seconds)
     facts: dict[str, Any] = {"config": config, "span": (start, end)}
     if found is None:
         _draw_reasons_player(player, sound, prediction, clip, clip, mel=mel, **facts)
@@ -113,13 +114,18 @@ def _draw_reasons_player(
 def _new_moment(player: str, seconds: float, segment_seconds: float) -> float | None:
     """The moment gone to since the page was drawn, where the sound is longer than what is explained at once."""
     told = (st.session_state.get(player) or {}).get("moment")
-    if seconds <= _longest(segment_seconds) or not isinstance(told, int | float) or not 0 <= told <= seconds:
+    if _is_explained_whole(seconds, segment_seconds) or not isinstance(told, int | float) or not 0 <= told <= seconds:
         return None
     return None if st.session_state.get(_MOMENT) == (player, told) else float(told)
 
 
 def _longest(segment_seconds: float) -> float:
     return max(explanation.MAX_SECONDS, segment_seconds)
+
+
+def _is_explained_whole(seconds: float, segment_seconds: float) -> bool:
+    # Clips “of 30 s” are some milliseconds longer.
+    return seconds <= _longest(segment_seconds) + 0.1
 
 
 def _with_reasons(mel: dict[str, Any], found: Explanation, config: FeatureConfig, words: str) -> dict[str, Any]:
@@ -160,30 +166,19 @@ def _what_if_words(key: tuple[object, ...], clip: Clip, model: Model, span: tupl
 def _start(
     player: str, sound: Sound, prediction: Prediction, genre: str, *, seconds: float, segment_seconds: float
 ) -> float:
-    """Where the stretch to explain begins: around the moment that was gone to, else where the genre is strongest."""
+    """Where the stretch to explain begins, whose middle is the moment that was asked about, else the clearest one."""
     longest = _longest(segment_seconds)
-    if seconds <= longest:
+    if _is_explained_whole(seconds, segment_seconds):
         return 0.0
     told = _new_moment(player, seconds, segment_seconds)
     if told is not None:
         # It counts until another genre is asked about.
         st.session_state[_MOMENT], st.session_state[WHY_AT] = (player, told), (sound.digest, genre, told)
-    at = st.session_state.get(WHY_AT)
-    if at is not None and at[:2] == (sound.digest, genre):
-        start = at[2] - segment_seconds / 2
-    else:
-        label = prediction.genres.index(genre)
-        best = max(prediction.timeline, key=lambda cell: 0.0 if cell.is_silent else float(cell.posterior[label]))
-        start = (best.start_seconds + best.end_seconds - longest) / 2
+    asked = st.session_state.get(WHY_AT)
+    is_asked = asked is not None and asked[:2] == (sound.digest, genre)
+    start = (asked[2] if is_asked else clearest_moment(prediction, genre)) - longest / 2
     # On whole seconds, so that a moment nearby finds what was worked out.
     return float(min(max(0.0, round(start)), seconds - longest))
-
-
-def _share_at(prediction: Prediction, genre: str, start: float, end: float) -> float:
-    """The greatest share of a genre in the timeline between two moments."""
-    label = prediction.genres.index(genre)
-    cells = [cell for cell in prediction.timeline if cell.end_seconds > start and cell.start_seconds < end]
-    return max((float(cell.posterior[label]) for cell in cells if not cell.is_silent), default=0.0)
 
 
 def in_words(found: Explanation, prediction: Prediction, model: Model) -> str:
@@ -203,21 +198,12 @@ def in_words(found: Explanation, prediction: Prediction, model: Model) -> str:
         asked = f"the first of its two networks again (the second has {100 * companion.weight:.0f} % of the say)"
     part = f"from {text.clock(start)} to {text.clock(end)} " if end - start < prediction.duration_seconds - 0.1 else ""
     rest = f"Over the whole sound: {text.confidence(whole)}. " if part else ""
-    sure = text.confidence(_mean_share(prediction, genre, start, end) if part else whole)
+    sure = text.confidence(mean_share(prediction, genre, start, end) if part else whole)
     return (
         f"{text.sentence_case(part + 'the')} model hears {genre} with a confidence of {sure}. {rest}"
         f"What spoke for it was measured by deleting a fifth of the picture {explanation.N_MASKS} times in each "
         f"{model.bundle.feature_config.segment_seconds:.0f}\u00a0s and asking {asked}."
     )
-
-
-def _mean_share(prediction: Prediction, genre: str, start: float, end: float) -> float:
-    """The mean share of a genre in what sounds between two moments, as the stretches of the timeline have it."""
-    label = prediction.genres.index(genre)
-    cells = [cell for cell in prediction.timeline if cell.end_seconds > start and cell.start_seconds < end]
-    cells = [cell for cell in cells if not cell.is_silent] or cells
-    seconds = [min(cell.end_seconds, end) - max(cell.start_seconds, start) for cell in cells]
-    return float(np.average([float(cell.posterior[label]) for cell in cells], weights=seconds))
 
 
 def _found(key: tuple[Any, ...], sound: Sound, model: Model) -> Explanation:

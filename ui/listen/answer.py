@@ -28,7 +28,7 @@ from ui.listen.part import ask, draw_part
 from ui.shared import answer_cache
 from ui.shared.answer_cache import View
 from ui.shared.media import part_samples, serve
-from ui.shared.state import EXPLORE_PART, EXPLORE_SOUND, REASONS, VIEWS, Model, Sound, name_of
+from ui.shared.state import EXPLORE_PART, EXPLORE_SOUND, REASONS, VIEWS, WHY_AT, Model, Sound, name_of
 from ui.shared.words import file_stem_of, plain, table
 
 # Of no genre: a word has no colour of its own.
@@ -148,6 +148,8 @@ def _offer_explore(sound: Sound, prediction: Prediction) -> None:
         ways = {"Explore a part": (VIEWS, "listen.explore", "Choose a part of this long sound and see all of it")}
     for label, (part, key, words) in ways.items():
         if st.button(label, key=key, help=words):
+            # What was asked about a part before is answered no more.
+            st.session_state.pop(WHY_AT, None)
             st.session_state[EXPLORE_PART], st.session_state[EXPLORE_SOUND] = part, sound.digest
             st.switch_page("pages/1_Explore.py")
 

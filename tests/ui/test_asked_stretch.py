@@ -1,0 +1,49 @@
+"""Which genre Explore explains first, and where in the sound, by worked cases."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from crnn.inference.classifier import Cell, Prediction
+from crnn.inference.verdict import Verdict
+from ui.explore import reasons
+from ui.explore.asked_stretch import clearest_moment, genres_to_ask
+from ui.shared import state
+from ui.shared.state import WHY_AT, Sound
+
+SONG = Sound("song.wav", b"song", "upload")
+JAZZ, ROCK, BLUES = (0.9, 0.0, 0.1), (0.0, 0.8, 0.2), (0.2, 0.2, 0.6)
+
+
+def answer(*cells: tuple[float, float, float], whole: tuple[float, float, float] = (0.3, 0.3, 0.4)) -> Prediction:
+    """Cells of 10 s; on the whole blues is likeliest unless it is said otherwise."""
+    timeline = tuple(Cell(10.0 * k, 10.0 * (k + 1), np.float32(each), False, k) for k, each in enumerate(cells))
+    return Prediction(
+        ("jazz", "rock", "blues"), np.float32(whole), Verdict.UNSURE, None, max(whole), (), timeline, (),
+        np.zeros((0, 1)), 1.0, 10.0 * len(cells),
+    )  # fmt: skip
+
+
+def test_of_a_sound_that_changes_what_it_is_made_of_is_asked_about_first() -> None:
+    changes = answer(*[JAZZ] * 4, *[ROCK] * 6, *[JAZZ] * 3)
+    # Jazz has more of the time (70 s), and its longest stretch is the first, of 40 s.
+    assert genres_to_ask(changes) == ["jazz", "rock", "blues"]
+    assert clearest_moment(changes, "jazz") == 20.0
+    assert clearest_moment(changes, "rock") == 70.0
+    # Blues has no stretch: it is strongest in the first cell of rock.
+    assert clearest_moment(changes, "blues") == 45.0
+
+
+def test_of_a_sound_that_does_not_change_the_likeliest_is_asked_about_where_it_is_strongest() -> None:
+    same = answer(*[JAZZ] * 5, BLUES, *[JAZZ] * 6, whole=(0.8, 0.05, 0.15))
+    assert genres_to_ask(same) == ["jazz", "blues", "rock"]
+    assert clearest_moment(same, "blues") == 55.0
+
+
+@pytest.mark.parametrize(("middle", "start"), [(48.0, 33.0), (5.0, 0.0), (118.0, 90.0)])
+def test_reasons_for_a_part_lie_around_its_middle(monkeypatch: pytest.MonkeyPatch, middle: float, start: float) -> None:
+    # 30 s are explained at once, whatever the segments' length.
+    found = answer(*[JAZZ] * 12, whole=(0.9, 0.0, 0.1))
+    monkeypatch.setattr(state.st, "session_state", {WHY_AT: (SONG.digest, "jazz", middle)})
+    assert reasons._start("player", SONG, found, "jazz", seconds=120.0, segment_seconds=10.0) == start
