@@ -4,23 +4,10 @@
 const LEAST_BAR_PIXELS = 4;
 // Of a bar, what is lower than this is a thin line.
 const LEAST_NAMED_SHARE = 0.15;
-// On a dark page the darkest colours are lifted by this share of white.
-const LIFT = 0.35;
-
-function luminance(color) {
-  const [red, green, blue] = rgb(color).map((part) => (part / 255) ** 2.2);
-  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-}
-
-function lifted(color) {
-  if (luminance(color) > 0.12) return color;
-  return `rgb(${rgb(color).map((part) => Math.round(part + LIFT * (255 - part))).join(" ")})`;
-}
 
 const timeline = {
   isDark() {
-    const ink = getComputedStyle(this.stage).color.match(/[\d.]+/g).map(Number);
-    return ink[0] + ink[1] + ink[2] > 380;
+    return isDarkAt(this.stage);
   },
 
   drawCells({ canvas, lane }) {
@@ -41,6 +28,11 @@ const timeline = {
     context.font = `12px ${style.fontFamily}`;
     context.textBaseline = "middle";
     if (lane.thin) {
+      // On the page's own colour it can be read over a bar, too.
+      context.lineJoin = "round";
+      context.lineWidth = 3;
+      context.strokeStyle = style.getPropertyValue("--st-background-color");
+      context.strokeText(lane.name, 5, height / 2 + 0.5);
       context.fillStyle = style.color;
       context.fillText(lane.name, 5, height / 2 + 0.5);
       return;
@@ -100,6 +92,7 @@ const timeline = {
   // The colours that nothing else on the page names: of stretches too narrow for their name, and within the bars.
   // As for the whole, so that nothing moves while it is zoomed.
   drawLegend() {
+    for (const dot of this.root.querySelectorAll(".runs .dot")) dot.style.background = colorAt(this.stage, dot.dataset.color);
     const list = this.find(".legend");
     const { lane, canvas } = this.lanes.find(({ lane }) => lane && !lane.thin) ?? {};
     const found = lane && canvas.clientWidth ? this.unnamed(lane, canvas) : [];
@@ -112,7 +105,7 @@ const timeline = {
         const item = document.createElement("li");
         const dot = document.createElement("span");
         dot.className = "dot";
-        dot.style.background = this.isDark() ? lifted(lane.colors[label]) : lane.colors[label];
+        dot.style.background = colorAt(this.stage, lane.colors[label]);
         item.append(dot, lane.labels[label]);
         return item;
       }),
@@ -152,7 +145,8 @@ const timeline = {
         const dot = document.createElement("span");
         button.type = "button";
         dot.className = "dot";
-        dot.style.background = lane.colors[label];
+        dot.dataset.color = lane.colors[label];
+        dot.style.background = colorAt(this.stage, lane.colors[label]);
         button.append(dot, `${clock(start).slice(0, -2)} ${lane.labels[label]}`);
         button.title = `Go to ${clock(start)}: ${lane.labels[label]} to ${clock(end)}, ${confidence(share)}`;
         button.addEventListener("click", () => this.seek(start));

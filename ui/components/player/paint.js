@@ -1,9 +1,5 @@
 // Cells as they come from Python, and the pictures that they make.
 
-function rgb(hex) {
-  return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
-}
-
 function colorMap(stops) {
   const points = stops.map(rgb);
   const map = new Uint8Array(256 * 3);
