@@ -19,4 +19,4 @@ def read(app: AppTest) -> str:
         main.success,
     )
     said = "\n".join(element.value for elements in kinds for element in elements)
-    return said.replace("\\", "").replace("\u2060", "")
+    return said.replace("\\", "").replace("\u2060", "").replace("\u00a0", " ")

@@ -116,8 +116,12 @@ def _ask_again(clip: Clip, model: Model, choice: str, rectangle: Region | None) 
 def _draw_before_and_after(before: Prediction, after: Prediction) -> None:
     told = "As a whole: " if output.time_shares(before) else ""
     left, right = st.columns(2, gap="medium")
-    for place, title, found in ((left, "As it is", before), (right, "With that gone", after)):
+    first, second = (dict(zip(found.genres, map(float, found.posterior), strict=True)) for found in (before, after))
+    # In one order, so that a phone, which shows three, shows what either is.
+    order = sorted(first, key=lambda genre: -max(first[genre], second[genre]))
+    for place, title, found, shares in (
+        (left, "As it is", before, first), (right, "With that gone", after, second),
+    ):  # fmt: skip
         with place:
             st.markdown(f"**{title}.** {told}{plain(output.verdict_sentence(found))}")
-            shares = dict(zip(found.genres, map(float, found.posterior), strict=True))
-            genre_bars([(genre, shares[genre]) for genre, _ in before.ranked()], key=f"explore.bars.{title}")
+            genre_bars([(genre, shares[genre]) for genre in order], key=f"explore.bars.{title}")

@@ -29,7 +29,7 @@ from ui.shared import answer_cache
 from ui.shared.answer_cache import View
 from ui.shared.media import part_samples, serve
 from ui.shared.state import EXPLORE_PART, EXPLORE_SOUND, REASONS, VIEWS, WHY_AT, Model, Sound, name_of
-from ui.shared.words import file_stem_of, plain, table
+from ui.shared.words import file_stem_of, headline, plain, table
 
 # Of no genre: a word has no colour of its own.
 _TAG_COLOR = "#7A8899"
@@ -53,8 +53,7 @@ def draw_verdict(sound: Sound, prediction: Prediction) -> tuple[DeltaGenerator, 
     answer = output.answer_sentence(prediction)
     announce(answer)
     with left, _beside_cover(sound):
-        # A percentage is one word, where the line ends, too.
-        st.subheader(plain(answer).replace(" %", "\u00a0%"), anchor=False)
+        st.subheader(headline(answer), anchor=False)
         if beside := output.beside_sentence(prediction):
             st.markdown(plain(beside))
         if also := output.heard_sentence(prediction):
@@ -300,7 +299,7 @@ def genre_lane(prediction: Prediction) -> Lane:
         for stretch in found
     )
     return Lane(
-        name="genre",
+        name="nearest" if prediction.verdict.traits.names_nearest else "genre",
         labels=tuple(ranked),
         colors=tuple(figures.genre_color(genre) for genre in ranked),
         edges=(0.0, *(cell.end_seconds for cell in prediction.timeline)),

@@ -24,6 +24,11 @@ def plain(text: str) -> str:
     return _LINE_START.sub(r"\1\\", _MARKUP.sub(r"\\\1", joined), count=1)
 
 
+def headline(text: str) -> str:
+    """`text` as a heading, plain: a percentage is one word where a narrow line ends."""
+    return plain(text).replace(" %", "\N{NO-BREAK SPACE}%")
+
+
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table, its cells taken literally.
 

@@ -11,7 +11,7 @@ from crnn.text import number_of
 from crnn.training import visit_head
 from crnn.training.own_genres import LEAST_CLIPS
 from ui.shared import lesson, limits, promises, state
-from ui.shared.words import plain
+from ui.shared.words import headline, plain
 from ui.train.results import draw_results
 
 _FAULTS = "train.visit.faults"
@@ -93,7 +93,7 @@ def _draw_given() -> None:
 
 
 def _draw_report(report: Report) -> None:
-    st.subheader(plain(reports.headline(report, "clip")), anchor=False)
+    st.subheader(headline(reports.headline(report, "clip")), anchor=False)
     st.caption(plain(reports.perspective(report)))
     _draw_use()
     draw_results(report, "train.visit", noun="clip")

@@ -11,15 +11,19 @@ from crnn.inference.classifier import Prediction
 from ui.components import component, payload, rounded_share
 
 
-def genre_bars(ranked: list[tuple[str, float]], key: str, label: str = "Confidence of each genre, 0 to 1") -> None:
+def genre_bars(
+    ranked: list[tuple[str, float]], key: str, label: str = "Confidence of each genre, 0 to 1", *, title: str = ""
+) -> None:
     """Draw genres with their confidence, in the order given.
 
     Args:
         ranked: Genres and posteriors, most confident first.
         key: Widget key.
         label: What the list is, for those who hear the page.
+        title: What stands above them.
     """
-    component("bars")(key=key, data=payload({"bars": [_bar(genre, share) for genre, share in ranked], "label": label}))
+    bars = [_bar(genre, share) for genre, share in ranked]
+    component("bars")(key=key, data=payload({"bars": bars, "label": label, "title": title}))
 
 
 def answer_bars(
@@ -37,7 +41,9 @@ def answer_bars(
     if shares:
         _time_bars(shares, key)
     else:
-        genre_bars(prediction.ranked()[:most], key, label)
+        # They do not belie that it is none of them.
+        title = "If it were one of these" if prediction.verdict.traits.names_nearest else ""
+        genre_bars(prediction.ranked()[:most], key, label, title=title)
 
 
 def _time_bars(shares: Mapping[str, float], key: str) -> None:

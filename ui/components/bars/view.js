@@ -1,6 +1,6 @@
 // A bar for every genre, from 0 to 1; what is written beside it is its share, unless it brings a value of its own. The list is read as text; names are set as text, never as markup.
 
-function row({ name, share, color, value: words }, isTop) {
+function row({ name, share, color, value: words }, isTop, place) {
   const item = document.createElement("li");
   item.classList.toggle("top", isTop);
   const [label, track, value, fill] = ["name", "track", "value", "fill"].map((kind) => {
@@ -10,7 +10,7 @@ function row({ name, share, color, value: words }, isTop) {
   });
   label.textContent = label.title = name;
   fill.style.width = `${(100 * share).toFixed(2)}%`;
-  fill.style.background = color;
+  fill.style.background = colorAt(place, color);
   value.textContent = words ?? (share > 0.99 ? "> 0.99" : share.toFixed(2));
   track.append(fill);
   item.append(label, track, value);
@@ -25,7 +25,8 @@ export default function ({ data, parentElement }) {
   parentElement.querySelector(".title").textContent = title;
   parentElement.querySelectorAll(".scale span").forEach((mark, place) => (mark.textContent = scale[place]));
   list.setAttribute("aria-label", label);
-  list.replaceChildren(...bars.map((bar, rank) => row(bar, rank === 0)));
+  const top = bars.reduce((most, bar) => (bar.share > most.share ? bar : most), bars[0]);
+  list.replaceChildren(...bars.map((bar) => row(bar, bar === top, box)));
   box.classList.toggle("few", bars.length <= 3);
   more.onclick = () => {
     const all = box.classList.toggle("all");

@@ -251,13 +251,15 @@ class Microphone {
       ...cells.map(({ start, end, name, color }) => {
         const part = document.createElement("div");
         part.style.width = `${(100 * (end - start)) / length}%`;
-        part.style.background = color;
+        part.style.background = colorAt(timeline, color);
         const words = document.createElement("span");
         words.textContent = part.title = name;
         part.append(words);
         return part;
       }),
     );
+    // No name is better than half a name.
+    for (const words of timeline.querySelectorAll("span")) words.hidden = words.scrollWidth > words.clientWidth;
     timeline.setAttribute("aria-label", cells.map(({ start, end, name }) => `${name} from ${clock(start)} to ${clock(end)}`).join(", "));
     this.find(".first").textContent = clock(first);
     this.find(".last").textContent = clock(first + length);

@@ -1,0 +1,45 @@
+"""Bars and timeline do not belie an answer: none of the genres is told as such, and two answers show what either is."""
+
+from __future__ import annotations
+
+from streamlit.testing.v1 import AppTest
+
+
+def _draw() -> None:
+    import numpy as np
+    import streamlit as st
+
+    from crnn.inference.classifier import Cell, Prediction
+    from crnn.inference.verdict import Verdict
+    from ui.components.bars import answer_bars
+    from ui.explore.reasons import _draw_before_and_after
+    from ui.listen.answer import genre_lane
+
+    genres = ("blues", "disco", "jazz", "pop", "rock")
+
+    def answer(verdict: Verdict, *posterior: float) -> Prediction:
+        whole = np.float32(posterior)
+        cell = Cell(0.0, 10.0, whole, False, 0)
+        return Prediction(
+            genres, whole, verdict, None, max(posterior), (), (cell,), (), np.zeros((1, 0)), 1.0, 10.0
+        )  # fmt: skip
+
+    other = answer(Verdict.OTHER, 0.02, 0.77, 0.01, 0.15, 0.05)
+    unsure = answer(Verdict.UNSURE, 0.02, 0.58, 0.05, 0.12, 0.23)
+    st.text(f"{genre_lane(other).name}, {genre_lane(unsure).name}")
+    answer_bars(other, key="other")
+    answer_bars(unsure, key="unsure")
+    _draw_before_and_after(answer(Verdict.UNSURE, 0.02, 0.85, 0.08, 0.05, 0.0), unsure)
+
+
+def test_bars_and_timeline_say_what_they_are_of() -> None:
+    import json
+
+    app = AppTest.from_function(_draw, default_timeout=120).run()
+    assert not app.exception
+    assert app.text[0].value == "nearest, genre"
+    drawn = [json.loads(json.loads(each.proto.json)["json"]) for each in app.get("bidi_component")]
+    assert [each["title"] for each in drawn] == ["If it were one of these", "", "", ""]
+    # By the greater of both: rock, which it might be after, is among the three that a phone shows.
+    for bars in drawn[2:]:
+        assert [bar["name"] for bar in bars["bars"]] == ["disco", "rock", "pop", "jazz", "blues"]
