@@ -38,6 +38,15 @@ def test_answer_of_a_part_is_told_where_it_was_chosen(open_page) -> None:
     assert told.get_attribute("role") == "status"
     expect(told).to_be_in_viewport(ratio=1)
     expect(page.get_by_text(re.compile(r"^0:12\.0 to 0:16\.0\. Sounds like treble\. "))).not_to_be_in_viewport()
+    # Buttons zoom to it, not to a cursor at 0:00; where it is not seen, nothing is said of it.
+    zoom_in = page.get_by_role("button", name="Zoom in")
+    zoom_in.click()
+    zoom_in.click()
+    expect(told).to_have_text(re.compile("^This part: treble"))
+    page.get_by_role("slider", name="Position in the sound").press("Home")
+    expect(told).to_be_empty()
+    page.get_by_role("button", name="all", exact=True).click()
+    expect(told).to_have_text(re.compile("^This part: treble"))
     choose_part(page, 0.1, 0.12)
     expect(told).to_have_text("Too short for an answer: a part needs 1 s.")
     # Of one that is only being drawn nothing is said.

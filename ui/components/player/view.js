@@ -218,7 +218,15 @@ class View {
     this.draw();
   }
 
-  zoom(factor, at = this.now()) {
+  // What a key or a button zooms to: what sounds, else the part that was chosen, else the cursor.
+  lookedAt() {
+    const { region } = this;
+    const now = this.now();
+    const isCursor = !region || this.isPlaying() || (now >= region.start && now <= region.end);
+    return isCursor ? now : (region.start + region.end) / 2;
+  }
+
+  zoom(factor, at = this.lookedAt()) {
     const [start, end] = this.window;
     const anchor = clamp(at, start, end);
     const width = clamp((end - start) * factor, Math.min(MIN_WINDOW_SECONDS, this.data.seconds), this.data.seconds);
@@ -419,10 +427,11 @@ class View {
     told.parentElement.style.top = `${6 + (first?.element.offsetTop ?? 0)}px`;
   }
 
-  // What Python said is of the part that it was told of, not of one that was drawn since.
+  // What Python said is of the part that it was told of, not of one that was drawn since, nor of what is seen without it.
   partWords() {
     const { region, told } = this.data;
-    return this.region && region?.start === this.region.start && region.end === this.region.end ? told : "";
+    const isIt = this.region && region?.start === this.region.start && region.end === this.region.end;
+    return isIt && region.start < this.window[1] && region.end > this.window[0] ? told : "";
   }
 
   say(text) {
