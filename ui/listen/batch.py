@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import streamlit as st
@@ -16,6 +17,7 @@ from ui.shared.state import ROW, Sound, name_of
 from ui.shared.words import plain
 
 _ROW_PIXELS = 33
+_SHARE = re.compile(r" \d+ %( of the time)?")
 _MOST_ROWS = 8
 _CLICKED = "listen.clicked"
 Answered = list[tuple[Sound, Prediction | CrnnError]]
@@ -34,11 +36,11 @@ def choose_sound(answered: Answered) -> Sound:
         selection_mode="single-cell",
         key="listen.table",
         column_config={
-            "File": st.column_config.TextColumn(width="medium"),
-            "Answer": st.column_config.TextColumn(width="large"),
+            "File": st.column_config.TextColumn(width=150),
+            "Answer": st.column_config.TextColumn(width=300),
             "Confidence": st.column_config.TextColumn(width="small"),
             "Length": st.column_config.TextColumn(width="small"),
-            "Also heard": st.column_config.TextColumn(width="medium"),
+            "Also heard": st.column_config.TextColumn(width=290),
         },
     )
     chosen = _chosen(answered, event["selection"]["cells"])
@@ -74,7 +76,8 @@ def _row(sound: Sound, found: Prediction | CrnnError) -> dict[str, str | None]:
     changes = output.changes_sentence(of_prediction(found))
     return {
         "File": name_of(sound),
-        "Answer": changes or found.genre or output.verdict_sentence(found),
+        # How much of the time each has is told where the row is chosen.
+        "Answer": _SHARE.sub("", changes) or found.genre or output.verdict_sentence(found),
         # That of one genre says nothing beside several, or beside none.
         "Confidence": "" if changes or not _is_of_genres(found) else text.confidence(found.confidence),
         "Length": text.clock(found.duration_seconds),
