@@ -19,10 +19,10 @@ chrome.page_setup("Explore")
 models, _ = state.find_models()
 model = sound_input.choose_source(models, "explore.model")
 sound = views.choose_sound()
-heard.draw_heard(model)
 if sound is None:
     views.warm_up()
     st.markdown("Record, upload or choose an example above; a sound from the Listen page comes along by itself.")
+    heard.draw_heard(model)
     st.stop()
 
 place = st.empty()
@@ -36,7 +36,10 @@ try:
     played = answer_cache.view(sound, model.bundle.feature_config if model else FeatureConfig())
 except CrnnError as err:
     st.error(plain(str(err)))
+    heard.draw_heard(model)
     st.stop()
+# Not before: the list tells the answer.
+heard.draw_heard(model)
 
 parts = [state.VIEWS, state.REASONS, WHAT_IF, MAP, PAIR] if model else [state.VIEWS]
 kept = st.session_state.get(state.EXPLORE_PART)

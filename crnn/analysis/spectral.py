@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from crnn import text
 from crnn.analysis.grids import Curve, FloatArray, Grid, ViewSettings
 from crnn.config import FeatureConfig
 from crnn.features.log_mel import MelStream, mel_frequencies
@@ -237,7 +238,7 @@ def shape(samples: FloatArray, rate: int, settings: ViewSettings) -> Grid:
         values[silent] = np.nan
     lines = [("centroid", centroid), ("centroid ± bandwidth", band), ("roll-off, 85 %", rolloff)]
     curves = tuple(Curve(name, values.astype(np.float32), seconds) for name, values in lines)
-    facts = "" if silent.all() else f"Mean centroid {float(np.nanmean(centroid)):.0f} Hz."
+    facts = "" if silent.all() else f"Mean centroid {text.hertz(float(np.nanmean(centroid)))}."
     return replace(grid, curves=curves, facts=facts)
 
 

@@ -20,6 +20,7 @@ from crnn.features.log_mel import mel_power
 RATE = 22_050
 # As much as tells them; more would hold up the page.
 _TOLD_SECONDS = 120.0
+_SPARE_SECONDS = 2.0
 
 _SLOWEST_BPM, _FASTEST_BPM = 40.0, 240.0
 _LEAST_SECONDS = 5.0
@@ -234,5 +235,8 @@ def told_part(seconds: float) -> tuple[float, float]:
     Args:
         seconds: How long it is.
     """
-    start = max(0.0, (seconds - _TOLD_SECONDS) / 2)
+    if seconds <= _TOLD_SECONDS + _SPARE_SECONDS:
+        # “Its middle two minutes” would say nothing.
+        return 0.0, seconds
+    start = (seconds - _TOLD_SECONDS) / 2
     return start, min(seconds, start + _TOLD_SECONDS)

@@ -264,11 +264,9 @@ def _draw_numbers(sound: Sound, names: list[str], numbers: Callable[[str], dict[
         for name in names:
             title = views.VIEWS[name].name
             stem = f"{file_stem_of(sound.name)} {name}"
-            left, right = st.columns(2)
-            with left:
+            with st.container(horizontal=True):
                 csv = partial(_csv_of, numbers, name)
                 offer(f"{title}, CSV", f"{stem}.csv", "text/csv", csv, key=f"explore.csv.{name}")
-            with right:
                 npz = partial(_npz_of, numbers, name)
                 offer(f"{title}, NPZ", f"{stem}.npz", "application/octet-stream", npz, key=f"explore.npz.{name}")
     offer_what_was_lost()

@@ -100,7 +100,7 @@ def draw_confusion(
     labels = [as_label(genre) for genre in genres]
     shares = [[n / max(1, sum(row)) for n in row] for row in confusion]
     numbers = [[str(n) if n else "" for n in row] for row in confusion] if len(genres) <= _MAX_NUMBERED else None
-    figure = _figure("answered", "is")
+    figure = _figure("answered", "true genre")
     figure.add_trace(
         go.Heatmap(
             x=labels,

@@ -112,7 +112,7 @@ def draw_check(found: Check, config: FeatureConfig) -> Check:
     with st.container():
         draw_copies(found.collection, config)
     with st.expander("Genre by genre", key="train.genres"):
-        st.markdown(table(("genre", "tracks", "m:ss", "artists"), rows))
+        st.markdown(table(("genre", "tracks", "length", "artists"), rows))
         draw_preview(found.collection, config)
     return found
 

@@ -23,7 +23,9 @@ function note(hz) {
 const isLevel = (unit) => unit === "dB" || unit === "dBFS";
 
 function number(value, unit) {
-  const text = isLevel(unit) ? String(Math.round(Math.abs(value))) : Math.abs(value).toFixed(unit ? 1 : 2);
+  const size = Math.abs(value);
+  const digits = unit ? 1 : 2;
+  const text = isLevel(unit) ? String(Math.round(size)) : size.toFixed(!unit && size >= 10 ? 0 : digits);
   return `${value < 0 && Number(text) !== 0 ? "−" : ""}${text}${unit ? ` ${unit}` : ""}`;
 }
 
