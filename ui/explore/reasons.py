@@ -174,9 +174,10 @@ def _start(
     if told is not None:
         # It counts until another genre is asked about.
         st.session_state[_MOMENT], st.session_state[WHY_AT] = (player, told), (sound.digest, genre, told)
-    asked = st.session_state.get(WHY_AT)
-    is_asked = asked is not None and asked[:2] == (sound.digest, genre)
-    start = (asked[2] if is_asked else clearest_moment(prediction, genre)) - longest / 2
+    digest, asked_genre, at = st.session_state.get(WHY_AT) or ("", "", 0.0)
+    if (digest, asked_genre) != (sound.digest, genre):
+        at = clearest_moment(prediction, genre)
+    start = at - longest / 2
     # On whole seconds, so that a moment nearby finds what was worked out.
     return float(min(max(0.0, round(start)), seconds - longest))
 
