@@ -67,10 +67,8 @@ class Cost:
 def _draw(name: str, samples: npt.NDArray[np.float32], digest: str, settings: views.ViewSettings) -> Cost:
     """The cost of one view, by the page's own code with its cache."""
     started, cpu_started = time.perf_counter(), time.process_time()
-    found = exploring.view_panel(
-        digest, name, sample_rate=RATE, span=(0.0, len(samples) / RATE), settings=settings, stops=VIRIDIS,
-        _samples=samples,
-    )  # fmt: skip
+    drawing = exploring.Drawing(RATE, settings, VIRIDIS)
+    found = exploring.view_panel(digest, name, drawing, span=(0.0, len(samples) / RATE), _samples=samples)
     sent = components.payload({"pictures": [found]})
     cost = Cost(time.perf_counter() - started, time.process_time() - cpu_started, len(sent["json"].encode()))
     print(f"{digest}: {name}, {cost.seconds:.2f} s", file=sys.stderr)
@@ -110,18 +108,14 @@ def zooms(seconds: float) -> dict[str, dict[str, float]]:
     """Seconds, by the clock and of CPU, to draw what is zoomed to at the detail of a screen, of each view."""
     samples = music(seconds)
     found: dict[str, dict[str, float]] = {}
-    settings, middle = views.ViewSettings(), seconds / 2
+    drawing, middle = exploring.Drawing(RATE, views.ViewSettings(), VIRIDIS), seconds / 2
     for name in views.VIEWS:
-        whole = exploring.view_panel(
-            "zoom", name, sample_rate=RATE, span=(0.0, seconds), settings=settings, stops=VIRIDIS, _samples=samples
-        )
+        whole = exploring.view_panel("zoom", name, drawing, span=(0.0, seconds), _samples=samples)
         # The first compiles, and is not told.
         for start in (middle - 1, middle):
             started, cpu_started = time.perf_counter(), time.process_time()
-            fine = exploring.closer_panel(
-                "zoom", name, whole, sample_rate=RATE, span=(start, start + _ZOOM_SECONDS), settings=settings,
-                stops=VIRIDIS, _samples=samples,
-            )  # fmt: skip
+            span = (start, start + _ZOOM_SECONDS)
+            fine = exploring.closer_panel("zoom", name, whole, drawing, span=span, _samples=samples)
             components.payload({"details": {0: fine}})
             found[name] = {
                 "seconds": round(time.perf_counter() - started, 3),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -28,47 +28,45 @@ def settings_of(config: FeatureConfig) -> views.ViewSettings:
     return views.ViewSettings(config.n_fft, config.hop_length, config.n_mels, config.fmin, config.fmax)
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """How views are drawn, whichever they are, and whatever part of the sound they show.
+
+    sample_rate: Hz of the samples.
+    settings: How a view is computed.
+    stops: Colours from low to high, `#rrggbb`; the player's own where there are none.
+    """
+
+    sample_rate: int
+    settings: views.ViewSettings
+    stops: tuple[str, ...] = ()
+
+
 def view_panel(
-    digest: str,
-    name: str,
-    *,
-    sample_rate: int,
-    span: tuple[float, float],
-    settings: views.ViewSettings,
-    stops: tuple[str, ...],
-    _samples: npt.NDArray[np.float32],
+    digest: str, name: str, drawing: Drawing, *, span: tuple[float, float], _samples: npt.NDArray[np.float32]
 ) -> Panel:
     """A view of the samples as a panel, kept by all that it depends on.
 
     Args:
         digest: With `span` it stands for the samples, which would take long to hash.
         name: One of `views.VIEWS`.
-        sample_rate: Hz of the samples.
+        drawing: How it is drawn.
         span: Where in the sound the samples start and end, in seconds.
-        settings: How the view is computed.
-        stops: Colours from low to high, `#rrggbb`.
         _samples: Of the span; not looked at by the cache.
     """
-    return _panels(
-        digest, views.siblings(name), sample_rate=sample_rate, span=span, settings=settings, stops=stops,
-        _samples=_samples,
-    )[name]  # fmt: skip
+    return _panels(digest, views.siblings(name), drawing, span=span, _samples=_samples)[name]
 
 
 @st.cache_data(max_entries=_MOST_KEPT, show_spinner=False)
 def _panels(
-    digest: str,
-    names: tuple[str, ...],
-    *,
-    sample_rate: int,
-    span: tuple[float, float],
-    settings: views.ViewSettings,
-    stops: tuple[str, ...],
+    digest: str, names: tuple[str, ...], drawing: Drawing, *, span: tuple[float, float],
     _samples: npt.NDArray[np.float32],
-) -> dict[str, Panel]:
+) -> dict[str, Panel]:  # fmt: skip
     """Panels of views that are computed together. What is kept is as wide as a screen, however long the sound."""
-    found = views.compute_with_siblings(names[0], _samples, sample_rate, settings)
-    return {name: _panel(name, view, stops, span[0]) | {"scales": _scales(found)} for name, view in found.items()}
+    found = views.compute_with_siblings(names[0], _samples, drawing.sample_rate, drawing.settings)
+    return {
+        name: _panel(name, view, drawing.stops, span[0]) | {"scales": _scales(found)} for name, view in found.items()
+    }
 
 
 def _panel(name: str, view: views.View, stops: tuple[str, ...], start: float) -> Panel:
@@ -81,33 +79,22 @@ def _scales(found: dict[str, views.View]) -> dict[str, Scale]:
 
 
 def closer_panel(
-    digest: str,
-    name: str,
-    whole: Panel,
-    *,
-    sample_rate: int,
-    span: tuple[float, float],
-    settings: views.ViewSettings,
-    stops: tuple[str, ...] = (),
+    digest: str, name: str, whole: Panel, drawing: Drawing, *, span: tuple[float, float],
     _samples: npt.NDArray[np.float32],
-) -> Panel | None:
+) -> Panel | None:  # fmt: skip
     """A part of a view, as fine as the screen; None where there is nothing finer to be had.
 
     Args:
         digest: It stands for the samples, which would take long to hash.
         name: One of `views.VIEWS`.
         whole: The panel of the whole.
-        sample_rate: Hz of the samples.
+        drawing: How the whole was drawn.
         span: Where the part starts and ends, in seconds.
-        settings: How the whole was computed.
-        stops: Colours from low to high, `#rrggbb`.
         _samples: Of the whole sound; not looked at by the cache.
     """
     scales = tuple((each, *scale) for each, scale in whole["scales"].items())
-    return _closer_panels(
-        digest, name if len(scales) == 1 else scales[0][0], scales, sample_rate=sample_rate, span=span,
-        settings=settings, stops=stops, _samples=_samples,
-    ).get(name)  # fmt: skip
+    first = name if len(scales) == 1 else scales[0][0]
+    return _closer_panels(digest, first, scales, drawing, span=span, _samples=_samples).get(name)
 
 
 @st.cache_data(max_entries=_MOST_KEPT, show_spinner=False)
@@ -115,18 +102,17 @@ def _closer_panels(
     digest: str,
     name: str,
     scales: tuple[tuple[str, float | None, float, float], ...],
+    drawing: Drawing,
     *,
-    sample_rate: int,
     span: tuple[float, float],
-    settings: views.ViewSettings,
-    stops: tuple[str, ...],
     _samples: npt.NDArray[np.float32],
 ) -> dict[str, Panel]:
     """Of views that are computed together; drawn between the same values as the whole."""
-    found = closer(name, _samples, sample_rate, settings, span=span, peaks={each: peak for each, peak, _, _ in scales})
+    peaks = {each: peak for each, peak, _, _ in scales}
+    found = closer(name, _samples, drawing.sample_rate, drawing.settings, span=span, peaks=peaks)
     bounds = {each: (low, high) for each, _, low, high in scales}
     return {
-        each: detail_of(_panel(each, replace(view, low=bounds[each][0], high=bounds[each][1]), stops, start))
+        each: detail_of(_panel(each, replace(view, low=bounds[each][0], high=bounds[each][1]), drawing.stops, start))
         for each, (view, start) in found.items()
     }
 

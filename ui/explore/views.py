@@ -19,7 +19,7 @@ from crnn.analysis import views
 from crnn.audio.clip import Clip, load_clip
 from ui.components.player import Lane, Region, listening_view
 from ui.components.player.panels import COLOR_MAPS, Panel
-from ui.explore.view_panels import closer_panel, view_panel
+from ui.explore.view_panels import Drawing, closer_panel, view_panel
 from ui.shared.answer_cache import View
 from ui.shared.media import band_hz, serve, wav_part
 from ui.shared.state import EXPLORE_SOUND, Sound, name_of, sounds
@@ -191,19 +191,15 @@ def draw_views(sound: Sound, heard: View, lanes: tuple[Lane, ...]) -> None:
     slow = [views.VIEWS[name].name for name in names if views.VIEWS[name].is_slow]
     words = f"Computing {', '.join(slow).lower()}; the first time takes longer" if slow else "Drawing"
     with st.spinner(words) if slow else contextlib.nullcontext():
-        facts: dict[str, Any] = {"sample_rate": rate, "span": (start, end), "settings": settings, "stops": stops}
-        panels = [view_panel(sound.digest, name, _samples=samples, **facts) for name in names]
+        drawing = Drawing(rate, settings, stops)
+        panels = [view_panel(sound.digest, name, drawing, span=(start, end), _samples=samples) for name in names]
 
     def detail(first: float, last: float) -> dict[int, Panel]:
-        return {
-            number: fine
-            for number, (name, whole) in enumerate(zip(names, panels, strict=True))
-            if (
-                fine := closer_panel(
-                    sound.digest, name, whole, _samples=clip.samples, **facts | {"span": (first, last)}
-                )
-            )
-        }
+        zoomed = (
+            closer_panel(sound.digest, name, whole, drawing, span=(first, last), _samples=clip.samples)
+            for name, whole in zip(names, panels, strict=True)
+        )
+        return {number: fine for number, fine in enumerate(zoomed) if fine is not None}
 
     _draw_player(sound, heard, panels=tuple(panels), lanes=lanes, detail=detail, seconds=clip.duration_seconds)
     _draw_numbers(sound, names, partial(_numbers, samples=samples, rate=rate, settings=settings, start=start))

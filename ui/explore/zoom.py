@@ -13,7 +13,7 @@ from crnn.analysis.closer import closer
 from crnn.analysis.grids import Grid
 from crnn.config import FeatureConfig
 from ui.components.player.panels import Panel, detail_of, panel
-from ui.explore.view_panels import closer_panel, settings_of
+from ui.explore.view_panels import Drawing, closer_panel, settings_of
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -32,9 +32,8 @@ def mel_detail(
         span: Where the part starts and ends, in seconds.
         whole: The panel of the whole.
     """
-    return closer_panel(
-        what, "mel", whole, sample_rate=config.sample_rate, span=span, settings=settings_of(config), _samples=samples
-    )
+    drawing = Drawing(config.sample_rate, settings_of(config))
+    return closer_panel(what, "mel", whole, drawing, span=span, _samples=samples)
 
 
 def of_first(
