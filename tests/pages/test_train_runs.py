@@ -114,6 +114,8 @@ def test_a_report_begins_with_what_there_is_to_see(home: Path, epochs: int) -> N
     assert any(uploader.label == "A song to try it on" for uploader in app.file_uploader)
     names = [tab.label for tab in app.tabs]
     assert names == [*(["Curves"] if epochs else []), "Confusion", "By genre", "Reliability", "Log"]
+    # What a tab is called is seen once it is pressed.
+    assert all(expander.label != "Log" for expander in app.expander)
 
 
 def test_a_report_without_mistakes_offers_none_to_choose(home: Path) -> None:

@@ -62,7 +62,7 @@ def draw_active(run: Run) -> None:
         if confusion:
             with st.expander("Confusion so far", key="train.live.box"):
                 draw_confusion(genres, confusion, "train.live.confusion")
-    draw_log(events)
+    _draw_folded_log(events)
 
 
 def _draw_place(run: Run) -> None:
@@ -114,11 +114,15 @@ def _draw_controls(run: Run, asked: str) -> None:
             st.button("Pause", icon=":material/pause:", key="train.pause", on_click=run.ask, args=("pause",))
 
 
+def _draw_folded_log(events: list[dict[str, Any]]) -> None:
+    with st.expander("Log", key="train.log"):
+        draw_log(events)
+
+
 def draw_log(events: list[dict[str, Any]]) -> None:
     """What happened, newest first."""
-    with st.expander("Log", key="train.log"):
-        lines = [f"{_time(event)}  {_words(event)}" for event in events]
-        st.code("\n".join(reversed(lines)) or "Nothing yet.", language=None, height=220 if len(lines) > 8 else None)
+    lines = [f"{_time(event)}  {_words(event)}" for event in events]
+    st.code("\n".join(reversed(lines)) or "Nothing yet.", language=None, height=220 if len(lines) > 8 else None)
 
 
 def _time(event: dict[str, Any]) -> str:
@@ -164,7 +168,7 @@ def draw_unfinished(run: Run) -> None:
             start_and_show(lambda: runs.resume_run(run, only_keep=True, owner=visitor.owner()))
         draw_close(run)
     if run.report() is None:
-        draw_log(run.events())
+        _draw_folded_log(run.events())
 
 
 def draw_close(run: Run) -> None:

@@ -28,6 +28,9 @@ export default function ({ data, parentElement }) {
   const top = bars.reduce((most, bar) => (bar.share > most.share ? bar : most), bars[0]);
   list.replaceChildren(...bars.map((bar) => row(bar, bar === top, box)));
   box.classList.toggle("few", bars.length <= 3);
+  // A name has what it needs, up to a third of the room; where nothing has a size yet, that of the longest of ours.
+  const longest = Math.max(...[...list.querySelectorAll(".name")].map((name) => name.scrollWidth));
+  box.style.setProperty("--name", `${Math.max(84, Math.min(longest, box.clientWidth / 3))}px`);
   more.onclick = () => {
     const all = box.classList.toggle("all");
     more.textContent = all ? "show three" : "show all";

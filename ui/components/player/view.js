@@ -140,7 +140,7 @@ class View {
       label.className = "label";
       // A thin one has its name in it: the gutter is too narrow for words.
       made.element.classList.toggle("thin", lane.thin);
-      label.textContent = lane.thin ? "" : lane.name;
+      label.textContent = label.title = lane.thin ? "" : lane.name;
       made.element.append(label);
       return made;
     });
