@@ -22,7 +22,8 @@ _PAGE = "genrescope.page"
 
 # Streamlit leaves six rems above every page, where nothing is unless the sidebar is closed and its button lies there;
 # it writes a chosen segment or tab, code in small print and the axes of charts in colours that are hard to read, lets
-# a wide table scroll the whole page, and tells beside each uploader again what the page says below it.
+# a wide table scroll the whole page, tells beside each uploader again what the page says below it, and which link has
+# the focus by the shade that the open page has, too.
 # A name in the list of what was heard is cut where its × needs the room, whatever letters it has.
 # Its own CSV of a table hands names of files to spreadsheets as they are, formulas too; ours are `csv_line`'s.
 _SPACING = """<style>
@@ -36,6 +37,7 @@ _SPACING = """<style>
   fill: light-dark(#57544E, #BDB9B1) !important;
 }
 [data-testid="stFileUploaderDropzoneInstructions"] { display: none; }
+[data-testid="stPageLink-NavLink"]:focus-visible { box-shadow: 0 0 0 3px rgb(68 119 170 / 50%); }
 [class*="st-key-heard-row-"] { flex-wrap: nowrap; }
 [class*="st-key-heard-row-"] > :first-child { flex: 0 1 auto; min-width: 0; }
 [class*="st-key-heard-row-"] > :nth-child(2) { flex: 1 1 0; width: 0; min-width: 0; }
@@ -51,8 +53,9 @@ _SPACING = """<style>
 @media (max-width: 768px) {
   [data-testid="stMainBlockContainer"] { padding-top: 4.25rem; padding-bottom: 8rem; }
   [data-testid="stMarkdownContainer"] :is(th, td) {
-    padding: 0.2rem 0.25rem; font-size: 0.75rem; overflow-wrap: anywhere;
+    padding: 0.2rem 0.25rem; font-size: 0.75rem;
   }
+  [data-testid="stMarkdownContainer"] table { display: block; max-width: 100%; overflow-x: auto; }
 }
 </style>"""
 
