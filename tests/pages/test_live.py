@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,25 @@ def test_answer_grows_and_the_end_is_a_recording_like_any_other(app: AppTest) ->
     app.file_uploader[0].set_value([("same.wav", wav_bytes(TREBLE[: 7 * RATE] / 32_768, RATE, "PCM_16"), "audio/wav")])
     app.run()
     assert (subheaders(app), bars(app)) == ([sentence], by_ear)
+
+
+def test_a_change_is_in_the_timeline_and_in_the_answer_of_the_whole(app: AppTest) -> None:
+    bass = np.round(32_767 * (sine(60.0, 30.0, RATE) + noise(30.0, RATE, level=0.001))).astype("<i2")
+    sound = np.concatenate([bass, TREBLE])
+    send(app, 0, 0, 1, keepsOn=True)
+    for start in range(0, 60, 5):
+        found = send(app, start, start + 5, 2 + start // 5, sound=sound, keepsOn=True)
+        if start + 5 == 30:
+            assert [cell["name"] for cell in found["cells"]] == ["bass"]
+    # While it listens the answer is that of the last half a minute, and follows within it; bars and sentence with it.
+    assert [cell["name"] for cell in found["cells"]] == ["bass", "treble"]
+    assert 30 <= found["cells"][1]["start"] <= 50
+    assert found["sentence"].startswith("Sounds like treble.")
+    assert bars(app) == ["treble"]
+    # Of the whole it is told where it was.
+    assert send(app, 60, 60, 14, sound=sound, keepsOn=True, isLast=True)["is_over"]
+    (sentence,) = subheaders(app)
+    assert re.fullmatch(r"Changes: bass 5\d % of the time, treble (4\d|50) %\.", sentence), sentence
 
 
 def test_silence_is_named_in_the_timeline(app: AppTest) -> None:
