@@ -92,11 +92,12 @@ def test_a_change_is_in_the_timeline_and_in_the_answer_of_the_whole(app: AppTest
     for start in range(0, 60, 5):
         found = send(app, start, start + 5, 2 + start // 5, sound=sound, keepsOn=True)
         if start + 5 == 30:
-            assert [cell["name"] for cell in found["cells"]] == ["bass"]
+            assert ([cell["name"] for cell in found["cells"]], found["about"]) == (["bass"], "")
     # While it listens the answer is that of the last half a minute, and follows within it; bars and sentence with it.
     assert [cell["name"] for cell in found["cells"]] == ["bass", "treble"]
     assert 30 <= found["cells"][1]["start"] <= 50
     assert found["sentence"].startswith("Sounds like treble.")
+    assert found["about"] == "Of the last half a minute."
     assert bars(app) == ["treble"]
     # Of the whole it is told where it was.
     assert send(app, 60, 60, 14, sound=sound, keepsOn=True, isLast=True)["is_over"]

@@ -12,7 +12,7 @@ from crnn import text
 from crnn.analysis.figures import genre_color
 from crnn.errors import CrnnError
 from crnn.inference import output
-from crnn.inference.live import LiveListening, Moment
+from crnn.inference.live import RECENT_SECONDS, LiveListening, Moment
 from crnn.inference.verdict import Verdict
 from crnn.limits import MAX_CLIP_SECONDS, MIN_CLIP_SECONDS
 from ui.components import microphone
@@ -178,10 +178,15 @@ def _so_far(live: LiveListening) -> Shown:
         shown,
         seconds=round(live.seconds, 3),
         sentence=output.answer_sentence(live.prediction),
-        about=output.heard_sentence(live.prediction),
+        about=" ".join(filter(None, (_of_when(live), output.heard_sentence(live.prediction)))),
         # A line of genres would belie that it is no music.
         cells=_cells(live) if live.prediction.verdict.traits.has_timeline else (),
     )
+
+
+def _of_when(live: LiveListening) -> str:
+    """What the sentence speaks of where the timeline beside it shows more."""
+    return "Of the last half a minute." if live.seconds > RECENT_SECONDS else ""
 
 
 def _cells(live: LiveListening) -> tuple[Cell, ...]:
