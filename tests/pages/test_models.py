@@ -6,6 +6,7 @@ import dataclasses
 import re
 import shutil
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from crnn.owner import MACHINE
 from ui.models.library import identity_of
 from ui.models.making import Making
 from ui.shared.state import Model
+from ui.shared.visits import visits
 
 APP = str(Path(__file__).resolve().parents[2] / "app.py")
 
@@ -103,6 +105,18 @@ def choose(app: AppTest, bundle: Bundle) -> AppTest:
     identity = identity_of(Model(bundle, ""))
     app.session_state["models.chosen"] = identity
     return app.run()
+
+
+def test_what_was_chosen_is_still_chosen_after_a_refresh(models: Path) -> None:
+    tiny_bundle(models / "alpha")
+    chosen = choose(open_page(), tiny_bundle(models / "beta", genres=("low", "high")))
+    facts = visits().find(("", chosen.session_state["visit.id"]), time.monotonic())
+    assert facts is not None
+    again = AppTest.from_file(APP, default_timeout=240).switch_page("pages/3_Models.py")
+    for key, value in facts.items():
+        again.session_state[key] = value
+    again.run()
+    assert [element.value for element in again.main.header] == ["beta"]
 
 
 def test_what_was_chosen_stays_chosen_wherever_it_is_sorted(models: Path) -> None:

@@ -92,11 +92,11 @@ def test_number_of_a_name_stays_with_its_sound(app: AppTest) -> None:
     assert [button.label for button in app.sidebar.button][:1] == ["song.wav (2)"]
 
 
-def test_table_tells_a_sound_that_changes_as_the_headline_does(app: AppTest) -> None:
+def test_table_tells_a_sound_that_changes_as_the_headline_does_without_shares(app: AppTest) -> None:
     changes = wav_bytes(np.concatenate([sine(6000.0, 40.0), sine(60.0, 40.0)]))
     upload(app, ("changes.wav", changes), ("low.wav", BASS))
     assert verdict(app).startswith("Changes: ")
-    assert app.dataframe[0].value["Answer"][0] == verdict(app)
+    assert app.dataframe[0].value["Answer"][0] == re.sub(r" \d+ %( of the time)?", "", verdict(app))
 
 
 def test_stopped_sound_keeps_what_was_heard_and_goes_on(app: AppTest) -> None:

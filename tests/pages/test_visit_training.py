@@ -43,7 +43,8 @@ def add(app: AppTest, genre: str, *tones: float) -> AppTest:
 
 def read(app: AppTest) -> str:
     kinds = (app.markdown, app.caption, app.error, app.success, app.subheader)
-    return " ".join(element.value for kind in kinds for element in kind)
+    said = " ".join(element.value for kind in kinds for element in kind)
+    return said.replace("\u00a0", " ")
 
 
 def learn(app: AppTest) -> AppTest:

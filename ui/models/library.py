@@ -20,7 +20,7 @@ from crnn.owner import Owner
 from ui.models.export import draw_exports
 from ui.shared import limits, state, uploads, visitor
 from ui.shared.model_choice import content_of
-from ui.shared.state import Model
+from ui.shared.state import SHELF_MODEL, Model
 from ui.shared.words import plain
 
 _ROW_PIXELS = 33
@@ -36,7 +36,6 @@ _WHOSE: dict[shelves.Shelf, str] = {
     "shown": "Another person here made it and shows it to all.",
     "visit": "You taught it in this visit, it answers you alone, and it is gone when you leave.",
 }
-_CHOSEN = "models.chosen"
 _POINTED = "models.pointed"
 
 
@@ -72,11 +71,11 @@ def choose_model(models: list[Model]) -> Model | None:
     table, was_pointed_at = st.session_state.get(_POINTED, (None, []))
     st.session_state[_POINTED] = (listing, pointed_at)
     if pointed_at and (table, was_pointed_at) != (listing, pointed_at):
-        st.session_state[_CHOSEN] = identity_of(models[pointed_at[0]])
+        st.session_state[SHELF_MODEL] = identity_of(models[pointed_at[0]])
     elif table == listing and was_pointed_at and not pointed_at:
-        st.session_state.pop(_CHOSEN, None)
-    if len(models) == 1 and _CHOSEN not in st.session_state:
-        st.session_state[_CHOSEN] = identity_of(models[0])
+        st.session_state.pop(SHELF_MODEL, None)
+    if len(models) == 1 and SHELF_MODEL not in st.session_state:
+        st.session_state[SHELF_MODEL] = identity_of(models[0])
     return _found_again(models)
 
 
@@ -87,7 +86,7 @@ def identity_of(model: Model) -> tuple[str, str]:
 
 def _found_again(models: list[Model]) -> Model | None:
     """The model that was chosen, among those that are there now; what became of it is said."""
-    chosen: tuple[str, str] | None = st.session_state.get(_CHOSEN)
+    chosen: tuple[str, str] | None = st.session_state.get(SHELF_MODEL)
     if chosen is None:
         return None
     by_identity = {identity_of(model): model for model in models}
@@ -95,10 +94,10 @@ def _found_again(models: list[Model]) -> Model | None:
         return by_identity[chosen]
     renamed = [identity for identity in by_identity if identity[1] == chosen[1]]
     if len(renamed) == 1:
-        st.session_state[_CHOSEN] = renamed[0]
+        st.session_state[SHELF_MODEL] = renamed[0]
         st.info(plain(f"{chosen[0]} is called {renamed[0][0]} now."))
         return by_identity[renamed[0]]
-    st.session_state.pop(_CHOSEN)
+    st.session_state.pop(SHELF_MODEL)
     is_replaced = any(name == chosen[0] for name, _ in by_identity)
     st.info(plain(f"{chosen[0]} {'was replaced by another model' if is_replaced else 'is no longer there'}."))
     return None
@@ -190,13 +189,13 @@ def _draw_changes(model: Model, owner: Owner, key: str) -> None:
 def _delete(bundle: Bundle, owner: Owner) -> None:
     library.delete(bundle.path or Path(), owner=owner)
     # Whoever deletes it need not be told that it is gone.
-    st.session_state.pop(_CHOSEN, None)
+    st.session_state.pop(SHELF_MODEL, None)
 
 
 def _rename(model: Model, wish: str, owner: Owner) -> None:
     def act() -> None:
         renamed = library.rename(model.bundle, library.as_name(wish), owner=owner)
-        st.session_state[_CHOSEN] = (renamed.name, identity_of(model)[1])
+        st.session_state[SHELF_MODEL] = (renamed.name, identity_of(model)[1])
         st.session_state[_NEWS] = f"Renamed to {renamed.name}."
 
     _try(act)

@@ -49,6 +49,8 @@ WAY = "genrescope.way"
 MODEL, MODEL_CONTENT = "genrescope.model", "genrescope.model_content"
 # Which of several sounds is on show on Listen (its digest).
 ROW = "genrescope.row"
+# Which model's card is open on Models (its name and content).
+SHELF_MODEL = "models.chosen"
 # What was taught in this visit, where nothing is kept: the clips as the model heard them, the model, its report.
 LESSON = "genrescope.lesson"
 TAUGHT = "genrescope.taught"

@@ -44,6 +44,7 @@ _FACTS = (
     state.EXPLORE_PART,
     state.EXPLORE_SOUND,
     state.ROW,
+    state.SHELF_MODEL,
     state.TAKEN_HOME,
     state.MAKING,
     ANSWERS,
