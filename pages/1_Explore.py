@@ -9,7 +9,7 @@ from crnn.errors import CrnnError
 from crnn.limits import MAX_CLIP_SECONDS
 from ui.explore import excerpt, pair, reasons, track_map, views, what_if
 from ui.listen import heard, sound_input
-from ui.listen.answer import genre_lane
+from ui.listen.answer import genre_lanes
 from ui.shared import answer_cache, chrome, progress, state
 from ui.shared.words import plain
 
@@ -41,7 +41,9 @@ except CrnnError as err:
 # Not before: the list tells the answer.
 heard.draw_heard(model)
 
-parts = [state.VIEWS, state.REASONS, WHAT_IF, MAP, PAIR] if model else [state.VIEWS]
+# In silence nothing is judged, and so nothing explained.
+judged = [state.REASONS, WHAT_IF, MAP] if prediction and prediction.verdict.traits.is_heard else []
+parts = [state.VIEWS, *judged, PAIR] if model else [state.VIEWS]
 kept = st.session_state.get(state.EXPLORE_PART)
 first = kept if kept in parts else state.VIEWS
 part = st.segmented_control("Part", parts, default=first, key="explore.part", label_visibility="collapsed", wrap=True)
@@ -50,7 +52,7 @@ try:
     if model is None or prediction is None or part == state.VIEWS:
         # Not before: compiling takes a core for many seconds, and the other parts do without.
         views.warm_up()
-        views.draw_views(sound, played, (genre_lane(prediction),) if prediction else ())
+        views.draw_views(sound, played, genre_lanes(prediction))
     elif part == state.REASONS:
         reasons.draw_reasons(sound, model, prediction)
     elif part == WHAT_IF:

@@ -37,7 +37,10 @@ def _power(samples: FloatArray, settings: ViewSettings, hop_length: int | None =
 
 def _levels(power: FloatArray, rows_hz: npt.NDArray[np.float64], rate: int, settings: ViewSettings) -> Grid:
     decibels = 10 * np.log10(np.maximum(power, _MIN_POWER))
-    peak = float(decibels.max()) if settings.peak is None else settings.peak
+    loudest = float(power.max(initial=0.0))
+    # The loudest cell of digital silence is not loud.
+    own_peak = float(decibels.max()) if loudest > _MIN_POWER else 0.0
+    peak = own_peak if settings.peak is None else settings.peak
     if settings.normalise:
         decibels -= peak
     return Grid(

@@ -145,7 +145,8 @@ def waveform(samples: FloatArray, rate: int, settings: ViewSettings) -> Lines:
 
 def _round_reach(loudest: float) -> float:
     """The least of …, 0.1, 0.2, 0.5, 1, … that is not below the loudest sample, so that the axis has round numbers."""
-    loudest = max(loudest, 1e-5)
+    # What is drawn has four digits.
+    loudest = max(loudest, 1e-3)
     decade = 10.0 ** math.floor(math.log10(loudest))
     return float(next(step * decade for step in (1, 2, 5, 10) if step * decade >= loudest * (1 - 1e-6)))
 

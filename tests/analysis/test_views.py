@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import numpy as np
@@ -112,6 +113,12 @@ def test_tempo_and_key_are_those_of_the_middle_two_minutes(seconds: float, part:
     assert tempo_and_key.told_part(seconds) == part
 
 
+@pytest.mark.parametrize("normalise", [True, False])
+def test_digital_silence_is_as_dark_as_can_be(normalise: bool) -> None:
+    found = spectral.mel(np.zeros(RATE, np.float32), RATE, dataclasses.replace(SETTINGS, normalise=normalise))
+    assert found.values.max() <= found.low
+
+
 def test_tone_has_no_beat() -> None:
     assert temporal.onsets(sine(440.0, 4.0), RATE, SETTINGS).facts == "No beat found."
 
@@ -186,7 +193,8 @@ def test_silence_has_no_say_in_where_the_gate_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("loudest", "reach"), [(0.712, 1.0), (0.5, 0.5), (0.33, 0.5), (0.02, 0.02), (0.012, 0.02), (1.0, 1.0), (1.3, 2.0)]
+    ("loudest", "reach"),
+    [(0.712, 1.0), (0.0, 0.001), (0.5, 0.5), (0.33, 0.5), (0.02, 0.02), (0.012, 0.02), (1.0, 1.0), (1.3, 2.0)],
 )
 def test_waveforms_axis_has_round_ends(loudest: float, reach: float) -> None:
     samples = np.array([0.0, -loudest, 0.1 * loudest], np.float32)

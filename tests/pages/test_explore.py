@@ -60,6 +60,13 @@ def test_each_of_two_files_of_one_name_can_be_looked_at(explore: AppTest) -> Non
     assert players(explore)[0]["seconds"] == pytest.approx(4.0, abs=0.01)
 
 
+def test_nothing_is_explained_of_silence(explore: AppTest) -> None:
+    quiet = wav_bytes(np.zeros(4 * 22_050, np.float32))
+    explore.file_uploader[0].set_value([("quiet.wav", quiet, "audio/wav")]).run()
+    assert not explore.exception
+    assert explore.button_group(key="explore.part").options == ["Views", "Two sounds"]
+
+
 def test_part_of_a_long_sound_is_chosen_first(explore: AppTest) -> None:
     rate = 8000
     long = wav_bytes(sine(440.0, 901.0, rate, level=0.3), rate, "PCM_16")

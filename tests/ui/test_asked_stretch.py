@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from crnn.inference.classifier import Cell, Prediction
+from crnn.inference.explanation import Explanation
 from crnn.inference.verdict import Verdict
 from ui.explore import reasons
 from ui.explore.asked_stretch import clearest_moment, genres_to_ask
@@ -47,3 +48,13 @@ def test_reasons_for_a_part_lie_around_its_middle(monkeypatch: pytest.MonkeyPatc
     found = answer(*[JAZZ] * 12, whole=(0.9, 0.0, 0.1))
     monkeypatch.setattr(state.st, "session_state", {WHY_AT: (SONG.digest, "jazz", middle)})
     assert reasons._start("player", SONG, found, "jazz", seconds=120.0, segment_seconds=10.0) == start
+
+
+def test_nothing_speaks_for_a_genre_after_the_end() -> None:
+    # Columns of half a second, to 10 s: of 8.03 s the last one whose middle is in the sound is the sixteenth.
+    padded = Explanation("jazz", np.eye(20, 4, -16, np.float32), 0.0, 0.5, 0.9)
+    assert padded.weights.max() == 1.0
+    found = reasons._within(padded, 8.03)
+    assert found.end_seconds == 8.0
+    assert found.weights.max() == 0.0
+    assert reasons._within(padded, 30.0).end_seconds == 10.0

@@ -13,7 +13,7 @@ def _draw() -> None:
     from crnn.inference.verdict import Verdict
     from ui.components.bars import answer_bars
     from ui.explore.reasons import _draw_before_and_after
-    from ui.listen.answer import genre_lane
+    from ui.listen.answer import genre_lane, genre_lanes
 
     genres = ("blues", "disco", "jazz", "pop", "rock")
 
@@ -27,7 +27,10 @@ def _draw() -> None:
     other = answer(Verdict.OTHER, 0.02, 0.77, 0.01, 0.15, 0.05)
     unsure = answer(Verdict.UNSURE, 0.02, 0.58, 0.05, 0.12, 0.23)
     st.text(f"{genre_lane(other).name}, {genre_lane(unsure).name}")
+    no_music = answer(Verdict.NOT_MUSIC, 0.02, 0.77, 0.01, 0.15, 0.05)
+    st.text(f"{len(genre_lanes(no_music))}, {len(genre_lanes(other))}")
     answer_bars(other, key="other")
+    answer_bars(no_music, key="no music")
     answer_bars(unsure, key="unsure")
     _draw_before_and_after(answer(Verdict.UNSURE, 0.02, 0.85, 0.08, 0.05, 0.0), unsure)
 
@@ -37,9 +40,9 @@ def test_bars_and_timeline_say_what_they_are_of() -> None:
 
     app = AppTest.from_function(_draw, default_timeout=120).run()
     assert not app.exception
-    assert app.text[0].value == "nearest, genre"
+    assert [text.value for text in app.text] == ["nearest, genre", "0, 1"]
     drawn = [json.loads(json.loads(each.proto.json)["json"]) for each in app.get("bidi_component")]
-    assert [each["title"] for each in drawn] == ["If it were one of these", "", "", ""]
+    assert [each["title"] for each in drawn] == ["If it were one of these"] * 2 + [""] * 3
     # By the greater of both: rock, which it might be after, is among the three that a phone shows.
-    for bars in drawn[2:]:
+    for bars in drawn[3:]:
         assert [bar["name"] for bar in bars["bars"]] == ["disco", "rock", "pop", "jazz", "blues"]

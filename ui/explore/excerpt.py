@@ -10,7 +10,7 @@ from crnn import text
 from crnn.inference.classifier import Prediction
 from crnn.limits import MAX_CLIP_SECONDS, MIN_CLIP_SECONDS
 from ui.components.player import listening_view
-from ui.listen.answer import genre_lane
+from ui.listen.answer import genre_lanes
 from ui.shared import answer_cache, progress
 from ui.shared.media import serve
 from ui.shared.state import LONG_PART, WHY_AT, Model, Sound, name_of
@@ -41,7 +41,7 @@ def choose_part(sound: Sound, prediction: Prediction | None) -> Sound:
         seconds=seconds,
         title=name_of(sound),
         url=serve(sound.data, "explore.long"),
-        lanes=(genre_lane(prediction),) if prediction else (),
+        lanes=genre_lanes(prediction),
         can_select=True,
         is_docked=False,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -24,7 +25,7 @@ from ui.explore.asked_stretch import clearest_moment, genres_to_ask, greatest_sh
 from ui.explore.kept import kept, kept_before
 from ui.explore.view_panels import mel_panel
 from ui.explore.views import clip_of
-from ui.listen.answer import genre_lane
+from ui.listen.answer import genre_lanes
 from ui.shared.media import serve, wav_bytes
 from ui.shared.state import WHY_AT, WHY_GENRE, Model, Sound, classifier, name_of, visit_lock
 from ui.shared.words import plain
@@ -49,6 +50,9 @@ def draw_reasons(sound: Sound, model: Model, prediction: Prediction) -> None:
     config = model.bundle.feature_config
     clip = clip_of(sound, config.sample_rate)
     player = f"explore.why.{sound.digest}"
+    if not prediction.verdict.traits.has_stretches:
+        # What is explained would belie the answer.
+        st.markdown(f"{plain(output.verdict_sentence(prediction))} What follows is of the genre that it would be.")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         genre = st.selectbox("Why, or why not", genres_to_ask(prediction), key=WHY_GENRE, width=220)
         start = _start(
@@ -63,7 +67,7 @@ def draw_reasons(sound: Sound, model: Model, prediction: Prediction) -> None:
             f"(at most {text.confidence(strongest)}). Ask about another genre, or click elsewhere in the timeline."
         )
     key = ("why", sound.digest, model.fingerprint, genre, start)
-    found = _found(key, sound, model) if strongest >= _LEAST_SHARE else None
+    found = _within(_found(key, sound, model), clip.duration_seconds) if strongest >= _LEAST_SHARE else None
     mel = kept(("mel", sound.digest, config, genre), lambda: _mel(clip, config, genre))
     is_whole = _is_explained_whole(clip.duration_seconds, config.segment_seconds)
     end = clip.duration_seconds if is_whole else start + _longest(config.segment_seconds)
@@ -101,7 +105,7 @@ def _draw_reasons_player(
         seconds=clip.duration_seconds,
         title=name_of(sound),
         url=serve(wav_bytes(heard), "explore.why"),
-        lanes=(genre_lane(prediction),),
+        lanes=genre_lanes(prediction),
         pictures=(mel,),
         detail=zoom.of_first(sound.digest, clip.samples, config, mel),
         span=span,
@@ -245,6 +249,12 @@ def _go_on(key: tuple[object, ...], found: Explanation) -> None:
 
 def _stop(key: tuple[object, ...]) -> None:
     st.session_state[_STOPPED] = key
+
+
+def _within(found: Explanation, seconds: float) -> Explanation:
+    """What spoke for a genre, without the columns that lie after the end: there the last segment was padded."""
+    n_columns = max(1, round((seconds - found.start_seconds) / found.seconds_per_column))
+    return replace(found, weights=found.weights[:n_columns])
 
 
 def _heard(sound: Sound, model: Model, found: Explanation, clip: Clip, is_for: bool) -> Clip:

@@ -192,8 +192,7 @@ def draw_listening_view(sound: Sound, prediction: Prediction, view: View | None,
     is_asked = view is not None or not answer_cache.is_stopped(sound, model)
     part = ask(sound, model, view, chosen_region(key, seconds)) if is_asked else None
     told = part.told() if part else ""
-    # Of what is no music, no genre is told.
-    lanes = (genre_lane(prediction), *tag_lanes(prediction)) if prediction.verdict.traits.has_timeline else ()
+    lanes = (*genre_lanes(prediction), *tag_lanes(prediction)) if prediction.verdict.traits.has_timeline else ()
     with place:
         if view is None:
             _draw_long_view(key, sound, prediction, lanes, config=config, told=told)
@@ -311,6 +310,15 @@ def genre_lane(prediction: Prediction) -> Lane:
         runs=runs,
         lists_runs=bool(output.changes_sentence(found)),
     )
+
+
+def genre_lanes(prediction: Prediction | None) -> tuple[Lane, ...]:
+    """The genre timeline, where there is one to be shown: of what is no music, no genre is told.
+
+    Args:
+        prediction: The answer; None where no model has heard the sound.
+    """
+    return (genre_lane(prediction),) if prediction is not None and prediction.verdict.traits.has_timeline else ()
 
 
 def tag_lanes(prediction: Prediction) -> tuple[Lane, ...]:

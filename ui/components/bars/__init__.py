@@ -41,8 +41,8 @@ def answer_bars(
     if shares:
         _time_bars(shares, key)
     else:
-        # They do not belie that it is none of them.
-        title = "If it were one of these" if prediction.verdict.traits.names_nearest else ""
+        # They do not belie that it is none of them, or no music.
+        title = "" if prediction.verdict.traits.has_stretches else "If it were one of these"
         genre_bars(prediction.ranked()[:most], key, label, title=title)
 
 
