@@ -12,7 +12,7 @@ def _draw() -> None:
     from crnn.inference.classifier import Cell, Prediction
     from crnn.inference.verdict import Verdict
     from ui.components.bars import answer_bars
-    from ui.explore.reasons import _draw_before_and_after
+    from ui.explore.what_if import _draw_before_and_after
     from ui.listen.answer import genre_lane, genre_lanes
 
     genres = ("blues", "disco", "jazz", "pop", "rock")
