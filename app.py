@@ -15,7 +15,7 @@ model = sound_input.choose_source(models, "listen.model")
 for fault in faults:
     st.sidebar.warning(plain(fault))
 if model is None:
-    st.info(chrome.NO_MODEL)
+    st.info(chrome.no_model())
     st.stop()
 
 # The answer that grows is the one to read; that of the sound before comes back where nothing is heard.

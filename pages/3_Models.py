@@ -15,7 +15,7 @@ models, faults = state.find_models()
 for fault in faults:
     st.warning(plain(fault))
 if not models:
-    st.info(chrome.NO_MODEL)
+    st.info(chrome.no_model())
     library.draw_import()
     library.draw_deleted()
     st.stop()

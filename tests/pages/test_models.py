@@ -54,7 +54,9 @@ def press(app: AppTest, label: str) -> AppTest:
 def test_an_empty_shelf_says_what_to_do(models: Path) -> None:
     app = open_page()
     assert not app.exception
-    assert "There is no model yet." in read(app)
+    text = read(app)
+    assert "There is no model yet." in text
+    assert f"--out {models}/demo`. Or copy a model's folder into `{models}`." in text
     assert [uploader.key for uploader in app.file_uploader] == ["models.import.0"]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from crnn import paths
 from crnn.audio.clip import ACCEPTED_FORMATS
 from crnn.errors import CrnnError
 from crnn.limits import BY_MODE
@@ -59,10 +60,17 @@ _SPACING = """<style>
 }
 </style>"""
 
-NO_MODEL = (
-    "There is no model yet. Make one from synthesized music, which takes some minutes: "
-    "`python -m crnn train demo --out models/demo`. Or copy a model's folder into `models`. Then reload this page."
-)
+def no_model() -> str:
+    """What to do where there is no model, as Markdown: by who may do it, and on the shelf that was chosen."""
+    if visitor.owner().mode != "local":
+        return "There is no model yet. Whoever runs this server can add one."
+    shelf = paths.models_dir()
+    shown = "models" if shelf == paths.bundled_models_dir() else str(shelf)
+    out = f'"{shown}/demo"' if " " in shown else f"{shown}/demo"
+    return (
+        "There is no model yet. Make one from synthesized music, which takes some minutes: "
+        f"`python -m crnn train demo --out {out}`. Or copy a model's folder into `{shown}`. Then reload this page."
+    )
 
 
 def page_setup(title: str) -> None:

@@ -103,7 +103,7 @@ def _draw_given() -> None:
         st.caption(plain(missing))
     start = _start()
     if start is None:
-        st.info(chrome.NO_MODEL)
+        st.info(chrome.no_model())
     is_ready = start is not None and len(own_genres.ready_genres(counts)) > 1
     pressed = st.button(
         "Learn them",
