@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
+from typing import BinaryIO
 
 from crnn.errors import CrnnError
 
@@ -87,3 +89,14 @@ def user_path(text: str | Path) -> Path:
         if err.errno == errno.ENAMETOOLONG:
             raise CrnnError(f"{str(text)[:40]}… is too long for a path: {len(str(text))} characters.") from err
     return path
+
+
+def open_ordinary(path: Path) -> BinaryIO:
+    """The file there, open for reading, unless it is a pipe, which would block for ever, or a device without end.
+
+    Raises:
+        OSError: It is one, or cannot be opened.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError("it is no ordinary file")
+    return path.open("rb")

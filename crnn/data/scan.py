@@ -55,6 +55,8 @@ def scan(source: str | Path) -> Dataset:
         )
     if path.suffix.lower() == ".npz":
         return _scan_archive(path)
+    if not path.is_file():
+        raise DatasetError(f"“{path.name}” is no ordinary file. {_ACCEPTED}")
     with path.open("rb") as file:
         is_zip = file.read(4) in {b"PK\x03\x04", b"PK\x05\x06"}
     if is_zip:

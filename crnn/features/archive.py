@@ -28,6 +28,7 @@ from crnn.errors import DatasetError
 from crnn.features import log_mel as features
 from crnn.features import tagger_mel
 from crnn.limits import MAX_ARCHIVE_BYTES, MAX_TRACKS
+from crnn.paths import open_ordinary
 from crnn.zip_directory import DAMAGE, check_directory
 
 UInt8Array = npt.NDArray[np.uint8]
@@ -161,7 +162,7 @@ def read_archive(path: Path) -> LogMelArchive:
         DatasetError: It is missing, damaged, no log-mel archive, or hostile.
     """
     try:
-        with path.open("rb") as file, _opened(file) as zip_file:
+        with open_ordinary(path) as file, _opened(file) as zip_file:
             members = _checked_members(zip_file, path)
             log_mel = _read_log_mel(zip_file, members, path)
             column = {name: _read_texts(zip_file, members, name, path) for name in ("track_ids", "genres")}

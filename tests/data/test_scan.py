@@ -1,3 +1,4 @@
+import os
 import re
 import shutil
 import unicodedata
@@ -96,6 +97,18 @@ def test_a_folder_without_genres_is_one_sentence(tmp_path: Path, with_file: bool
         write_sound(tmp_path / "loose.wav", 300)
     with pytest.raises(EmptyGenreError, match="loose.wav" if with_file else "holds no genres"):
         scan(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+@pytest.mark.parametrize("name", ["set.zip", "set.npz", "set"])
+def test_a_pipe_is_no_data_set_and_holds_nobody_up(tmp_path: Path, name: str):
+    os.mkfifo(tmp_path / name)
+    # What is in it keeps a reader from waiting, so that the test fails where nobody looks.
+    writer = os.open(tmp_path / name, os.O_RDWR | os.O_NONBLOCK)
+    os.write(writer, b"no data set")
+    with pytest.raises(DatasetError, match="no ordinary file"):
+        scan(tmp_path / name)
+    os.close(writer)
 
 
 def test_a_missing_data_set_is_named(tmp_path: Path):
