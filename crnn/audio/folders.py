@@ -110,7 +110,7 @@ def find_audio_files(paths: Iterable[Path]) -> tuple[list[Path], list[str]]:
     found: list[Path] = []
     notes: list[str] = []
     for path in paths:
-        if path.is_dir():
+        if os.path.isdir(path):
             inside = contents(path)
             found.extend(inside.audio)
             notes.extend(f"{called(str(path))}: {note}" for note in inside.notes())

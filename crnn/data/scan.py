@@ -46,16 +46,17 @@ def scan(source: str | Path) -> Dataset:
     if str(source) == DEMO_NAME:
         return _scan_demo()
     path = paths.user_path(source)
-    if path.is_dir():
+    # Unlike Path's own, these do not raise where nothing may be looked at.
+    if os.path.isdir(path):
         return _scan_folder(path, normalised(path.resolve().name))
-    if not path.exists():
+    if not os.path.exists(path):
         raise DatasetError(
             f"There is no data set {path}. Give a folder of genre/track files, a folder with {CSV_NAME}, a zip, "
             "a log-mel archive (.npz), or the word demo."
         )
     if path.suffix.lower() == ".npz":
         return _scan_archive(path)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise DatasetError(f"“{path.name}” is no ordinary file. {_ACCEPTED}")
     with path.open("rb") as file:
         is_zip = file.read(4) in {b"PK\x03\x04", b"PK\x05\x06"}
@@ -122,7 +123,7 @@ def _scan_folder(folder: Path, name: str) -> Dataset:
     root = _music_root(folder)
     faults: list[Fault] = []
     notes: list[str] = []
-    has_csv = (root / CSV_NAME).is_file()
+    has_csv = os.path.isfile(root / CSV_NAME)
     found = _csv_tracks(root, faults, notes) if has_csv else _genre_folder_tracks(root, faults, notes)
     if len(found) > MAX_TRACKS:
         raise DatasetError(f"“{name}” holds {len(found)} tracks; at most {MAX_TRACKS} are accepted.")
@@ -150,10 +151,10 @@ def _nothing_usable(name: str, faults: list[Fault]) -> EmptyGenreError:
 def _music_root(folder: Path) -> Path:
     """`folder`, or the folder inside that alone holds everything, as zips often have it."""
     for _ in range(4):
-        if (folder / CSV_NAME).is_file():
+        if os.path.isfile(folder / CSV_NAME):
             return folder
         visible = [p for p in _listing(folder) if not is_hidden(p.name)]
-        inner = [p for p in visible if p.is_dir()]
+        inner = [p for p in visible if os.path.isdir(p)]
         has_audio = any(is_audio_name(p.name) for p in visible if p not in inner)
         if has_audio or len(inner) != 1 or not _holds_folders(inner[0]):
             return folder
@@ -162,7 +163,9 @@ def _music_root(folder: Path) -> Path:
 
 
 def _holds_folders(folder: Path) -> bool:
-    return (folder / CSV_NAME).is_file() or any(p.is_dir() and not is_hidden(p.name) for p in _listing(folder))
+    return os.path.isfile(folder / CSV_NAME) or any(
+        os.path.isdir(p) and not is_hidden(p.name) for p in _listing(folder)
+    )
 
 
 def _listing(folder: Path) -> list[Path]:
@@ -178,7 +181,7 @@ def _genre_folder_tracks(root: Path, faults: list[Fault], notes: list[str]) -> l
     for entry in _listing(root):
         if is_hidden(entry.name):
             continue
-        if not entry.is_dir():
+        if not os.path.isdir(entry):
             if is_audio_name(entry.name):
                 faults.append(Fault("no_genre", normalised(entry.name), "It lies in no genre folder."))
             continue

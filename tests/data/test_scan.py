@@ -99,6 +99,16 @@ def test_a_folder_without_genres_is_one_sentence(tmp_path: Path, with_file: bool
         scan(tmp_path)
 
 
+def test_a_link_that_may_not_be_followed_is_left_alone(folder: Path):
+    """The system refuses to look where it leads, as it refuses what is another's."""
+    before = scan(folder)
+    for place in (folder, folder / "jazz"):
+        (place / "refused").symlink_to("x" * 300)
+    assert scan(folder).tracks == before.tracks
+    with pytest.raises(DatasetError, match="There is no data set"):
+        scan(folder / "refused")
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
 @pytest.mark.parametrize("name", ["set.zip", "set.npz", "set"])
 def test_a_pipe_is_no_data_set_and_holds_nobody_up(tmp_path: Path, name: str):

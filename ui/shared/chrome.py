@@ -60,6 +60,7 @@ _SPACING = """<style>
 }
 </style>"""
 
+
 def no_model() -> str:
     """What to do where there is no model, as Markdown: by who may do it, and on the shelf that was chosen."""
     if visitor.owner().mode != "local":

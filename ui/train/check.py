@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 from pathlib import Path
 
 import streamlit as st
@@ -77,8 +79,11 @@ def _fingerprint(sources: tuple[str, ...]) -> str:
     facts = []
     for source in sources:
         path = Path(source)
-        below = sorted(path.iterdir()) if path.is_dir() else [path] if path.exists() else []
-        facts += [(str(p), p.stat().st_mtime_ns) for p in below if p.exists()]
+        is_open = os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK)
+        below = sorted(path.iterdir()) if is_open else [path]
+        for each in below:
+            with contextlib.suppress(OSError):  # not there, or not to be looked at, which scanning tells
+                facts.append((str(each), each.stat().st_mtime_ns))
     return hashlib.sha256(repr((sources, facts)).encode()).hexdigest()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -88,7 +89,7 @@ def _chosen() -> list[str]:
             kept = (str(own) if user_clips.n_clips(own) else DEMO_NAME,)
         elif owner.may("folders"):
             # Those of this machine that the choice names beyond what is known anyhow; a folder may be gone by now.
-            folders = [source for source in kept if source not in _known() and Path(source).exists()]
+            folders = [source for source in kept if source not in _known() and os.path.exists(source)]
             st.session_state[_FOLDERS] = folders
         st.session_state[CHOSEN] = list(kept)
     chosen: list[str] = st.session_state[CHOSEN]
@@ -258,7 +259,7 @@ def _take_folder() -> None:
         return
     try:
         path = paths.user_path(text)
-        if not path.exists():
+        if not os.path.exists(path):
             raise CrnnError(f"There is no folder {path} on this machine.")
     except CrnnError as err:
         st.session_state["train.folder.fault"] = str(err)
