@@ -179,6 +179,15 @@ def test_folder_is_checked_with_every_fault_at_once(page: AppTest, tmp_path: Pat
     assert not page.button(key="train.start").disabled
 
 
+def test_listening_denies_no_copy_that_was_found_before(page: AppTest, tmp_path: Path) -> None:
+    folder = small_data_set(tmp_path / "music")
+    open_folder(page, folder).button(key="train.listen").click().run()
+    assert "none is damaged, silent, clipped or a copy of another." in read(page)
+    (folder / "hum" / "again.wav").write_bytes((folder / "hum" / "hum0.wav").read_bytes())
+    page.run().button(key="train.listen").click().run()
+    assert "none is damaged, silent or clipped, and there are no other copies." in read(page)
+
+
 def test_listening_names_clipped_tracks_and_near_copies_with_players(page: AppTest, tmp_path: Path) -> None:
     folder = tmp_path / "music"
     for number, style in enumerate(list(STYLES)[:4]):

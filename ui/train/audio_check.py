@@ -54,7 +54,11 @@ def draw_listening(found: Check, config: FeatureConfig) -> Check:
             del kept[next(iter(kept))]
         st.rerun()
     if not heard.faults:
-        st.caption("Every track was listened to: none is damaged, silent, clipped or a copy of another.")
+        has_copies = any(fault.is_about_copies for fault in found.collection.faults)
+        others = (
+            "silent or clipped, and there are no other copies" if has_copies else "silent, clipped or a copy of another"
+        )
+        st.caption(f"Every track was listened to: none is damaged, {others}.")
     faults = (*found.collection.faults, *heard.faults)
     return dataclasses.replace(found, collection=dataclasses.replace(heard.collection, faults=faults))
 
