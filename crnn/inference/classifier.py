@@ -171,11 +171,18 @@ class Classifier:
                 `crnn.features.archive.to_db` gives them with this model's `config`.
         """
         segments = features.input_from_db(features.stack_segments(log_mel, self.config), self.config)
-        answers, ending = self.run_all(segments), []
-        if self._hears_ending and len(log_mel) < self.config.n_frames:
-            once = features.input_from_db(log_mel, self.config)
-            ending = [self.run_all(features.with_silence_after(once, self.config)[np.newaxis])]
-        return self.decide(answers, len(log_mel), ending)
+        return self.decide(self.run_all(segments), len(log_mel), self.ending_of(log_mel))
+
+    def ending_of(self, log_mel: FloatArray) -> list[Answers]:
+        """What the network says of a short track with silence after it, where the rule for music asks: one, or none.
+
+        Args:
+            log_mel: As of `classify_log_mel`.
+        """
+        if not self._hears_ending or len(log_mel) >= self.config.n_frames:
+            return []
+        once = features.input_from_db(log_mel, self.config)
+        return [self.run_all(features.with_silence_after(once, self.config)[np.newaxis])]
 
     def decide(self, answers: Answers, n_frames: int, ending: Sequence[Answers] = ()) -> Prediction:
         """The answer for a track, of whose segments it is known what the network says.
@@ -183,7 +190,7 @@ class Classifier:
         Args:
             answers: As `run_all` gives them for the track's segments.
             n_frames: Of the track.
-            ending: As of `Outputs`.
+            ending: As `ending_of` gives it.
         """
         starts = features.segment_starts(n_frames, self.config)
         lengths = [min(n_frames, self.config.n_frames)] * len(starts)

@@ -19,6 +19,7 @@ from crnn.bundles.bundle import Bundle, Rejection
 from crnn.bundles.library import DEFAULT_MODEL
 from crnn.bundles.tagging import OtherRule, Tagging
 from crnn.data.labelled import LabelledTracks
+from crnn.features.archive import to_db
 from crnn.inference.classifier import Classifier
 from crnn.inference.listening import Answers
 from crnn.inference.tagging import other_inputs, sigmoid
@@ -124,7 +125,8 @@ def refused(bundle: Bundle, tracks: LabelledTracks, said: Sequence[Answers]) -> 
     """
     classifier = Classifier(bundle)
     verdicts = Counter(
-        classifier.decide(answers, len(cells)).verdict for answers, cells in zip(said, tracks.log_mels, strict=True)
+        classifier.decide(answers, len(cells), classifier.ending_of(to_db(cells, classifier.config))).verdict
+        for answers, cells in zip(said, tracks.log_mels, strict=True)
     )
     return {verdict.value: verdicts[verdict] for verdict in Verdict if verdict.traits.refusal}
 

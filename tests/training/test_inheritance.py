@@ -16,10 +16,11 @@ from crnn.bundles.bundle import Rejection
 from crnn.bundles.tagging import MusicRule, OtherRule, Tag, Tagging
 from crnn.config import FeatureConfig
 from crnn.data.labelled import LabelledTracks
-from crnn.features.archive import to_uint8
+from crnn.features.archive import to_db, to_uint8
 from crnn.features.log_mel import log_mel
+from crnn.inference.classifier import Classifier
 from crnn.inference.listening import Answers
-from crnn.inference.tagging import other_probability
+from crnn.inference.tagging import joined, other_probability
 from crnn.training import inheritance, instant
 
 TAG = Tag("organ", "instrument", (0, 2), (), 1.0, 0.0, 0.5, 0.9, (0.8, 0.95))
@@ -46,6 +47,26 @@ def test_a_rejection_is_taken_over_with_a_threshold_that_keeps_ones_own(tmp_path
     assert 1 / (1 + np.e) < near.threshold < 0.32
     assert inheritance.inherited_rejection(start, [np.zeros((1, 7), np.float32)]) is None
     assert inheritance.inherited_rejection(None, far) is None
+
+
+def test_a_short_track_is_counted_by_both_hearings_where_the_rule_asks(tmp_path: Path) -> None:
+    cells = (to_uint8(log_mel(sine(150.0, 1.5), SHORT)),)
+    tracks = LabelledTracks(("a",), cells, np.zeros(1, np.int64))
+
+    def counted(name: str, rule: MusicRule) -> dict[str, int]:
+        bundle = tiny_bundle(tmp_path / name, config=SHORT, tagging=Tagging(3, music=rule))
+        return inheritance.refused(bundle, tracks, instant.hear(bundle, cells))
+
+    plain = tiny_bundle(tmp_path / "plain", config=SHORT, tagging=Tagging(3, music=MUSIC))
+    asking = tiny_bundle(
+        tmp_path / "asking", config=SHORT, tagging=Tagging(3, music=dataclasses.replace(MUSIC, hears_ending=True))
+    )
+    (ending,) = Classifier(asking).ending_of(to_db(cells[0]))
+    alone, ended = (float(joined(said.tags, (0, 1, 2))[0]) for said in (instant.hear(plain, cells)[0], ending))
+    # Between what is said of the sound alone, and the mean of that and of the sound with silence after it.
+    between = dataclasses.replace(MUSIC, bias=-(0.75 * alone + 0.25 * ended))
+    found = [counted(f"{ask}", dataclasses.replace(between, hears_ending=ask))["not_music"] for ask in (False, True)]
+    assert found == ([0, 1] if alone > ended else [1, 0])
 
 
 def test_the_report_says_what_would_be_refused(tmp_path: Path) -> None:
