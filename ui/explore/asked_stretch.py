@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from crnn.inference import output, stretches
-from crnn.inference.classifier import Prediction
+from crnn.inference.classifier import Cell, Prediction
 
 
 def genres_to_ask(prediction: Prediction) -> list[str]:
@@ -48,8 +48,7 @@ def greatest_share(prediction: Prediction, genre: str, start: float, end: float)
         start: Seconds.
         end: Seconds.
     """
-    label = prediction.genres.index(genre)
-    cells = [cell for cell in prediction.timeline if cell.end_seconds > start and cell.start_seconds < end]
+    label, cells = prediction.genres.index(genre), _cells_between(prediction, start, end)
     return max((float(cell.posterior[label]) for cell in cells if not cell.is_silent), default=0.0)
 
 
@@ -62,8 +61,11 @@ def mean_share(prediction: Prediction, genre: str, start: float, end: float) -> 
         start: Seconds.
         end: Seconds.
     """
-    label = prediction.genres.index(genre)
-    cells = [cell for cell in prediction.timeline if cell.end_seconds > start and cell.start_seconds < end]
+    label, cells = prediction.genres.index(genre), _cells_between(prediction, start, end)
     cells = [cell for cell in cells if not cell.is_silent] or cells
     seconds = [min(cell.end_seconds, end) - max(cell.start_seconds, start) for cell in cells]
     return float(np.average([float(cell.posterior[label]) for cell in cells], weights=seconds))
+
+
+def _cells_between(prediction: Prediction, start: float, end: float) -> list[Cell]:
+    return [cell for cell in prediction.timeline if cell.end_seconds > start and cell.start_seconds < end]
