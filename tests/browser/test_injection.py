@@ -144,7 +144,7 @@ def test_on_every_page_it_is_text(watch: Watch, address: str, ffmpeg: str, tmp_p
         expect(page.get_by_test_id("stFileChip")).to_have_count(0)
         page.get_by_text(" · 3 clips").first.wait_for()
     page.get_by_role("button", name="Learn them").click()
-    expect(page.get_by_text("unheard clips right")).to_be_visible()
+    expect(page.get_by_test_id("stMain").get_by_text("unheard clips right")).to_be_visible()
     page.locator(".js-plotly-plot .heatmaplayer").first.wait_for(state="attached")
     watch.check()
 

@@ -112,7 +112,9 @@ def read_the_report(page) -> None:
     from playwright.sync_api import expect
 
     expect(page.get_by_role("button", name="Resume")).to_be_visible(timeout=PATIENCE_MS)
-    expect(page.get_by_text(re.compile(r"\d of 6 unheard tracks right"))).to_be_visible()
+    # The same words are announced, at a moment of their own, outside the page's main part.
+    main = page.get_by_test_id("stMain")
+    expect(main.get_by_text(re.compile(r"\d of 6 unheard tracks right"))).to_be_visible()
     expect(page.get_by_text(re.compile(r"Kept: epoch \d+ of \d+, the one with the lowest loss"))).to_be_visible()
 
 
