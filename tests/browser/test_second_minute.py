@@ -23,6 +23,25 @@ pytestmark = pytest.mark.browser
 MINUTES = wav_bytes(np.concatenate([sine(100.0, 60.0), sine(5000.0, 60.0)]), subtype="PCM_16")
 
 
+# From now on pictures are unpacked once `unpack` is called.
+HOLD_UNPACKING = """() => {
+  window.unpacking = 0;
+  const ready = new Promise((done) => (window.unpack = done));
+  const original = Response.prototype.arrayBuffer;
+  Response.prototype.arrayBuffer = async function () {
+    window.unpacking += 1;
+    await ready;
+    return original.call(this);
+  };
+}"""
+TAKE_PLAYER_OFF = """() => {
+  window.taken = [...document.querySelectorAll('[data-testid="stBidiComponentIsolated"]')]
+    .find((each) => each.shadowRoot.querySelector(".stage"));
+  delete taken.dataset.ready;
+  taken.remove();
+}"""
+
+
 def go_to_explore(page, part: str) -> None:
     page.get_by_role("link", name="Explore", exact=True).click()
     page.get_by_text(part, exact=True).first.click()
@@ -54,6 +73,18 @@ def test_sound_that_changes_is_told_as_such_and_its_stretches_are_a_click_away(p
     expect(stretches).to_have_text([re.compile(r"^0:00 bass$"), re.compile(r"^(0:5\d|1:0\d) treble$")])
     stretches.nth(1).click()
     assert sound_time(page) == pytest.approx(60.0, abs=10.0)
+
+
+def test_view_that_is_taken_off_the_page_while_it_unpacks_breaks_nothing(page) -> None:
+    upload(page, ("minutes.wav", MINUTES))
+    wait_for_player(page)
+    page.evaluate(HOLD_UNPACKING)
+    for _ in range(4):
+        page.get_by_role("button", name="Zoom in").click()
+    page.wait_for_function("unpacking > 0")
+    page.evaluate(TAKE_PLAYER_OFF)
+    page.evaluate("() => unpack()")
+    page.wait_for_function("taken.dataset.ready === 'true'", timeout=10_000)
 
 
 def test_colours_that_no_stretch_names_have_a_legend(page) -> None:

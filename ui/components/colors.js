@@ -17,9 +17,9 @@ function lifted(color) {
   return `rgb(${rgb(color).map((part) => Math.round(part + LIFT * (255 - part))).join(" ")})`;
 }
 
-// Whether the page is dark, by the colour of its letters.
+// Whether the page is dark, by the colour of its letters. What was just taken off the page has none.
 function isDarkAt(element) {
-  const ink = getComputedStyle(element).color.match(/[\d.]+/g).map(Number);
+  const ink = (getComputedStyle(element).color.match(/[\d.]+/g) ?? [0, 0, 0]).map(Number);
   return ink[0] + ink[1] + ink[2] > 380;
 }
 
