@@ -117,6 +117,18 @@ def test_home_that_cannot_be_written_is_a_sentence(tmp_path, monkeypatch):
         runs.start_run(order_for(tmp_path), owner=MACHINE)
 
 
+def test_a_run_that_cannot_be_taken_up_still_tells_why_it_ended(home, tmp_path, monkeypatch):
+    folder = runs.runs_dir(MACHINE) / "20260101-000000"
+    folder.mkdir(parents=True)
+    (folder / "order.json").write_text(json.dumps(order_for(tmp_path).to_dict()))
+    run = Run(folder)
+    Account(run).tell(state="failed", message="The disk is full.")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
+    with pytest.raises(CrnnError, match="could not be started: No such file"):
+        runs.resume_run(run, owner=MACHINE)
+    assert (run.state(), run.status()["message"]) == ("failed", "The disk is full.")
+
+
 @pytest.mark.slow
 def test_fault_of_the_data_is_told(home, tmp_path):
     (tmp_path / "empty").mkdir()

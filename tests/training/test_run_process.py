@@ -9,8 +9,10 @@ from training_runs import order_for
 
 from crnn.config import TrainConfig
 from crnn.errors import CrnnError
+from crnn.jobs import runs
 from crnn.jobs.runs import Run
 from crnn.training import run_process
+from crnn.training.materials import Outcome
 
 
 class Account:
@@ -149,3 +151,19 @@ def test_a_run_that_is_taken_up_and_fails_keeps_the_report_on_what_it_made(tmp_p
     with pytest.raises(CrnnError, match="holds no genres"):
         run_process._carry_out(run, run_process.Watch(run, Account()))
     assert run.report() == {"kept_epoch": 2}
+
+
+def test_a_report_that_finds_no_room_leaves_none_on_another_model(tmp_path):
+    """What was there spoke of the model that was just replaced."""
+    resource = pytest.importorskip("resource")
+    run = Run(tmp_path)
+    account = runs.Account(run)
+    (tmp_path / "report.json").write_text('{"kept_epoch": 2}')
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        run_process._conclude(account, Outcome(None, ("Kept: epoch 3.",), stopped=False, report={"words": "x" * 5000}))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert run.report() is None
+    assert run.status()["message"] == "The report could not be written: File too large. Kept: epoch 3."
