@@ -67,7 +67,7 @@ def fit_heads(heard: dict[str, Heard], companions: dict[str, Companions], names:
     first[ELSEWHERE], logits[ELSEWHERE] = draws[0]
     whole = ear_genre.fit(rows.without(), mean, scale, rows.weights.c)
     logits[ear_rules.MADE] = whole(heard[ear_rules.MADE].embedding)
-    temperature = ear_calibration.best_temperature([(heard[name], logits[name]) for name in (*_LEVELS, CUTS)])
+    temperature = ear_calibration.temperature_of(heard, logits)
     answers = {name: _of_the_ten(heard[name], logits[name], temperature) for name in _LEVELS}
     elsewhere = [_of_the_ten(heard[ELSEWHERE], both, temperature) for _, both in draws]
     other, is_other = ear_rules.fit_other(heard, logits, (mean, scale), names, temperature)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from recipes import ear_calibration, ear_genre, ear_rules
-from recipes.ear_outputs import ARCHIVE, CUTS, ELSEWHERE, Companions, Heard, folds_of, numbers_within
+from recipes.ear_outputs import ARCHIVE, CUTS, ELSEWHERE, GTZAN, Companions, Heard, folds_of, numbers_within
 
 
 def heard(ids, genres, groups, per_track=2):
@@ -91,6 +91,16 @@ def test_the_temperature_has_the_least_loss():
     assert ear_calibration.best_temperature([(clips, logits)]) == 1.5  # the end of the range
     logits[:, 0] = 1.0
     assert ear_calibration.best_temperature([(clips, logits)]) == 0.91  # 1 / log 3 is 0.910
+
+
+def test_the_temperature_counts_cuts_as_much_as_each_kind_of_whole_track():
+    # Whole tracks are right three times of four, cuts two times of four: 8 of 12, so 1 / log 2 = 1.443.
+    logits = np.full((4, 10), -1e3)
+    logits[:, :2] = [1.0, 0.0]
+    whole = heard(["a", "b", "c", "d"], ["blues", "blues", "blues", "classical"], ["x"] * 4, per_track=1)
+    cuts = heard(["a", "b", "c", "d"], ["blues", "blues", "classical", "classical"], ["x"] * 4, per_track=1)
+    sets = {GTZAN: whole, ELSEWHERE: whole, CUTS: cuts, ARCHIVE: whole}
+    assert ear_calibration.temperature_of(sets, dict.fromkeys(sets, logits)) == 1.44
 
 
 def test_both_networks_are_averaged_where_both_have_heard():
