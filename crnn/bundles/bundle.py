@@ -126,6 +126,8 @@ def check_name(name: str) -> str:
     Raises:
         BundleError: It may not.
     """
+    if not name.strip():
+        raise BundleError("A model needs a name. Give it one of letters, digits, dot, dash and underscore, at most 64.")
     if not _NAME.fullmatch(name) or name.endswith("."):
         raise BundleError(
             f"“{name}” cannot be a model's name. Use letters, digits, dot, dash and underscore, at most 64."

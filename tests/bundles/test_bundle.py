@@ -201,7 +201,13 @@ def test_hostile_json_is_refused_with_a_sentence(bundle: Bundle, content: bytes)
         load_bundle(bundle.path)
 
 
-@pytest.mark.parametrize("name", ["", ".hidden", "a/b", "..", "a b", "ä", "x" * 65, "end.", "-dash", "a\n", "a\\b"])
+@pytest.mark.parametrize("name", ["", " "])
+def test_a_model_without_a_name_is_asked_for_one(name: str) -> None:
+    with pytest.raises(BundleError, match=r"^A model needs a name\."):
+        bundles.check_name(name)
+
+
+@pytest.mark.parametrize("name", [".hidden", "a/b", "..", "a b", "ä", "x" * 65, "end.", "-dash", "a\n", "a\\b"])
 def test_names_that_no_folder_bears(name: str) -> None:
     with pytest.raises(BundleError, match="cannot be a model's name"):
         bundles.check_name(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -49,3 +50,17 @@ def test_confidence_is_that_of_the_answer_in_the_stretch(tmp_path: Path, has_two
     assert "Over the whole sound" not in all_of_it
     asked = "the first of its two networks again (the second has 45 % of the say)." if has_two else "again."
     assert words.endswith(f"and asking {asked}")
+
+
+@pytest.mark.parametrize("verdict", [Verdict.NOT_MUSIC, Verdict.OTHER])
+def test_of_what_is_none_of_the_genres_it_says_what_would_be(tmp_path: Path, verdict: Verdict) -> None:
+    model = Model(tiny_bundle(tmp_path / "tiny"), "tiny")
+    found = dataclasses.replace(answer(), verdict=verdict)
+    assert in_words(FOUND, found, model).startswith(
+        "If it were one of these genres, the model would hear bass from 0:04.0 to 0:12.0 with a confidence of 0.70. "
+        "Over the whole sound: 0.38. "
+    )
+    whole = Explanation("bass", np.zeros((12, 16), np.float32), 0.0, 1.0, 0.65)
+    assert in_words(whole, found, model).startswith(
+        "If it were one of these genres, the model would hear bass with a confidence of 0.38. What spoke"
+    )

@@ -204,8 +204,11 @@ def in_words(found: Explanation, prediction: Prediction, model: Model) -> str:
     part = f"from {text.clock(start)} to {text.clock(end)} " if end - start < prediction.duration_seconds - 0.1 else ""
     rest = f"Over the whole sound: {text.confidence(whole)}. " if part else ""
     sure = text.confidence(mean_share(prediction, genre, start, end) if part else whole)
+    hears = f"{part}the model hears {genre}"
+    if not prediction.verdict.traits.has_stretches:
+        hears = f"if it were one of these genres, the model would hear {genre} {part}".rstrip()
     return (
-        f"{text.sentence_case(part + 'the')} model hears {genre} with a confidence of {sure}. {rest}"
+        f"{text.sentence_case(hears)} with a confidence of {sure}. {rest}"
         f"What spoke for it was measured by deleting a fifth of the picture {explanation.N_MASKS} times in each "
         f"{model.bundle.feature_config.segment_seconds:.0f}\u00a0s and asking {asked}."
     )
