@@ -85,7 +85,7 @@ const sounding = {
     const token = (this.switching = {});
     const { playbackRate } = this.audio;
     const change = () => {
-      next.oncanplay = next.onseeked = null;
+      next.oncanplay = next.onseeked = next.onerror = null;
       if (this.switching !== token) return;
       const before = this.audio;
       const wasPlaying = this.isPlaying() || this.isWaiting;
