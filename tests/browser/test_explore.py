@@ -160,12 +160,15 @@ def test_picture_is_saved_as_png_and_svg(explore) -> None:
     texts = [element.text for element in root.iter() if element.tag.endswith("text")]
     assert any(text.startswith("As the ear hears") for text in texts)
     assert {"1 kHz", "−30 LUFS", "−80", "dB", "tone.wav, 0:00.0 to 0:06.0"} <= set(texts)
-    left, top, _, _ = map(float, root.attrib["viewBox"].split())
+    left, top, width, _ = map(float, root.attrib["viewBox"].split())
     for element in root.iter():
         if element.tag.endswith("text") and element.get("text-anchor") == "end":
             # Five pixels a letter are few at this size.
             assert float(element.attrib["x"]) - 5 * len(element.text) > left, f"{element.text} is cut off"
             assert float(element.attrib["y"]) > top
+        if element.text == "−80":
+            # In letters wider than the page's, of seven pixels here.
+            assert float(element.attrib["x"]) + 7 * len(element.text) < left + width, "the scale is cut off"
     with explore.expect_download() as download:
         explore.get_by_role("button", name="PNG").click()
     with open(download.value.path(), "rb") as file:
@@ -226,7 +229,9 @@ def test_two_sounds_share_one_transport_that_a_switch_does_not_stop(without_soun
     assert not is_paused, "the music stopped"
     assert before[0] < time < before[0] + 10, "it began anew"
     # A browser without a sound output calls that an error while it plays.
-    assert audio.evaluate("audio => { audio.dispatchEvent(new Event('error')); return audio.src; }"), "it lost its sound"
+    assert audio.evaluate("audio => { audio.dispatchEvent(new Event('error')); return audio.src; }"), (
+        "it lost its sound"
+    )
     explore.get_by_role("button", name=re.compile("^A: ")).click()
     expect(audio).to_have_js_property("src", before[1])
     explore.wait_for_timeout(500)

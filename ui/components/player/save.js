@@ -1,6 +1,7 @@
 // What is on the screen as a picture of its own: its name, its axes, its scales of levels.
 
 const TITLE_PIXELS = 26;
+const LETTER_PIXELS = 11;
 
 const saving = {
   // Pictures as images; lines and text as such.
@@ -10,7 +11,12 @@ const saving = {
     const labels = [...this.stage.querySelectorAll(".tick, .label")];
     // Labels longer than their column stand out of the stage on its left.
     const left = Math.floor(Math.min(0, ...labels.map((label) => label.getBoundingClientRect().left - box.left - 6)));
-    const [width, height] = [Math.ceil(box.width) - left, Math.ceil(box.height) + TITLE_PIXELS];
+    // The letters that a picture is drawn with elsewhere may be wider than the page's.
+    const ink = document.createElement("canvas").getContext("2d");
+    ink.font = `${LETTER_PIXELS}px sans-serif`;
+    const ends = [...this.stage.querySelectorAll(".scale span")].map((word) => word.getBoundingClientRect().left - box.left + ink.measureText(word.textContent).width + 6);
+    const right = Math.ceil(Math.max(box.width, ...ends));
+    const [width, height] = [right - left, Math.ceil(box.height) + TITLE_PIXELS];
     const ground = view.getPropertyValue("--st-background-color") || "#fff";
     const parts = [`<rect x="${left}" y="${-TITLE_PIXELS}" width="${width}" height="${height}" fill="${ground}"/>`];
     const title = [this.data.title, `${clock(this.window[0])} to ${clock(this.window[1])}`].filter(Boolean).join(", ");
@@ -35,7 +41,7 @@ const saving = {
       parts.push(`<linearGradient id="scale${index}" x1="0" y1="1" x2="0" y2="0">${stops.join("")}</linearGradient>`);
       parts.push(`<rect x="${x}" y="${y}" width="${wide}" height="${high}" fill="url(#scale${index})"/>`);
     }
-    return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="${left} ${-TITLE_PIXELS} ${width} ${height}" font-family="sans-serif" font-size="11" fill="${view.color}">${parts.join("")}</svg>`;
+    return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="${left} ${-TITLE_PIXELS} ${width} ${height}" font-family="sans-serif" font-size="${LETTER_PIXELS}" fill="${view.color}">${parts.join("")}</svg>`;
   },
 
   async save(kind) {
