@@ -5,7 +5,7 @@ import streamlit as st
 from streamlit.runtime.context import StreamlitHeaders
 
 from ui.shared import visitor
-from ui.shared.visitor import is_direct
+from ui.shared.visitor import is_direct, may_send_files
 
 
 @pytest.mark.parametrize("host", ["localhost:8501", "127.0.0.1:8501", "[::1]:8501", "LOCALHOST", None])
@@ -65,3 +65,19 @@ def test_what_came_through_a_proxy_or_by_another_name_is_not(headers: dict[str, 
 def test_whose_page_it_is(origin: str | None, host: str | None, is_own: bool, is_own_by_name: bool) -> None:
     assert visitor.is_own_page(origin, host) is is_own
     assert visitor.is_own_page(origin, host, port_matters=False) is is_own_by_name
+
+
+@pytest.mark.parametrize(
+    ("headers", "cookies", "may"),
+    [
+        ({"Host": "localhost"}, {"_streamlit_xsrf": "2|a|b|1"}, True),
+        ({"Host": "localhost"}, {"another": "1"}, False),
+        ({"Host": "localhost"}, {}, False),
+        # Disconnected for a moment: nothing is known of him.
+        ({}, {}, True),
+    ],
+)
+def test_a_browser_that_keeps_cookies_back_sends_no_files(
+    headers: dict[str, str], cookies: dict[str, str], may: bool
+) -> None:
+    assert may_send_files(headers, cookies) is may

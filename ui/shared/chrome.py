@@ -20,6 +20,10 @@ from ui.shared.words import plain
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _SIDEBAR_PIXELS = 220
 _PAGE = "genrescope.page"
+_NO_COOKIES = (
+    "This browser blocks this page's cookies, so files and recordings do not arrive. "
+    "Allow them for this address, then load the page again. Examples and listening along work without."
+)
 
 # Streamlit leaves six rems above every page, where nothing is unless the sidebar is closed and its button lies there;
 # it writes a chosen segment or tab, code in small print and the axes of charts in colours that are hard to read, lets
@@ -115,6 +119,8 @@ def page_setup(title: str) -> None:
     if mode == "shared":
         account.ask_to_sign_in()
     visits.tell_what_is_lost()
+    if not visitor.may_send_files(st.context.headers, st.context.cookies):
+        st.warning(_NO_COOKIES)
 
 
 def _pages() -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import streamlit as st
+from streamlit.web.server.starlette.starlette_server_config import XSRF_COOKIE_NAME
 
 from crnn.mode import LOCAL_NAMES, Mode, decide
 from crnn.owner import MACHINE, Owner, person
@@ -109,6 +110,16 @@ def is_own_page(origin: str | None, host: str | None, *, port_matters: bool = Tr
         return name is not None and name == urlsplit(f"//{asked}").hostname
     except ValueError:
         return False
+
+
+def may_send_files(headers: Mapping[str, str], cookies: Mapping[str, str]) -> bool:
+    """Whether what this visitor's browser uploads or records is taken: not without the cookie against forged requests.
+
+    Args:
+        headers: Of the request that opened his visit; none while he is disconnected.
+        cookies: Of the same.
+    """
+    return not headers or XSRF_COOKIE_NAME in cookies or not st.get_option("server.enableXsrfProtection")
 
 
 def place() -> str:
