@@ -210,11 +210,12 @@ async () => {
 def test_two_sounds_share_one_transport_that_a_switch_does_not_stop(without_sound) -> None:
     from playwright.sync_api import expect
 
-    tones = {"low.wav": sine(440.0, 20.0), "high.wav": sine(4000.0, 20.0)}
+    tones = {"A low tone held for long.wav": sine(440.0, 20.0), "A high tone held for long.wav": sine(4000.0, 20.0)}
     explore = upload(without_sound, {name: wav_bytes(tone, subtype="PCM_16") for name, tone in tones.items()})
     explore.get_by_text("Two sounds", exact=True).click()
     difference = explore.locator(".picture").nth(2)
     difference.wait_for(timeout=60_000)
+    assert box_of(explore.locator(".keys"))["y"] < box_of(explore.locator(".play"))["y"] + 20, "its row is broken"
     audio = explore.locator(".view audio")
     explore.locator(".play").click()
     for _ in range(10):
