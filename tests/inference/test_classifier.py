@@ -111,6 +111,8 @@ def test_timeline_parts_the_whole_duration(classifier: Classifier, seconds: floa
     cells = prediction.timeline
     assert cells[0].start_seconds == 0.0
     assert cells[-1].end_seconds == prediction.duration_seconds == pytest.approx(seconds, abs=1e-4)
+    # The last frame's window reaches beyond the sound.
+    assert prediction.segments[-1][1] == prediction.duration_seconds
     for earlier, later in itertools.pairwise(cells):
         assert earlier.end_seconds == later.start_seconds
     for cell, (start, end) in zip(cells, prediction.segments, strict=True):

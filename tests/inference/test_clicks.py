@@ -43,6 +43,14 @@ def test_how_many_and_what_lies_between(between: float, n_clicks: int, expected:
     assert are_clicks(levels(between=between, n_clicks=n_clicks), CONFIG) is expected
 
 
+@pytest.mark.parametrize(("n_faint", "expected"), [(497, True), (498, False)])
+def test_a_lone_click_has_little_beside_it_for_half_of_the_time(n_faint: int, expected: bool) -> None:
+    # With the click's own two frames 499 of a thousand, or 500.
+    found = levels(between=-100.0, n_clicks=1)
+    found[500 : 500 + n_faint] = -55.0
+    assert are_clicks(found, CONFIG) is expected
+
+
 @pytest.mark.parametrize(("n_frames_each", "expected"), [(12, True), (13, False)])
 def test_longer_than_an_eighth_of_a_second_is_no_click(n_frames_each: int, expected: bool) -> None:
     assert are_clicks(levels(between=-100.0, n_clicks=10, n_frames_each=n_frames_each), CONFIG) is expected
@@ -61,6 +69,9 @@ def test_clicks_alone_are_no_music_however_sure_the_rule_is(tmp_path: Path) -> N
     for number in range(24):
         ticks[number * RATE // 2 :][: RATE // 50] = sine(400.0, 0.02)
     found = classifier.classify_file(wav_bytes(ticks))
+    assert (found.verdict, found.music_probability) == ("not_music", 0.0)
+    # Silence after them says nothing for music.
+    found = classifier.classify_file(wav_bytes(np.concatenate([ticks, np.zeros(12 * RATE, np.float32)])))
     assert (found.verdict, found.music_probability) == ("not_music", 0.0)
     # With music before them they are what a drummer counts in with.
     found = classifier.classify_file(wav_bytes(np.concatenate([sine(80.0, 12.0), ticks])))

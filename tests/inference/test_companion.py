@@ -100,6 +100,19 @@ def test_with_a_stride_it_hears_every_so_many_segments_and_the_end(tmp_path: Pat
     np.testing.assert_allclose(np.array(second.starts) / rate, [0, 6, 12, 15], atol=0.1)
 
 
+def test_what_the_second_heard_across_the_moment_of_forgetting_still_counts(tmp_path: Path) -> None:
+    # The first hears 2 s each, the second 4 s every 2 s: what it said of 2 to 6 s is half of its say on 4 to 6 s.
+    crossing = dataclasses.replace(SHORT, segment_seconds=4.0)
+    heard = Classifier(tiny_bundle(tmp_path / "pair", config=SHORT, companion=Companion(crossing, 0.4))).listen()
+    heard.push(np.concatenate([sine(60.0 * 4**n, 2.0) for n in range(4)]))
+    before = np.concatenate([answers.logits for answers in heard.outputs().answers])
+    n_gone = sum(start < 3.9 * SHORT.frame_rate_hz for start in heard.outputs().starts)
+    heard.forget(3.9)
+    assert n_gone == 2
+    after = np.concatenate([answers.logits for answers in heard.outputs().answers])
+    np.testing.assert_allclose(after, before[n_gone:], rtol=1e-5)
+
+
 @pytest.mark.parametrize("stride", [0, 5, 1.5, True])
 def test_a_stride_that_cannot_be_is_refused(tmp_path: Path, stride: object) -> None:
     pair = tiny_bundle(tmp_path / "pair", companion=Companion(SHORT, 0.4))
@@ -119,3 +132,23 @@ def test_a_description_without_its_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pair" / COMPANION_NAME).unlink()
     with pytest.raises(BundleError, match=COMPANION_NAME):
         load_bundle(pair.path or tmp_path)
+
+
+def test_a_file_without_its_description_is_refused(tmp_path: Path) -> None:
+    pair = tiny_bundle(tmp_path / "pair", companion=Companion(SHORT, 0.4))
+    with pytest.raises(BundleError, match="come together"):
+        rewrite_json(dataclasses.replace(pair, companion=None))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sample_rate": 16_000, "fmax": 8000.0}, "must hear at one sample rate"),
+        ({"hop_length": 16, "segment_seconds": 60.0}, "are too large"),
+    ],
+)
+def test_features_that_cannot_be_are_refused(tmp_path: Path, changes: dict[str, float], message: str) -> None:
+    pair = tiny_bundle(tmp_path / "pair", companion=Companion(SHORT, 0.4))
+    other = dataclasses.replace(SHORT, **changes)  # type: ignore[arg-type]
+    with pytest.raises(BundleError, match=message):
+        rewrite_json(dataclasses.replace(pair, companion=Companion(other, 0.4)))

@@ -121,3 +121,20 @@ def test_a_network_that_fails_is_told_of_by_the_next_who_needs_it(bundle: Bundle
     network.runs[0].set_exception(BundleError("It fails."))
     with pytest.raises(BundleError, match="It fails"):
         heard.outputs()
+
+
+def test_what_begins_before_a_moment_is_let_go_but_for_the_last_whole_segment(classifier: Classifier) -> None:
+    heard, config = classifier.listen(), classifier.config
+    heard.push(three_segments(classifier.bundle))
+    starts = heard.outputs().starts
+    hop_seconds = config.n_hop_frames / config.frame_rate_hz
+    # What begins at that very moment stays.
+    heard.forget(0.0)
+    assert heard.outputs().starts == starts
+    heard.forget(hop_seconds)
+    assert heard.outputs().starts == starts[1:]
+    timeline = classifier.answer(heard, len(three_segments(classifier.bundle)) / RATE).timeline
+    assert timeline[0].start_seconds == hop_seconds
+    heard.forget(1000.0)
+    assert heard.outputs().starts == starts[2:]
+    assert starts[2] == 2 * config.n_hop_frames

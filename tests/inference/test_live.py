@@ -146,3 +146,23 @@ def test_what_does_not_sound_like_music_has_no_genre_in_the_timeline(tmp_path, r
     hear(live, tone(6000.0, 4.0))
     assert {moment.genre for moment in live.moments} == {genre}
     assert not any(moment.is_silent for moment in live.moments)
+
+
+def test_what_is_older_than_is_kept_goes_with_its_block_and_its_moment(classifier: Classifier) -> None:
+    """Blocks of a second each; of twelve the last ten are kept, and of the timeline what ends within them."""
+    live = LiveListening(classifier, MICROPHONE_RATE, kept_seconds=10.0)
+    hear(live, tone(6000.0, 12.0), 1.0)
+    assert live.kept_seconds == 10.0
+    assert [(moment.start_seconds, moment.end_seconds) for moment in live.moments] == [
+        (0.0, 3.0),
+        *((float(second), second + 1.0) for second in range(3, 12)),
+    ]
+    hear(live, tone(6000.0, 2.0), 1.0)
+    # What ended at 3 s is older than the last ten of fourteen; what ends at 4 s is not.
+    assert live.moments[0].start_seconds == 3.0
+    # A single block is kept whatever its length.
+    whole = LiveListening(classifier, MICROPHONE_RATE, kept_seconds=1.0)
+    whole.push(pcm(tone(6000.0, 2.0)))
+    assert whole.kept_seconds == 2.0
+    whole.push(pcm(tone(6000.0, 0.5)))
+    assert whole.kept_seconds == 0.5
