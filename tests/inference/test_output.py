@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 
 from crnn.inference import output, rows
-from crnn.inference.classifier import Cell, Prediction
+from crnn.inference.classifier import Cell, HeardTag, Prediction
+from crnn.inference.stretches import Stretch
 from crnn.inference.verdict import Verdict
 
 GENRES = ("blues", "jazz", "metal", "rock")
@@ -162,3 +164,41 @@ def test_what_is_no_music_has_no_stretches() -> None:
     row = output.to_json(prediction(verdict="not_music"), "a.wav")
     assert row["stretches"] == []
     assert row["shares"] == {}
+
+
+def stretches_of(**shares: int) -> tuple[Stretch, ...]:
+    """Stretches of so many seconds, one after the other."""
+    ends = np.cumsum([0, *shares.values()]).tolist()
+    return tuple(Stretch(ends[i], ends[i + 1], genre, 0.9) for i, genre in enumerate(shares))
+
+
+def test_a_tenth_of_the_time_is_told_and_less_is_not() -> None:
+    assert output.changes_sentence(stretches_of(jazz=80, rock=10, blues=9, metal=1)) == (
+        "Changes: jazz 80 % of the time, rock 10 %."
+    )
+    assert output.changes_sentence(stretches_of(jazz=95, rock=5)) == ""
+
+
+def test_beside_what_changes_stands_the_verdict_on_the_whole() -> None:
+    assert output.beside_sentence(prediction()) == "Blues is the only other candidate."
+    bluesy = np.float32([0.7, 0.1, 0.1, 0.1])
+    cells = (Cell(0.0, 30.0, np.float32([0.1, 0.7, 0.1, 0.1]), False, 0), Cell(30.0, 60.0, bluesy, False, 1))
+    changing = dataclasses.replace(prediction(seconds=60.0), timeline=cells)
+    assert output.beside_sentence(changing) == "Taken as a whole: Sounds like jazz. 80 % sure."
+
+
+def test_five_seconds_are_not_too_short() -> None:
+    assert output.notes(prediction(seconds=5.0)) == ("2 channels were mixed to mono.",)
+    assert output.notes(prediction(seconds=4.9))[0].startswith("Only 4.9 s long")
+
+
+def test_of_what_is_heard_two_genres_come_first_and_none_of_the_models_own() -> None:
+    kinds = {"Jazz": "genre", "swing": "genre", "salsa": "genre", "flute": "instrument", "techno": "genre"}
+    tags = tuple(HeardTag(name, kind, 0.9, True) for name, kind in kinds.items())
+    heard = dataclasses.replace(prediction(), tags=tags)
+    assert output.heard_words(heard) == ("swing", "salsa", "flute", "techno")
+    other = dataclasses.replace(prediction(verdict="other"), tags=tags)
+    assert output.verdict_sentence(other) == "None of the four genres: swing, salsa."
+    row = output.to_json(heard, "a.wav")
+    assert "also heard: swing, salsa, flute, techno\n" in rows.table_lines(row)
+    assert "heard" not in rows.table_lines(row | {"verdict": "not_music", "genre": None})

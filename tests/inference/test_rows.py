@@ -18,6 +18,8 @@ def test_every_cell_stands_under_its_head():
         "confidence": 0.75,
         "genres": {"treble": 0.75, "bass": 0.25},
         "notes": ["Mono.", "Short."],
+        "tagged": {"words": ["Bossa Nova", "Jazz"], "agrees": False},
+        "heard": ["flute", "singing"],
     }
     failed = {"file": "b.wav", "error": {"type": "AudioError", "message": "No sound."}}
     text = csv_header(genres) + csv_row(row, genres) + csv_row(failed, genres)
@@ -30,9 +32,9 @@ def test_every_cell_stands_under_its_head():
         "confidence": "0.750000",
         "bass": "0.250000",
         "treble": "0.750000",
-        "tagged": "",
-        "agrees": "",
-        "heard": "",
+        "tagged": "Bossa Nova; Jazz",
+        "agrees": "no",
+        "heard": "flute; singing",
         "notes": "Mono. Short.",
         "error": "",
     }

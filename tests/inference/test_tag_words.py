@@ -30,6 +30,7 @@ GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "
         ("Indie-Rock", ("rock",)),
         ("Alternative & Indie", ("rock",)),
         ("Alternative and Indie", ("rock",)),
+        ("Hard and Heavy", ("metal",)),
         ("K-Pop", ("pop",)),
         ("Chamber Music", ("classical",)),
         ("Audiobook", ()),

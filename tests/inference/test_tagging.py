@@ -154,6 +154,21 @@ def test_a_short_sound_is_heard_with_silence_after_it_too_where_the_rule_says_so
     assert classifiers[1].answer(heard, 4.0).music_probability == pytest.approx(twice.music_probability, rel=1e-5)
 
 
+def test_a_sound_that_is_repeated_is_heard_once_before_the_silence(tmp_path: Path) -> None:
+    config = dataclasses.replace(SHORT, is_tiled=True)
+    # Half a second of a tone and half of next to none: what is told is the mean level of the lowest bands.
+    rule = MusicRule(((0,),), (1.0,), 77.5, 0.5, hears_ending=True)
+    classifier = Classifier(tiny_bundle(tmp_path / "tiny", config=config, tagging=Tagging(3, (), rule)))
+    samples = np.concatenate([sine(150.0, 0.5), 1e-4 * sine(150.0, 0.5)]).astype(np.float32)
+    (once,) = log_mel.segment(samples, SHORT)
+    repeated = np.resize(once, (SHORT.n_frames, 128))
+    ended = np.concatenate([once, np.full((SHORT.n_frames - len(once), 128), SHORT.db_floor)])
+    said = [classifier.run_all(values[np.newaxis]).tags[0, 0] for values in (repeated, ended)]
+    assert said[0] - said[1] > 1
+    expected = 1 / (1 + np.exp(-(np.mean(said) + 77.5)))
+    assert classifier.classify(Clip(samples, RATE)).music_probability == pytest.approx(expected, rel=1e-4)
+
+
 def test_what_is_no_music_is_no_other_genre_either(tmp_path: Path) -> None:
     nothing = MusicRule(((0,),), (1.0,), 0.0, 0.5)
     answer = tagged(tmp_path / "tiny", music=nothing).classify(Clip(sine(8000.0, 4.0), RATE))
@@ -181,14 +196,19 @@ def rewritten(bundle: Bundle, change: Any) -> Path:
     [
         (lambda t: t.update(n_outputs=2), "not among 2"),
         (lambda t: t["tags"][0].update(classes=[1.5]), "no whole number"),
+        (lambda t: t["tags"][0].update(classes=[True]), "no whole number"),
+        (lambda t: t["tags"][0].update(classes=[-1]), "not among 3"),
+        (lambda t: t["tags"][0].update(against=[3]), "not among 3"),
         (lambda t: t["tags"][0].update(kind="dance"), "'dance'"),
         (lambda t: t["tags"][0].update(name="a\nb"), "cannot be a tag's name"),
         (lambda t: t["tags"][0].update(slope="1"), "no number"),
         (lambda t: t["tags"][0].pop("auc"), "auc"),
         (lambda t: t["music"].update(weights=[0.0, 1.0]), "a weight for each of its groups"),
         (lambda t: t["music"].update(groups=[[3]]), "not among 3"),
+        (lambda t: t["music"].update(groups=[[]]), "a weight for each of its groups"),
         (lambda t: t["music"].update(hears_ending=1), "hears_ending is 1"),
         (lambda t: t["other"].update(inputs=["tags", "embedding"]), "other reads"),
+        (lambda t: t["other"].update(inputs=[], weights=[]), "other reads"),
         (lambda t: t["other"].update(weights=[1.0, 2.0]), "as many as it reads"),
         (lambda t: t.update(music=7), "wrong value"),
     ],

@@ -11,10 +11,10 @@ import pytest
 from tiny_bundle import tiny_bundle
 
 from crnn.bundles.bundle import Calibration, Rejection
-from crnn.bundles.tagging import MusicRule, OtherRule, Tagging
+from crnn.bundles.tagging import MusicRule, OtherRule, Tag, Tagging
 from crnn.inference.classifier import Classifier, Prediction
 from crnn.inference.listening import Answers, Listening, Outputs
-from crnn.inference.verdict import Verdict
+from crnn.inference.verdict import Verdict, verdict_of
 
 # Music scores +ln 9, a probability of 0.9, where the first number of the embedding is 1, and 0.1 where it is −1.
 REJECTION = Rejection(weights=(math.log(9.0), 0.0, 0.0), bias=0.0, threshold=0.6)
@@ -133,3 +133,35 @@ def test_the_threshold_itself_is_sure_enough(tmp_path: Path) -> None:
         rule = Calibration(unsure_below=threshold)
         found = answer(tmp_path / verdict, [(SURE, MUSIC, False)], calibration=rule, rejection=None)
         assert found.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("music", "other", "verdict"),
+    [(0.6, 0.59, "genre"), (0.59, 0.59, "not_music"), (0.6, 0.6, "other"), (0.59, 0.6, "not_music")],
+)
+def test_what_reaches_a_threshold_is_on_its_side(tmp_path: Path, music: float, other: float, verdict: str) -> None:
+    # The rejection is not asked where tags tell music.
+    rejection = Rejection(weights=(0.0, 0.0, 0.0), bias=0.0, threshold=0.99)
+    bundle = tiny_bundle(tmp_path / "m", rejection=rejection, tagging=BY_TAGS)
+    assert verdict_of(bundle, SURE, is_silent=False, music=music, other=other) == verdict
+
+
+def test_the_prediction_set_is_told_most_probable_first(tmp_path: Path) -> None:
+    rule = Calibration(set_threshold=0.25)
+    found = answer(tmp_path, [((0.1, 0.3, 0.6), MUSIC, False)], calibration=rule)
+    assert found.prediction_set == ("treble", "middle")
+
+
+def test_tags_are_of_the_mean_of_what_is_said_and_stand_in_one_order_over_time(tmp_path: Path) -> None:
+    def tag(name: str, kind: str, output: int, threshold: float) -> Tag:
+        return Tag(name, kind, (output,), (), 1.0, 0.0, threshold, 0.9, (0.8, 0.95))
+
+    # The first reaches its threshold, the others do not: they follow by their probability, genre or not.
+    tags = (tag("swing", "genre", 2, 0.9), tag("flute", "instrument", 1, 0.99), tag("cello", "instrument", 0, 0.5))
+    segments = [(SURE, (2.0, 3.0, 0.0), False), (SURE, (-2.0, 3.0, 2.0), False), (SURE, (9.0, 9.0, 9.0), True)]
+    found = answer(tmp_path, segments, rejection=None, tagging=Tagging(3, tags))
+    assert [(tag.name, tag.is_heard) for tag in found.tags] == [("cello", True), ("flute", False), ("swing", False)]
+    logistic = lambda values: 1 / (1 + np.exp(-np.array(values)))  # noqa: E731
+    np.testing.assert_allclose([tag.probability for tag in found.tags], logistic([0.0, 3.0, 1.0]))
+    np.testing.assert_allclose(found.tag_timeline[:2], logistic([[2.0, 3.0, 0.0], [-2.0, 3.0, 2.0]]))
+    assert found.tag_timeline[2].tolist() == [0.0, 0.0, 0.0]
