@@ -161,6 +161,19 @@ def test_a_small_file_may_not_become_large(tmp_path: Path):
         archive.read_archive(path)
 
 
+def test_a_zip_that_holds_a_column_twice_is_refused(tmp_path: Path):
+    path = write_npz(tmp_path / "x.npz", **fixed_form())
+    with zipfile.ZipFile(path, "a") as zip_file, pytest.warns(UserWarning, match="Duplicate name"):
+        zip_file.writestr("genres.npy", zip_file.read("track_ids.npy"))
+    with pytest.raises(DatasetError, match="it holds 6 files"):
+        archive.read_archive(path)
+
+
+def test_an_archive_that_does_not_say_was_made_with_as_many_bands_as_it_has(tmp_path: Path):
+    found = archive.read_archive(write_npz(tmp_path / "x.npz", **fixed_form()))
+    assert found.made_with == FeatureConfig(n_mels=16)
+
+
 @pytest.mark.parametrize("form", ["fixed", "ragged"])
 def test_tracks_without_end_take_no_memory(tmp_path: Path, form: str):
     path = tmp_path / "x.npz"
@@ -176,8 +189,13 @@ def test_tracks_without_end_take_no_memory(tmp_path: Path, form: str):
         archive.read_archive(path)
 
 
-def test_a_track_without_end_is_refused(tmp_path: Path):
-    path = write_npz(tmp_path / "x.npz", **fixed_form(log_mel=np.zeros((2, 2**17 + 1, 8), np.uint8)))
+@pytest.mark.parametrize("form", ["fixed", "ragged"])
+def test_a_track_without_end_is_refused(tmp_path: Path, form: str):
+    long = np.zeros((2, 2**17 + 1, 8), np.uint8)
+    changes = {"log_mel": long}
+    if form == "ragged":
+        changes = {"log_mel": None, "frames": long.reshape(-1, 8), "offsets": np.array([0, 2**17 + 1, 2**18 + 2])}
+    path = write_npz(tmp_path / "x.npz", **fixed_form(**changes))
     with pytest.raises(DatasetError, match="a track of 131073 frames"):
         archive.read_archive(path)
 

@@ -86,6 +86,28 @@ def test_bands_above_nyquist_are_empty() -> None:
     assert 0 < shares[116] < shares[115] < 1
 
 
+def test_power_is_that_of_noise_of_one_density_in_the_taggers_bins() -> None:
+    # Neighbouring triangles add up to 1 in each bin, and the energy of a Hann window of n samples is 3 (n - 1) / 8: of
+    # noise of one density, (799 · 32000) / (550 · 22050) of ours under the tagger's, in bins 704 / 689.0625 as wide.
+    angle = 2 * np.pi * (100 * 22_050 / 704) / 32_000
+    emphasis = 1 + 0.97**2 - 2 * 0.97 * np.cos(angle)
+    assert tagger_mel.mel_filters(PLAIN)[100].sum() == pytest.approx(emphasis * 799 * 1024 / (550 * 704), rel=1e-6)
+
+
+def test_bands_are_heard_as_far_as_they_lie_below_the_nyquist_frequency() -> None:
+    # Edges at 0, 1, … 9 steps of which the Nyquist frequency is at 7.5: of the last two triangles, which begin at 6 and
+    # at 7, it is three quarters and one quarter of the way up: 1 - 2 / 16 and 2 / 16 of their areas.
+    step = float(tagger_mel.hz_to_mel(RATE / 2)) / 7.5
+    config = dataclasses.replace(PLAIN, n_mels=8, fmin=0.0, fmax=float(tagger_mel.mel_to_hz(9 * step)))
+    np.testing.assert_allclose(tagger_mel.heard_shares(config), [1, 1, 1, 1, 1, 1, 0.875, 0.125], rtol=1e-5)
+
+
+def test_no_frame_begins_where_the_sound_has_ended() -> None:
+    # A second at 32 kHz: frames at 0, 320, … 31680.
+    assert len(log_mel.mel_power(noise(2.0)[:32_000], TAUGHT)) == 100
+    assert len(log_mel.mel_power(noise(2.0)[:32_001], TAUGHT)) == 101
+
+
 @pytest.mark.slow
 def test_equal_to_the_taggers_own_on_reference_clips(data_dir: Path) -> None:
     checked = data_dir / "teachers" / "mn04" / "check.npz"
