@@ -139,3 +139,24 @@ def test_chance_moves_the_error_of_few_artists_further() -> None:
     # As of 25 tracks instead of 100: twice as far. 1.96 x sqrt(0.21 / 100) is 0.090.
     assert by_tracks == pytest.approx(0.09, abs=0.012)
     assert by_artists == pytest.approx(0.18, abs=0.025)
+
+
+def test_where_all_are_right_units_count_by_their_sizes() -> None:
+    # Three of one and one of another: 4² / (3² + 1²).
+    assert intervals.independent_tracks([True] * 4, ["a", "a", "a", "b"]) == 1.6
+
+
+def test_intervals_of_a_genre_by_what_was_counted() -> None:
+    # Of five tracks of the first one got no answer, three are right; it was answered five times: either is true of 7.
+    confusion, n_tracks = [[3, 1], [2, 4]], [5, 6]
+    for share in (1.0, 0.5):
+        first = intervals.of_genres(confusion, n_tracks, share)[0]
+        assert first.precision == first.recall == intervals.wilson_interval(3 * share, 5 * share)
+        low, high = intervals.wilson_interval(3 * share, 7 * share)
+        assert first.f1 == pytest.approx((2 * low / (1 + low), 2 * high / (1 + high)))
+
+
+def test_tracks_without_an_answer_lower_the_mean_recall() -> None:
+    found = intervals.of_means([[5]], [10]).macro_recall
+    assert found is not None
+    assert found[0] < 0.5 < found[1] < 0.9

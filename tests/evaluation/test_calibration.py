@@ -150,3 +150,21 @@ def test_no_doubt_makes_a_temperature_more_than_e_times_as_high_nor_higher_than_
     equal = [np.array([[1.0, 1.0]])] * 20
     assert calibration.temperature_error(equal, [0] * 20, 1.0, [str(i) for i in range(20)]) == 1.0
     assert calibration.calibrate(equal, np.zeros(20, np.int64), [str(i) for i in range(20)]).temperature <= 8.0
+
+
+def test_half_of_three_tracks_are_two():
+    # None is right: the threshold is that at which half of them are answered, whatever comes of the target.
+    posteriors = [[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]]
+    assert calibration.fit_unsure_threshold(posteriors, [1, 1, 1]) == 0.8
+
+
+def test_as_many_tracks_as_are_enough_are_enough():
+    logits, labels = _drawn(np.random.default_rng(0), calibration.LEAST_TO_CALIBRATE, 1.0)
+    assert calibration.calibrate(logits, labels).is_fitted
+    assert not calibration.calibrate(logits[1:], labels[1:]).is_fitted
+
+
+def test_artists_that_are_alike_leave_no_doubt():
+    # Far from the best temperature all slopes are one: what is common to all is no difference between artists.
+    logits = [np.array([[3.0, 0.0]])] * 4
+    assert calibration.temperature_error(logits, [0] * 4, 0.5, ["a", "b", "c", "d"]) == pytest.approx(0.0, abs=1e-12)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from crnn.evaluation.calibration import calibrate
 from crnn.evaluation.cross_fitting import cross_fit, pooled
 from crnn.evaluation.metrics import track_posteriors
 
@@ -40,3 +41,32 @@ def test_the_answers_of_tracks_are_those_that_the_scores_are_of() -> None:
     # As the model that is kept, calibrated on all of them, says it.
     kept = track_posteriors(logits, judged.calibration.temperature).max(axis=1)
     assert drawn == pytest.approx(float(kept.mean()), abs=0.06)
+
+
+def test_what_answers_and_sets_come_to_in_a_small_case() -> None:
+    """Two folds alike, each of two tracks that are surely right and two that are hardly wrong.
+
+    The other fold's threshold answers the two: at its third track it would be right in two of three. Of four tracks the
+    conformal rank is none, so that every set holds both genres.
+    """
+    sure, surer, hardly, less = ([[logit, 0.0]] for logit in (2.0, 3.0, 0.2, 0.1))
+    logits = [np.float32(rows) for rows in (sure, surer, hardly, less)] * 2
+    labels, folds = np.array([0, 0, 1, 1] * 2), np.repeat([0, 1], 4)
+    found = cross_fit(logits, labels, folds, ("a", "b"))
+    assert (found.answered, found.answered_accuracy) == (0.5, 1.0)
+    assert (found.set_coverage, found.set_size) == (1.0, 2.0)
+    # Answered a quarter, a half, 0.6, … of eight: two, four, five, six, six, seven and eight of them, four right.
+    expected = [(n / 8, min(n, 4) / n) for n in (2, 4, 5, 6, 6, 7, 8)]
+    assert found.risk_coverage == tuple(pytest.approx(point) for point in expected)
+
+
+def test_a_fold_is_judged_by_the_artists_of_the_others() -> None:
+    """Outside the first fold each track is another's, outside the second all of two: these leave more doubt."""
+    logits = [np.float32([[logit, 0.0]]) for logit in (2.0, 1.0, 1.5, 0.5, 0.7, 1.2)] * 2
+    labels, folds = np.array([0, 0, 0, 1, 0, 1] * 2), np.repeat([0, 1], 6)
+    units = ["x", "x", "x", "y", "y", "y", *"abcdef"]
+    found = cross_fit(logits, labels, folds, ("a", "b"), units)
+    for fold, outside in ((0, units[6:]), (1, units[:6])):
+        temperature = calibrate(logits[:6], labels[:6], outside, least=1).temperature
+        expected = track_posteriors(logits[:6], temperature)
+        np.testing.assert_allclose(found.posteriors[folds == fold], expected)

@@ -53,3 +53,9 @@ def test_no_test_is_told_where_both_have_the_same_ones_right() -> None:
 
 def test_nothing_is_said_of_no_track() -> None:
     assert paired.sentence(paired.compare([], []), "A", "B") == ""
+
+
+def test_a_second_that_is_worse_beyond_chance_gains_nothing() -> None:
+    assert rights(both=0, first=10, second=0, neither=0).p_value < paired.SIGNIFICANT
+    assert not rights(both=0, first=10, second=0, neither=0).second_gains
+    assert rights(both=0, first=0, second=10, neither=0).second_gains

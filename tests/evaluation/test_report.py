@@ -11,12 +11,14 @@ from crnn.data.collection import Collection
 from crnn.data.tracks import Dataset, Track
 from crnn.errors import CrnnError
 from crnn.evaluation.report import (
+    _history_table,
     build_report,
     calibration_sentence,
     check,
     costliest,
     genre_rows,
     headline,
+    kept_sentence,
     macro_f1,
     mistakes,
     perspective,
@@ -145,3 +147,11 @@ def test_a_report_of_another_version_is_refused_in_a_sentence(change: dict[str, 
     check(REPORT | {"scores": SCORES})
     with pytest.raises(CrnnError, match="cannot be shown: it is damaged, or of another version of GenreScope"):
         check(REPORT | change)
+
+
+def test_why_an_epoch_was_kept_and_what_stands_under_which_head() -> None:
+    epoch = {"epoch": 3, "loss": 0.25, "valid_loss": 0.75}
+    found = {"kept_epoch": 3, "history": [epoch]}
+    assert kept_sentence(found).endswith("the one with the lowest loss on the validation tracks.")
+    assert kept_sentence({"kept_epoch": 3, "history": [{"epoch": 3, "loss": 0.25}]}).endswith("the last one.")
+    assert "<td>3</td><td>0.250</td><td>0.750</td><td></td>" in _history_table(found)

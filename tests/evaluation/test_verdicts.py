@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from crnn.evaluation.verdicts import Answered, summarize
+from crnn.evaluation.verdicts import Answered, is_other, summarize
 from crnn.inference.classifier import HeardTag, Prediction
 from crnn.inference.verdict import Verdict
 from crnn.intervals import wilson_interval
@@ -90,3 +92,12 @@ def test_rows_say_all_of_a_track() -> None:
     assert (row["track"], row["truth"], row["verdict"], row["genre"]) == ("b", "rock", "genre", "jazz")
     assert row["posterior"] == {"jazz": pytest.approx(0.8), "rock": pytest.approx(0.2)}
     assert row["tags"] == {"piano": 0.75}
+
+
+def test_nine_tenths_are_sure_and_a_genre_of_that_name_is_no_other() -> None:
+    for confidence, share in ((0.9, 1.0), (0.89, 0.0)):
+        named = dataclasses.replace(answer("genre", 0.5), confidence=confidence)
+        found = summarize([*KNOWN, Answered("g", "techno", named)], GENRES)
+        assert found["unknown_genres"]["named_surely"] == share
+    assert is_other("Other", GENRES)
+    assert not is_other("other", (*GENRES, "other"))
