@@ -45,6 +45,11 @@ def test_a_rejection_is_taken_over_with_a_threshold_that_keeps_ones_own(tmp_path
     near = inheritance.inherited_rejection(start, [*far, np.array([[-1.0, 0.0, 0.0]], np.float32)])
     assert near is not None
     assert 1 / (1 + np.e) < near.threshold < 0.32
+    # Of a track's segments the mean: of 1 / (1 + e) and e / (1 + e) it is a half.
+    strict = dataclasses.replace(start, rejection=Rejection((1.0, 0.0, 0.0), 0.0, 0.7))
+    mean = inheritance.inherited_rejection(strict, [np.array([[-1.0, 0, 0], [1.0, 0, 0]], np.float32)])
+    assert mean is not None
+    assert mean.threshold == pytest.approx(0.5)
     assert inheritance.inherited_rejection(start, [np.zeros((1, 7), np.float32)]) is None
     assert inheritance.inherited_rejection(None, far) is None
 
@@ -147,6 +152,8 @@ def test_music_that_sounds_as_ones_own_does_teaches_nothing() -> None:
     one = inheritance.FittedOther(**facts, told_interval=(0.15, 0.40), lost_interval=(0.02, 0.14))  # type: ignore[arg-type]
     assert one.tells
     assert not dataclasses.replace(one, told_interval=(0.05, 0.5)).tells
+    # What counts is how little may be told and how much lost: 0.2 is less than the 0.22 down to 0.03.
+    assert not dataclasses.replace(one, told_interval=(0.03, 0.26)).tells
 
 
 def test_the_intervals_of_what_was_taught_count_artists() -> None:
@@ -180,3 +187,10 @@ def test_too_few_teach_nothing_of_all_other_music(n_own: int, n_others: int) -> 
     rng = np.random.default_rng(0)
     found = inheritance.fit_other(_said(rng, 0.0, n_own), _said(rng, 2.0, n_others), Tagging(5, (TAG,)), 1.0)
     assert found is None
+
+
+def test_ten_of_each_are_enough() -> None:
+    rng = np.random.default_rng(0)
+    found = inheritance.fit_other(_said(rng, 0.0, 10), _said(rng, 2.0, 10), Tagging(5, (TAG,)), 1.0)
+    assert found is not None
+    assert (found.n_own, found.n_others) == (10, 10)

@@ -20,7 +20,7 @@ from crnn.bundles.tagging import MusicRule, Tag, Tagging
 from crnn.data.tracks import Track
 from crnn.errors import BundleError, TooFewTracksError, TrainingBusyError
 from crnn.evaluation import paired
-from crnn.evaluation.calibration import calibrate
+from crnn.evaluation.calibration import calibrate, fit_temperature
 from crnn.evaluation.cross_fitting import pooled
 from crnn.inference.classifier import Classifier
 from crnn.jobs.order import TrainingOrder, preset
@@ -88,6 +88,51 @@ def test_folds_answer_without_having_seen_their_tracks():
     true = instant.fit(tracks, labels, folds, 3)
     assert np.mean([logits.mean(axis=0).argmax() for logits in true.logits] == labels) > 0.9
     assert [logits.shape for logits in true.logits] == [(len(track), 3) for track in tracks]
+
+
+def test_the_strength_of_a_fold_is_chosen_without_it():
+    """By heads that saw neither that fold nor the one they answer; its answers are on the scale of all others."""
+    tracks, labels = clusters(8, 2, 30, spread=2.0, seed=3)
+    folds = np.arange(16) % 4
+    means = np.stack([track.mean(axis=0, dtype=np.float64) for track in tracks])
+
+    def answers(left_out, strength):
+        """Of each fold but those left out, by a head that saw neither."""
+        logits = np.zeros((16, 2))
+        for fold in set(range(4)) - set(left_out):
+            learnt = ~np.isin(folds, [fold, *left_out])
+            head = instant.fit_head(means[learnt], labels[learnt], 2, strength)
+            logits[folds == fold] = means[folds == fold] @ head.weights + head.bias
+        kept = ~np.isin(folds, list(left_out))
+        return logits[kept], labels[kept]
+
+    def chosen(left_out):
+        return min(instant.STRENGTHS, key=lambda strength: instant._loss(*answers(left_out, strength)))
+
+    def temperature(left_out, strength):
+        logits, true = answers(left_out, strength)
+        return fit_temperature([row[None] for row in logits], true)
+
+    monkey = pytest.MonkeyPatch()
+    monkey.setattr(instant, "LEAST_TO_CALIBRATE", 1)
+    fitted = instant.fit(tracks, labels, folds, 2)
+    monkey.undo()
+    assert fitted.strength == chosen(())
+    assert len({chosen((fold,)) for fold in range(4)}) > 1
+    for fold in range(4):
+        learnt, strength = folds != fold, chosen((fold,))
+        head = instant.fit_head(means[learnt], labels[learnt], 2, strength)
+        ratio = temperature((), fitted.strength) / temperature((fold,), strength)
+        for i in np.flatnonzero(folds == fold):
+            expected = ratio * (tracks[i] @ head.weights + head.bias)
+            np.testing.assert_allclose(fitted.logits[i], expected, rtol=1e-3, atol=1e-3)
+
+
+def test_the_loss_is_that_at_the_best_temperature():
+    # Right three times of four: least where the confidence is 3/4, at which it is the entropy of that.
+    logit = instant._TEMPERATURES[12] * np.log(3)
+    loss = instant._loss(np.array([[logit, 0.0]] * 4), np.array([0, 0, 0, 1]))
+    assert loss == pytest.approx(-0.75 * np.log(0.75) - 0.25 * np.log(0.25))
 
 
 def test_two_tracks_a_genre_are_enough():

@@ -12,13 +12,15 @@ from tiny_bundle import tiny_bundle
 
 from crnn import limits
 from crnn.bundles.companion import Companion
-from crnn.config import FeatureConfig
+from crnn.config import FeatureConfig, tagger_features
 from crnn.data.demo import STYLES, synthesize
 from crnn.data.tracks import Track
 from crnn.errors import DatasetError, EmptyAudioError, NotAllowedError, TooFewTracksError
+from crnn.evaluation.calibration import calibrate
+from crnn.features.archive import cells_of
 from crnn.inference.classifier import Classifier
 from crnn.owner import MACHINE, Owner
-from crnn.training import visit_head
+from crnn.training import instant, visit_head
 from crnn.training.visit_head import VisitTrack
 
 STRANGER = Owner("public", "0" * 32)
@@ -158,3 +160,28 @@ def test_where_trainings_are_kept_it_is_not_done_this_way(body: Classifier) -> N
         visit_head.hear(body, clip(LOW_HZ), "a.wav", "x", owner=MACHINE)
     with pytest.raises(NotAllowedError, match="What is taught here is kept"):
         visit_head.teach([], body.bundle, owner=MACHINE)
+
+
+def test_a_picture_is_the_mean_of_its_cells_at_a_quarter_of_the_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tagger_features()
+    power = np.random.default_rng(0).exponential(1.0, (9, 128)).astype(np.float32)
+    cells = cells_of(power, config).astype(float)
+    expected = [[cells[i : i + 4, j : j + 2].mean() for j in range(0, 128, 2)] for i in (0, 4)]
+    np.testing.assert_array_equal(visit_head._picture(power, config), np.rint(expected))
+    # And is compared as what it is.
+    rates: list[float] = []
+    monkeypatch.setattr(visit_head, "find_near_copies", lambda _, rate_hz: rates.append(rate_hz) or [])
+    visit_head._with_copies_together([VisitTrack("a", "x", "d" * 64, np.zeros(3, np.float32))], config)
+    assert rates == [25.0]
+
+
+def test_its_calibration_is_that_of_heads_of_its_strength(body: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng, fitted, fit = np.random.default_rng(0), [], instant.fit
+    monkeypatch.setattr(instant, "fit", lambda *given: fitted.append(fit(*given)) or fitted[-1])
+    tracks = [
+        VisitTrack(f"{n}", "ab"[n % 2], f"{n:064d}", rng.normal(n % 2, 1.0, 3).astype(np.float32)) for n in range(24)
+    ]
+    taught = visit_head.teach(tracks, body.bundle, owner=STRANGER)
+    labels = [n % 2 for n in range(24)]
+    assert taught.bundle.calibration == calibrate(fitted[0].as_kept, labels) != calibrate(fitted[0].logits, labels)
+    assert taught.bundle.companion is None
