@@ -1,7 +1,9 @@
 """The heads of `ten-genres`: nothing judged is learnt, and thresholds and weights in exact cases."""
 
 import numpy as np
+import pytest
 
+from crnn.networks.tagger_crnn import GENRE_CLASSES, POOLED_SIZE
 from recipes import ear_calibration, ear_genre, ear_rules
 from recipes.ear_outputs import ARCHIVE, CUTS, ELSEWHERE, GTZAN, Companions, Heard, folds_of, numbers_within
 
@@ -137,3 +139,111 @@ def test_music_learns_the_mean_of_a_short_sound_repeated_and_ended():
     heard = Heard(tags, tags, np.arange(2), names, names, names, ended)
     # log(e^0 + e^0) is 0.693, log(e^2 + e^2) 2.693.
     np.testing.assert_allclose(ear_rules._loudness(heard, [[0], [1, 2]]), [[-1, 1 + np.log(2)], [2, 5 + np.log(2)]])
+
+
+def apart():
+    """Sets in which each recording has an embedding of its own: 1 at its number."""
+    groups = {"a": "train", "b": "valid", "c": "train", "x": "valid"}
+    clips = [f"e{n}" for n in range(6)]
+    numbers = {name: number for number, name in enumerate([*groups, *clips, "e9"])}
+
+    def heard(ids, genres, groups):
+        own = np.repeat(np.arange(len(ids)), 4)
+        embedding = np.eye(len(numbers))[[numbers[ids[n].removeprefix("cut.")] for n in own]]
+        return Heard(embedding, np.zeros((len(own), 4)), own, *map(np.array, (ids, genres, groups)))
+
+    tracks = heard(["a", "b"], ["blues", "jazz"], ["train", "valid"])
+    cuts = heard(["cut.a", "cut.x"], ["blues", "jazz"], ["train", "valid"])
+    archive = heard(["a", "b", "c"], ["blues", "jazz", "blues"], ["train", "valid", "train"])
+    elsewhere = heard(clips, ["blues"] * 5 + ["latin"], [f"artist{n}" for n in range(6)])
+    further = heard(["e0", "e9"], ["blues", "blues"], ["artist0", "artist9"])
+    sets = {GTZAN: tracks, "gtzan.phone1": tracks, "gtzan.degrade1": tracks, CUTS: cuts, ARCHIVE: archive}
+    return ear_genre.Rows(sets | {ELSEWHERE: elsewhere, "elsx.clean": further}, ear_genre.Weights(balance=0.0))
+
+
+def by_heart(learnt, *_):
+    """A head that says 2 of what it has learnt and 1 of anything else."""
+    is_known = learnt.embedding.max(axis=0)
+    return ear_genre.Head(np.repeat(is_known[:, None], 10, axis=1), np.ones(10))
+
+
+def test_whoever_is_judged_was_not_learnt_by_either_network(monkeypatch):
+    monkeypatch.setattr(ear_genre, "fit", by_heart)
+    of = apart()
+    second = {name: Companions(of.heard[name].embedding, of.heard[name].own) for name in (ARCHIVE, CUTS, ELSEWHERE)}
+    heads = ear_genre.SecondRows(of.heard, second)
+    judged = [*ear_genre.crossed(of).values(), ear_genre.crossed_elsewhere(of)[:-4]]
+    judged += [*heads.crossed().values(), heads.crossed_elsewhere()[:-1]]
+    for logits in judged:
+        assert (logits == 1).all()
+
+
+def test_what_a_track_weighs():
+    """Soundless archive tracks of what is heard are left out, as are far clips' of those that are."""
+    learnt, totals = apart().without(), {}
+    for weight, track in zip(learnt.weights, learnt.track, strict=True):
+        totals[track] = totals.get(track, 0.0) + weight
+    expected = {
+        (GTZAN, 0): 1,
+        (GTZAN, 1): 1,
+        (ARCHIVE, 2): 0.6,
+        (CUTS, 0): 0.16,
+        (CUTS, 1): 0.4,
+        ("elsx.clean", 1): 1.8,
+    }
+    expected |= {(f"gtzan.{kind}1", track): 0.125 for kind in ("phone", "degrade") for track in (0, 1)}
+    expected |= {(ELSEWHERE, track): 3 for track in range(5)}
+    assert totals == pytest.approx(expected)
+
+
+def test_by_the_whole_of_its_rarity_a_genre_weighs_as_much_as_any():
+    one = heard(["a", "b", "c", "d"], ["blues", "jazz", "jazz", "jazz"], ["x"] * 4, per_track=1)
+    learnt = ear_genre.balanced([("one", one, 1.0, np.ones(4, dtype=bool))], power=1.0)
+    # Four tracks of ten genres are 0.4 each.
+    np.testing.assert_allclose(learnt.weights, [0.4, 0.4 / 3, 0.4 / 3, 0.4 / 3])
+
+
+def test_the_memory_counts_half_and_the_words_many_times():
+    rng, size = np.random.default_rng(0), POOLED_SIZE + 2 + len(GENRE_CLASSES)
+    names = np.array(["a", "b"])
+    embeddings = [rng.normal(size=(2, size)).astype(np.float32) for _ in range(3)]
+    sets = {
+        name: Heard(embedding, embedding, np.arange(2), names, names, names)
+        for name, embedding in zip((GTZAN, ELSEWHERE, ARCHIVE), embeddings, strict=True)
+    }
+    mean, scale = ear_genre.scales(sets, 20.0)
+    plain = np.concatenate(embeddings).std(axis=0) + 0.02
+    np.testing.assert_allclose(mean, np.concatenate(embeddings).mean(axis=0), rtol=1e-4, atol=1e-6)
+    factors = [1.0] * POOLED_SIZE + [2.0] * 2 + [1 / 20] * len(GENRE_CLASSES)
+    np.testing.assert_allclose(scale, plain * factors, rtol=1e-4)
+
+
+def test_a_head_takes_embeddings_as_they_are():
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(0)
+    x, labels = rng.normal(3.0, 2.0, (30, 4)), np.arange(30) % 3
+    mean, scale = x.mean(axis=0), x.std(axis=0)
+    head = ear_genre.fit(ear_genre.Learnt(x, labels, np.ones(30), ()), mean, scale, 0.5)
+    oracle = LogisticRegression(C=0.5, max_iter=1000, tol=1e-4).fit((x - mean) / scale, labels)
+    np.testing.assert_allclose(head(x), oracle.decision_function((x - mean) / scale), atol=1e-6)
+
+
+def test_the_second_network_hears_one_of_three_and_counts_by_its_share():
+    names = np.array(["a"])
+    embedding = np.array([[1.0], [10.0], [100.0], [1000.0]])
+    first = Heard(embedding, embedding, np.zeros(4, dtype=np.int64), names, names, names)
+    heads = ear_genre.SecondRows({ARCHIVE: first}, {ARCHIVE: Companions(embedding, first.own)})
+    logits = heads._track_logits(ear_genre.Head(np.ones((1, 10)), np.zeros(10)), ARCHIVE)
+    np.testing.assert_array_equal(logits, [[(1 + 1000) / 2] * 10])
+    of = ear_genre.Rows({ARCHIVE: first}, ear_genre.Weights(second=0.25))
+    mixed = ear_genre.mixed(of, ARCHIVE, np.full((4, 10), 8.0), np.full((1, 10), 16.0))
+    np.testing.assert_array_equal(mixed, np.full((4, 10), 10.0))
+
+
+def test_what_the_second_network_says_of_a_track_of_gtzan_is_that_of_the_archives():
+    of = apart()
+    first = {name: np.zeros((len(of.heard[name].own), 10)) for name in (GTZAN, ARCHIVE, CUTS)}
+    second = {ARCHIVE: np.array([[2.0] * 10, [4.0] * 10, [6.0] * 10]), CUTS: np.zeros((2, 10))}
+    joined = ear_genre.together(of, first, second)
+    np.testing.assert_array_equal(joined[GTZAN][:, 0], [1.0] * 4 + [2.0] * 4)
