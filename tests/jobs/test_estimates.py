@@ -13,7 +13,7 @@ from training_runs import SETTINGS
 from crnn.config import TrainConfig
 from crnn.jobs import estimates
 from crnn.jobs.estimates import head_seconds, measured_pace, training_seconds
-from crnn.jobs.order import TrainingOrder, preset
+from crnn.jobs.order import FINE_TUNED_COST, TrainingOrder, preset
 from crnn.jobs.runs import Account, Run
 
 
@@ -95,3 +95,37 @@ def test_what_a_machine_never_did_is_guessed_and_damage_is_passed_over(tmp_path:
     other = ended_run(tmp_path / "b", "head", 10, saving=100.0)
     Account(other).tell(state="stopped")
     assert head_seconds(10, [other]) == head_seconds(10)
+
+
+def test_work_is_counted_in_epochs_of_the_head() -> None:
+    train = TrainConfig(epochs=6, freeze_epochs=4)
+    of_one = 4 + 2 * FINE_TUNED_COST
+    found = [estimates.work(train, epochs) for epochs in (3, 5, 6, 11)]
+    assert found == [3, 4 + FINE_TUNED_COST, of_one, of_one + 4 + FINE_TUNED_COST]
+    assert estimates.work(TrainConfig(epochs=6), 11) == 11
+
+
+def test_the_epoch_that_builds_the_graph_tells_no_pace(tmp_path: Path) -> None:
+    # The third is the first of the next fold.
+    train = TrainConfig(epochs=2)
+    run = with_epochs(ended_run(tmp_path / "a", "network", 10), train, [9.0, 1.0, 9.0])
+    assert measured_pace(SETTINGS, [run], "tiny") == 10.0 * train.crops_per_track
+
+
+def test_a_network_twice_as_wide_is_guessed_to_learn_slower_by_the_power_of_one_and_a_half() -> None:
+    quick = preset("quick")
+    channels = tuple(2 * n for n in quick.model.channels)
+    wide = dataclasses.replace(quick, model=dataclasses.replace(quick.model, channels=channels))
+    ratio = estimates._guessed_pace(quick, None) / estimates._guessed_pace(wide, None)
+    assert ratio == pytest.approx(2**1.5)
+
+
+def test_a_run_of_another_network_tells_no_pace(tmp_path: Path) -> None:
+    run = ended_run(tmp_path / "a", "network", 10)
+    for epoch, took in ((1, 9.0), (2, 1.0)):
+        facts = {"epoch": epoch, "epochs": SETTINGS.train.epochs, "loss": 1.0, "seconds": took}
+        Account(run).record({"event": "epoch"} | facts)
+    assert measured_pace(SETTINGS, [run]) == 10.0 * SETTINGS.train.crops_per_track
+    channels = tuple(2 * n for n in SETTINGS.model.channels)
+    other = dataclasses.replace(SETTINGS, model=dataclasses.replace(SETTINGS.model, channels=channels))
+    assert measured_pace(other, [run]) is None

@@ -87,3 +87,13 @@ def test_a_full_queue_and_a_second_training_are_refused(tmp_path: Path, monkeypa
         runs.start_run(order_for(Path("demo")), owner=ANN)
     for paper in papers:
         paper.release()
+
+
+def test_whoever_came_before_and_still_waits_is_first(home: Path) -> None:
+    papers = [FileLock(queue.folder() / f"ticket-{number:020d}") for number in range(4)]
+    with papers[0], papers[1], papers[3]:
+        for paper in (papers[0], papers[1], papers[3]):
+            assert paper.acquire()
+        papers[0].release()
+        # The first is of a process that died, the last came after.
+        assert queue._held_before(queue.folder(), papers[2]) == [papers[1].path]
