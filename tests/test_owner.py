@@ -254,3 +254,49 @@ def test_models_saved_at_the_same_moment_share_the_room(monkeypatch: pytest.Monk
 
     with ThreadPoolExecutor(6) as pool:
         assert sum(pool.map(save, range(6))) == 1
+
+
+def test_what_a_link_leads_to_is_not_his_who_made_it(home: Path, tmp_path: Path) -> None:
+    (ANN.home / "uploads").mkdir(parents=True)
+    (tmp_path / "another").mkdir()
+    link = ANN.home / "uploads" / "mine"
+    link.symlink_to(tmp_path / "another", target_is_directory=True)
+    assert ANN.owns(ANN.home / "uploads")
+    assert not ANN.owns(link)
+    assert not ANN.owns(ANN.home / "uploads" / ".." / ".." / BEN.key)
+
+
+def test_what_was_shown_is_not_shown_under_a_name_that_is_used_again(home: Path) -> None:
+    host = load_bundle(home.parent / "models" / "ten-genres")
+    made = library.save_copy(host, "mine", owner=ANN)
+    shelves.show(made, owner=ANN, to_all=True)
+    # To him it is his own, once.
+    assert [s.shelf for s in shelves.visible(ANN)] == ["host", "own"]
+    library.rename(made, "other", owner=ANN)
+    again = library.save_copy(host, "mine", owner=ANN)
+    assert [s.shelf for s in shelves.visible(BEN)] == ["host"]
+    shelves.show(again, owner=ANN, to_all=True)
+    first = library.delete(again.path or Path(), owner=ANN)
+    library.delete(ANN.models_dir / "other", owner=ANN)
+    assert [gone.name for gone in library.deleted(ANN)] == ["other", "mine"]
+    library.put_back(first, owner=ANN)
+    assert [s.shelf for s in shelves.visible(BEN)] == ["host"]
+
+
+def test_what_was_imported_is_shown_to_nobody_nor_is_its_copy(home: Path) -> None:
+    packed = library.pack(load_bundle(home.parent / "models" / "ten-genres"))
+    imported = library.import_zip(packed, "foreign", owner=ANN)
+    copy = library.save_copy(imported, "copied", owner=ANN)
+    for bundle in (imported, copy):
+        assert bundle.path is not None
+        assert bundle.path.parent == ANN.imported_dir
+        with pytest.raises(BundleError, match="was not made by you here"):
+            shelves.show(bundle, owner=ANN, to_all=True)
+
+
+def test_a_name_that_looks_like_anothers_is_taken(home: Path) -> None:
+    host = load_bundle(home.parent / "models" / "ten-genres")
+    library.save_copy(host, "mine", owner=ANN)
+    for name in ("mlne", "M1-ne", "ten.genres"):
+        with pytest.raises(BundleError, match="could be taken for it"):
+            library.save_copy(host, name, owner=ANN)
