@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -148,6 +149,7 @@ FORGERIES: dict[str, Callable[[Values], object]] = {
     "temperature 0": set_in("calibration", temperature=0),
     "temperature as text": set_in("calibration", temperature="1"),
     "threshold above 1": set_in("calibration", unsure_below=2),
+    "threshold below 0": set_in("calibration", set_threshold=-0.1),
     "temperature true": set_in("calibration", temperature=True),
     "fraction of a bin": set_in("feature_config", n_fft=2048.5),
     "whole number as fraction": set_in("feature_config", hop_length=914.0),
@@ -166,6 +168,7 @@ FORGERIES: dict[str, Callable[[Values], object]] = {
     "scores as text": lambda v: v.update(scores="best"),
     "embedding as text": lambda v: v.update(embedding_size="3"),
     "a number that no float holds": set_in("calibration", set_coverage=10**400),
+    "a number below what any float holds": set_in("calibration", set_coverage=-(10**400)),
 }
 
 
@@ -199,6 +202,21 @@ def test_hostile_json_is_refused_with_a_sentence(bundle: Bundle, content: bytes)
     (bundle.path / "bundle.json").write_bytes(content)
     with pytest.raises(BundleError, match="“tiny”"):
         load_bundle(bundle.path)
+
+
+def test_a_description_of_more_than_four_megabytes_is_not_read(bundle: Bundle) -> None:
+    assert bundle.path is not None
+    text = (bundle.path / "bundle.json").read_bytes()
+    for n_bytes, expected in ((4 * 2**20, contextlib.nullcontext()), (4 * 2**20 + 1, pytest.raises(BundleError))):
+        (bundle.path / "bundle.json").write_bytes(text.ljust(n_bytes))
+        with expected:
+            assert load_bundle(bundle.path) == bundle
+
+
+def test_of_one_name_the_first_shelf_has_it(tmp_path: Path) -> None:
+    first, second = (tiny_bundle(tmp_path / shelf / "tiny") for shelf in ("first", "second"))
+    assert bundles.bundle_folders(tmp_path / "first", tmp_path / "second") == [first.path]
+    assert bundles.bundle_folders(tmp_path / "second", tmp_path / "first") == [second.path]
 
 
 @pytest.mark.parametrize("name", ["", " "])

@@ -114,6 +114,8 @@ def test_files_may_lie_in_no_folder(tiny):
         (lambda files: files | {"tiny/../../up.json": b"x"}, "outside its folder"),
         (lambda files: files | {"/etc/cron.d/up": b"x"}, "outside its folder"),
         (lambda files: files | {"C:\\up": b"x"}, "outside its folder"),
+        (lambda files: {f"ti\x1bny/{name}": data for name, data in files.items()}, "outside its folder"),
+        (lambda files: {f"deep/{name}": data for name, data in files.items()}, "is no model"),
         (lambda files: files | {"tiny/song.mp3": b"x"}, "is no model.*song.mp3"),
         (lambda files: files | {"other/README.md": b"x"}, "is no model"),
         (lambda files: files | {f"tiny/{i}": b"x" for i in range(100)}, "holds 10. files"),
@@ -129,6 +131,14 @@ def test_bad_zips_are_refused_with_a_sentence(tiny, models, change, sentence):
     with pytest.raises(BundleError, match=sentence):
         library.import_zip(hostile, "new", owner=MACHINE)
     assert sorted(models.rglob("*")) == before
+
+
+def test_a_zip_that_holds_a_file_twice_is_refused(tiny):
+    packed = io.BytesIO(library.pack(tiny))
+    with zipfile.ZipFile(packed, "a") as zip_file, pytest.warns(UserWarning, match="Duplicate name"):
+        zip_file.writestr(f"tiny/{JSON_NAME}", b"{}")
+    with pytest.raises(BundleError, match="is no model"):
+        library.import_zip(packed.getvalue(), "new", owner=MACHINE)
 
 
 def test_links_are_refused(tiny):

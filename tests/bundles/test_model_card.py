@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tiny_bundle import tiny_bundle
 
-from crnn.bundles.bundle import Calibration, Rejection, load_bundle
+from crnn.bundles.bundle import UNFITTED, Calibration, Rejection, load_bundle
 from crnn.bundles.library import BUNDLED_MODELS
 from crnn.bundles.model_card import interval_of, model_card, scored_parts
 from crnn.bundles.tagging import MusicRule, Tagging
@@ -130,3 +130,28 @@ def test_a_score_that_is_none_is_not_told(tmp_path, wrong):
 def test_an_interval_that_is_none_is_not_told(interval):
     assert interval_of(SCORES) == (0.622, 0.833)
     assert interval_of(SCORES | {"accuracy_interval": interval}) is None
+
+
+def test_the_folds_tell_how_rough_it_is_and_four_genres_have_a_first_three(tmp_path):
+    genre = {"n_tracks": 1, "precision": 1.0, "recall": 1.0, "f1": 1.0}
+    of_four = SCORES | {"genres": [*SCORES["genres"], "noise"], "per_genre": SCORES["per_genre"] | {"noise": genre}}
+    of_four["confusion"] = [[1, 2, 0, 0], [3, 4, 5, 0], [6, 0, 7, 0], [0, 0, 0, 1]]
+    folds = of_four | {"overconfidence_interval": [-0.2, 0.1], "independent_tracks": 190.0}
+    bundle = tiny_bundle(tmp_path / "m", calibration=Calibration(0.9, 0.4, 0.3, 0.9))
+    card = model_card(dataclasses.replace(bundle, scores={"valid": of_four, "folds": folds}))
+    assert "| right genre among the first three | 0.966 (" in card
+    assert "by other artists, the mean confidence may be from 0.20 too low to 0.10 too high (95 %)." in card
+
+
+def test_what_too_few_tracks_were_is_the_most_that_were_checked(tmp_path):
+    scores = {"valid": SCORES | {"n_tracks": 9}, "test": SCORES | {"n_tracks": 12}}
+    card = model_card(dataclasses.replace(tiny_bundle(tmp_path / "m", calibration=UNFITTED), scores=scores))
+    assert "Not calibrated: only 12 tracks to check with." in card
+
+
+def test_tags_decline_where_there_is_a_rejection_too(tmp_path):
+    rejection = Rejection(weights=(0.0, 0.0, 0.0), bias=0.0, threshold=0.5)
+    by_tags = Tagging(3, music=MusicRule(groups=((0,),), weights=(1.0,), bias=0.0, threshold=0.25))
+    bundle = dataclasses.replace(tiny_bundle(tmp_path / "m", rejection=rejection, tagging=by_tags), scores={})
+    assert "less surely than ten-genres" not in model_card(bundle)
+    assert "Below a probability of music of 0.25, by its tags, it is “not music”." in model_card(bundle)
