@@ -86,3 +86,14 @@ def test_each_is_heard_in_turn_and_in_his_own_order() -> None:
     assert heard[-1] == ("ben", "z")
     assert turns.n_waiting("ben") == 0
     assert not later
+
+
+def test_a_pause_earns_no_more_than_may_be_said_at_once_and_long_words_count_as_several() -> None:
+    paces = Paces()
+    assert paces.allow("ann", 0, 0.0)
+    # A hundred, however long he was silent: one of ninety-nine times 0.1 MB is as much.
+    assert paces.allow("ann", 99 * 2**17, 3600.0)
+    assert not paces.allow("ann", 0, 3600.0)
+    assert paces.allow("ben", 98 * 2**17, 0.0)
+    assert paces.allow("ben", 0, 0.0)
+    assert not paces.allow("ben", 0, 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from crnn.errors import AudioError
-from crnn.inference.classifier import Cell, Prediction
+from crnn.inference.classifier import Cell, HeardTag, Prediction
 from crnn.inference.verdict import Verdict
 from ui.listen import batch
 from ui.shared import state
@@ -67,3 +68,32 @@ def test_files_of_one_name_are_told_apart_in_every_download(monkeypatch: pytest.
 def test_error_is_a_row() -> None:
     row = batch._row(SONG, AudioError("This is a text file. Give audio."))
     assert (row["Answer"], row["Confidence"]) == ("This is a text file.", "")
+
+
+def test_every_cell_of_the_csv_stands_under_its_head() -> None:
+    tags = (HeardTag("flute", "instrument", 0.9, True), HeardTag("organ", "instrument", 0.8, True))
+    song = dataclasses.replace(heard(Verdict.GENRE), tags=tags)
+    first, second = csv.DictReader(io.StringIO(batch.csv_lines([(SONG, song), (SONG, AudioError("Broken."))])))
+    assert first == {
+        "file": "song.wav", "verdict": "genre", "genre": "jazz", "confidence": "0.520000", "heard": "flute; organ",
+        "error": "",
+    }  # fmt: skip
+    assert {name: value for name, value in second.items() if value} == {"file": "song.wav", "error": "Broken."}
+
+
+def test_the_row_on_show_is_the_one_clicked_last_and_at_first_the_first_that_was_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept: dict[str, object] = {}
+    monkeypatch.setattr(batch.st, "session_state", kept)
+    bad, good, other = (Sound(f"{name}.wav", name.encode(), "upload") for name in ("bad", "good", "other"))
+    answered: batch.Answered = [
+        (bad, AudioError("Broken.")),
+        (good, heard(Verdict.GENRE)),
+        (other, heard(Verdict.OTHER)),
+    ]
+    assert batch._chosen(answered, []) == good
+    assert batch._chosen(answered, [(2, "File")]) == other
+    # The table keeps its cell when others stand in it: nobody clicked it again.
+    assert batch._chosen(answered[::-1], [(2, "File")]) == other
+    assert batch._chosen(answered, [(0, "File")]) == bad

@@ -202,3 +202,49 @@ def test_an_upload_that_stands_still_holds_no_share(monkeypatch: pytest.MonkeyPa
 
     asyncio.run(stand_still())
     assert door._under_way.total() == 0
+
+
+def test_what_is_on_its_way_of_all_counts_against_the_server() -> None:
+    door = uploads({})
+    door._under_way["ann"] = 200
+    assert door._has_room("ben", 50)
+    assert not door._has_room("ben", 51)
+
+
+def test_an_upload_is_taken_once_and_not_counted_twice() -> None:
+    door, taken = uploads({"ann": [bytes(40)]}), []
+    door._add = lambda visit, file: taken.append(file.file_id)
+    door._expected["ann"] = {"a"}
+    # As many bytes as were told of are on their way, and there is room for no more.
+    door._under_way["ann"] = 60
+    file = SimpleNamespace(file_id="a", data=bytes(60))
+    door._add_file("ann", file)
+    assert taken == ["a"]
+    with pytest.raises(HTTPException) as again:
+        door._add_file("ann", file)
+    assert again.value.status_code == 400
+    door._expected["ann"] = {"b"}
+    with pytest.raises(HTTPException) as more:
+        door._add_file("ann", SimpleNamespace(file_id="b", data=bytes(61)))
+    assert more.value.status_code == 413
+
+
+def test_no_more_ids_are_given_out_than_ten_times_what_may_be_given_at_once() -> None:
+    door = uploads({})
+    door._urls = lambda _, names: [SimpleNamespace(file_id=name) for name in names]
+    first, second = (door._get_upload_urls("ann", (f"{call}{n}" for n in range(150))) for call in "ab")
+    assert (len(first), len(second)) == (150, 50)
+    assert len(door._expected["ann"]) == 10 * LIMITS.files_at_once == 200
+
+
+@pytest.mark.parametrize(("mode", "is_allowed"), [("local", False), ("shared", True), ("public", True)])
+def test_a_page_of_another_port_is_another_at_a_machine_of_ones_own(
+    mode: Any, is_allowed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doorman.starlette_websocket, "_is_origin_allowed", None)
+    monkeypatch.setattr(doorman.server_util, "is_allowed_origin", lambda _: False)
+    doorman._keep_other_pages_out(mode)
+    ask: Any = doorman.starlette_websocket._is_origin_allowed
+    assert ask("http://localhost:9999", "localhost:8501") is is_allowed
+    assert ask("http://localhost:8501", "localhost:8501")
+    assert not ask("http://evil.example", "localhost:8501")

@@ -27,3 +27,12 @@ def test_file_whose_page_is_gone_when_it_is_made_is_lost(is_open: bool) -> None:
 
 def test_what_was_asked_for_is_found_after_a_refresh() -> None:
     assert {state.TAKEN_HOME, state.MAKING} <= set(visits._FACTS)
+
+
+def test_what_was_asked_for_since_is_not_let_go_with_what_was_asked_for_before() -> None:
+    kept = TakenHome()
+    second = Wanted("b.csv", "text/csv", str, "two")
+    # While the first is made its page asks for another, and is gone before that is there.
+    first = Wanted("a.csv", "text/csv", lambda: kept.deferred(second, lambda _: False)() + "a", "one")
+    assert kept.deferred(first, lambda _: True)() == "a"
+    assert kept.lost("three") == second

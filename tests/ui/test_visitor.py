@@ -28,6 +28,28 @@ def test_an_admin_is_told_by_every_letter(address: str, is_admin: bool, monkeypa
     assert visitor._is_admin() is is_admin
 
 
+def test_no_address_is_on_a_list_that_ends_with_a_comma(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENRESCOPE_ADMINS", "ann@example.org,")
+    monkeypatch.setattr(st, "user", {"email": "", "email_verified": True})
+    assert not visitor._is_admin()
+
+
+@pytest.mark.parametrize("missing", ["is_logged_in", "iss", "sub"])
+def test_who_signed_in_has_a_name_that_stays(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = {"is_logged_in": True, "iss": "https://id.example", "sub": "ann"}
+    monkeypatch.setattr(st, "user", user)
+    assert visitor.is_signed_in()
+    monkeypatch.setattr(st, "user", {name: value for name, value in user.items() if name != missing})
+    assert not visitor.is_signed_in()
+
+
+@pytest.mark.parametrize("is_verified", [False, None, "false", "true"])
+def test_an_address_that_is_not_verified_makes_no_admin(is_verified: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENRESCOPE_ADMINS", "ann@example.org")
+    monkeypatch.setattr(st, "user", {"email": "ann@example.org", "email_verified": is_verified})
+    assert not visitor._is_admin()
+
+
 @pytest.mark.parametrize(
     "headers",
     [

@@ -41,3 +41,20 @@ def test_a_person_is_forgotten_with_all_his_visits_and_nobody_else() -> None:
     visits.forget("ann")
     assert [visits.find(("ann", visit), 1.0) for visit in "ab"] == [None, None]
     assert visits.find(("ben", "a"), 1.0) == {"x": "ben"}
+
+
+def test_more_than_is_held_goes_and_what_was_seen_last_stays() -> None:
+    visits = Visits(held_bytes=100)
+    visits.hold(ANN, {"a": 1}, 50, 0.0)
+    visits.hold(BEN, {"b": 2}, 50, 1.0)
+    visits.hold(ANN, {"a": 1}, 50, 2.0)
+    assert visits.find(BEN, 2.0) == {"b": 2}
+    visits.hold(("", "cid"), {"c": 3}, 1, 3.0)
+    assert (visits.find(ANN, 3.0), visits.find(BEN, 3.0)) == ({"a": 1}, None)
+
+
+def test_what_is_too_old_is_not_found_before_it_is_swept() -> None:
+    visits = Visits(held_seconds=90.0)
+    visits.hold(ANN, {"a": 1}, 10, 0.0)
+    assert visits.find(ANN, 90.0) == {"a": 1}
+    assert visits.find(ANN, 90.1) is None
