@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sounds import RATE, FloatArray, chirp, noise, wav_bytes
+from sounds import RATE, FloatArray, chirp, noise, sine, wav_bytes
 
 from crnn.audio.clip import load_clip
 from crnn.audio.mixing import Mixer
@@ -161,3 +161,22 @@ def test_a_mix_of_nothing_ends() -> None:
         mixer = Mixer(RATE, 2)
         stereo = np.ones((2, n_frames), np.float32)
         assert len(mixer.push(stereo)) + len(mixer.flush()) == n_frames
+
+
+def test_signs_stay_as_they_were_when_another_channel_is_the_loudest() -> None:
+    mixer = Mixer(RATE, 3)
+    line = np.ones(5, np.complex64)
+    mixer._turn(np.stack([line, -line, 0 * line]))
+    assert mixer._signs[:2].tolist() == [1, -1]
+    # The first falls silent, and the third takes its part: what is heard of the second does not turn round.
+    mixer._turn(np.stack([0 * line, -line, line]))
+    assert mixer._signs[1:].tolist() == [-1, 1]
+
+
+def test_most_of_the_power_is_most_of_the_sound() -> None:
+    # A bass turned round, in one of a dozen bands, under what is the same on both sides in all of them.
+    bass, rest = sine(100.0, 2.0), 0.1 * noise(2.0)
+    mixer = Mixer(RATE, 2)
+    mixer.push(np.stack([rest + bass, rest - bass]))
+    mixer.flush()
+    assert mixer.first_lost == 0
