@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from crnn.inference.classifier import Cell, Prediction
 from crnn.inference.explanation import Explanation
 from crnn.inference.verdict import Verdict
 from ui.explore import reasons
-from ui.explore.asked_stretch import clearest_moment, genres_to_ask
+from ui.explore.asked_stretch import clearest_moment, genres_to_ask, greatest_share
 from ui.shared import state
 from ui.shared.state import WHY_AT, Sound
 
@@ -58,3 +60,16 @@ def test_nothing_speaks_for_a_genre_after_the_end() -> None:
     assert found.end_seconds == 8.0
     assert found.weights.max() == 0.0
     assert reasons._within(padded, 30.0).end_seconds == 10.0
+
+
+def test_the_longest_stretch_is_asked_about_and_silence_never() -> None:
+    assert clearest_moment(answer(*[JAZZ] * 3, *[ROCK] * 6, *[JAZZ] * 4), "jazz") == 110.0
+    same = answer(*[JAZZ] * 4, whole=(0.9, 0.0, 0.1))
+    silent = dataclasses.replace(same.timeline[2], posterior=np.float32([1 / 3] * 3), is_silent=True)
+    timeline = (*same.timeline[:2], silent, same.timeline[3])
+    assert clearest_moment(dataclasses.replace(same, timeline=timeline), "blues") == 5.0
+
+
+def test_cells_that_end_or_begin_at_a_part_are_not_in_it() -> None:
+    assert greatest_share(answer(JAZZ, ROCK, JAZZ), "jazz", 10.0, 20.0) == 0.0
+    assert greatest_share(answer(JAZZ, ROCK, JAZZ), "jazz", 10.0, 20.1) == pytest.approx(0.9)

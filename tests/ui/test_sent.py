@@ -160,3 +160,12 @@ def test_what_the_components_tell() -> None:
         ("region", {"start": 0.0, "end": 1.0, "low": 10, "high": 20.5}), ("region", None),
     ):  # fmt: skip
         assert shapes.fits(name, value)
+
+
+def test_a_choice_is_made_once_and_an_event_is_one_that_the_widget_has() -> None:
+    many = widget("string_array_value", formatted_options=["a", "b"])
+    assert sent.fits(many, said("string_array_value", ["a", "b"]))
+    assert not sent.fits(many, said("string_array_value", ["a", "a"]))
+    told = json.dumps({"event": "segment", "value": 3})
+    assert sent.fits(widget("json_trigger_value", callbacks={"segment": print}), said("json_trigger_value", told))
+    assert not sent.fits(VISIT, said("json_trigger_value", told))

@@ -32,7 +32,11 @@ def test_what_is_kept_of_zooms_is_counted_and_let_go(monkeypatch: pytest.MonkeyP
     sizes = [zoom(start / 10) for start in range(20)]
     # The last of them are kept, and no others are counted.
     n_kept = len(kept[zoomed._KEPT])
-    assert 1 < n_kept < len(sizes)
+    assert n_kept == zoomed._MOST_KEPT < len(sizes)
     assert sum(HELD.weights().values()) - before == sum(sizes[-n_kept:])
+    # Under other settings it is another picture.
+    finer = zoomed.detail(sound, FeatureConfig(n_mels=64), whole, (1.9, 2.9), lambda: samples[: config.sample_rate])
+    assert len(finer[0]["cells"]) != sizes[-1]
     kept.clear()
+    del finer
     assert sum(HELD.weights().values()) == before
