@@ -220,3 +220,40 @@ def test_a_training_says_that_it_uses_what_is_kept(home: Path, tmp_path: Path) -
     outcome = carry_out(order, on_progress=on_progress, should_stop=lambda: bool(seen))
     assert outcome.stopped
     kept.clear("features", owner=MACHINE)
+
+
+def unpacked(home: Path, name: str, n_bytes: int, age_seconds: float) -> Path:
+    folder = home / "unpacked" / name
+    folder.mkdir(parents=True)
+    (folder / "a.wav").write_bytes(bytes(n_bytes))
+    age(folder, age_seconds)
+    return folder
+
+
+def test_the_oldest_go_and_no_more_of_them_than_must(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    new, old = unpacked(home, "a", 100, DAY), unpacked(home, "b", 100, 2 * DAY)
+    monkeypatch.setattr(kept, "MAX_KEPT_UNPACKED_BYTES", 100)
+    kept.trim(MACHINE)
+    assert (new.exists(), old.exists()) == (True, False)
+
+
+def test_a_second_training_takes_nothing_of_what_the_first_may_need(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept, "MAX_KEPT_UNPACKED_BYTES", 0)
+    with kept.in_use(home, []):
+        needed = unpacked(home, "a", 1, DAY)
+        with kept.in_use(home, []):
+            assert needed.exists()
+    with kept.in_use(home, []):
+        assert not needed.exists()
+
+
+def test_a_download_that_was_broken_off_is_kept_for_two_months(home: Path) -> None:
+    parts = [user_clips.uploads_dir(MACHINE) / name / ".a.zip.part" for name in ("recent", "old")]
+    for part, days in zip(parts, (59, 61), strict=True):
+        part.parent.mkdir(parents=True)
+        part.write_bytes(b"PK")
+        age(part, days * DAY)
+    kept.sweep_drafts(MACHINE)
+    assert [part.exists() for part in parts] == [True, False]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from sounds import wav_bytes
@@ -16,7 +18,9 @@ from crnn.bundles.bundle import Bundle
 from crnn.bundles.model_card import model_card
 from crnn.bundles.track_map import load_map
 from crnn.data.demo import STYLES, synthesize
+from crnn.data.tracks import Track
 from crnn.jobs.order import TrainingOrder, preset
+from crnn.training import materials
 from crnn.training.pipeline import carry_out
 
 # Of ten tracks of a genre.
@@ -130,3 +134,21 @@ def test_a_split_without_a_track_of_a_genre_to_learn_from_is_refused_at_once(sou
     status = main(["train", str(sounds), "--preset", "instant", "--init", "tiny", "--out", str(sounds / "m")])
     assert status == 1
     assert "leaves none of “hum” to learn from" in capsys.readouterr().err
+
+
+def test_what_is_kept_back_is_counted_by_hand() -> None:
+    def track(name: str, **facts: str) -> Track:
+        return Track(name, "jazz", None, **facts)
+
+    parts = {
+        "train": (track("a", artist="Ann"), track("b")),
+        "valid": (track("c", group="g", artist="Ben"),),
+        "test": (track("d", group="g"), track("e", artist="ben"), track("f", artist="Cid"), track("g")),
+    }
+    tracks = (*(track for part in parts.values() for track in part), track("h"), track("i"))
+    found: Any = SimpleNamespace(parts=parts, collection=SimpleNamespace(tracks=tracks))
+    assert materials.kept_back(found) == {"test": 4, "no part": 2}
+    # Of four one is of a recording that is checked with, and one by its artist; of the others nothing is known.
+    assert materials._overlap(found) == (4, 1, 1)
+    loaded: Any = SimpleNamespace(loaded=SimpleNamespace(parts={"fold 1": (1, 2, 3), "fold 2": (4,)}))
+    assert materials.Materials.folds.fget(loaded).tolist() == [0, 0, 0, 1]  # type: ignore[attr-defined]

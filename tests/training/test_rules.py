@@ -90,3 +90,13 @@ def test_answers_of_a_fold_of_another_size_are_not_taken_up(tmp_path):
     assert [rows[0, 0] for rows in kept] == [0, 1, 2]
     assert cross_validation._read(path, 2) is None
     assert cross_validation._read(path, 4) is None
+
+
+def test_patience_begins_where_the_body_begins_to_move(run_of):
+    run = run_of(patience=3, epochs=20, freeze_epochs=4)
+    run.best_epoch = 1
+    stalled = {}
+    for run.epoch in (6, 7):
+        stalled[run.epoch] = run._has_stalled()
+    assert stalled == {6: False, 7: True}
+    assert not run_of(patience=0)._has_stalled()
