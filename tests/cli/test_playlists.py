@@ -1,0 +1,39 @@
+"""Playlists by their lines: which files, how long, and the way to each from where the playlist lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from crnn.cli.playlists import write_playlists
+from crnn.errors import CrnnError
+
+
+def row(path: Path, genre: str | None, confidence: float = 0.9, seconds: float = 2.6) -> dict[str, object]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"RIFF")
+    return {"file": str(path), "genre": genre, "confidence": confidence, "duration_seconds": seconds}
+
+
+def test_each_genre_has_its_files_from_the_confidence_asked_for_on(tmp_path: Path) -> None:
+    music, lists = tmp_path / "music", tmp_path / "lists"
+    rows = [
+        row(music / "a.wav", "jazz", 0.8),
+        row(music / "b.wav", "jazz", 0.79),
+        row(music / "c.wav", None),
+        {**row(music / "gone.wav", "jazz"), "file": str(music / "none.wav")},
+        row(lists / "#1" / "d.wav", "hip/hop"),
+    ]
+    written = write_playlists(lists, rows, 0.8)
+    assert [path.name for path in written] == ["hip-hop.m3u8", "jazz.m3u8"]
+    # A line that begins with # is none for a file.
+    assert written[0].read_text(encoding="utf-8").splitlines()[-2:] == ["#EXTINF:3,d", "./#1/d.wav"]
+    assert written[1].read_text(encoding="utf-8") == (
+        "#EXTM3U\n#GENRESCOPE jazz\n#PLAYLIST:jazz\n#EXTINF:3,a\n../music/a.wav\n"
+    )
+    # Ours are written anew, another's are not.
+    assert write_playlists(lists, rows, 0.8) == written
+    written[1].write_text("#EXTM3U\n")
+    with pytest.raises(CrnnError, match="is a playlist of another program"):
+        write_playlists(lists, rows, 0.8)
