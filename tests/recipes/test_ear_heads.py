@@ -247,3 +247,71 @@ def test_what_the_second_network_says_of_a_track_of_gtzan_is_that_of_the_archive
     second = {ARCHIVE: np.array([[2.0] * 10, [4.0] * 10, [6.0] * 10]), CUTS: np.zeros((2, 10))}
     joined = ear_genre.together(of, first, second)
     np.testing.assert_array_equal(joined[GTZAN][:, 0], [1.0] * 4 + [2.0] * 4)
+
+
+def of_tracks(n, name="t"):
+    names = np.array([f"{name}.{number:05}" for number in range(n)])
+    return Heard(np.zeros((n, 3)), np.zeros((n, 4)), np.arange(n), names, np.array(["blues"] * n), names)
+
+
+def known(x, *_):
+    """A regression that takes what it has learnt for music, and nothing else."""
+    return 10.0 * x.max(axis=0), -5.0
+
+
+def test_no_rule_judges_what_it_learnt(monkeypatch, capsys):
+    sets = {GTZAN: of_tracks(30), ELSEWHERE: of_tracks(12, "e"), ear_rules.MADE: of_tracks(9, "m")}
+    places = dict(zip(sets, np.split(np.eye(51), [30, 42]), strict=True))
+    monkeypatch.setattr(
+        ear_rules, "_other_features", lambda heard, *_: next(places[n] for n in sets if sets[n] is heard)
+    )
+    monkeypatch.setattr(ear_rules, "_other_regression", known)
+    scales = np.ones(3), np.full(3, 0.25)
+    rule, found = ear_rules.fit_other(
+        sets, dict.fromkeys(sets), scales, ["Singing", "Humming", "Music", "Scary music"], 1.0
+    )
+    unknown = 1 / (1 + np.exp(5.0))
+    assert all((probabilities == unknown).all() for probabilities in found.values())
+    # What is read in the bundle is half of the standardised embedding.
+    assert (rule["threshold"], rule["embedding_scale"]) == (pytest.approx(unknown), [2.0] * 3)
+    # And of music: kinds are left out as a whole.
+    monkeypatch.setattr(ear_rules, "music_groups", lambda _: [])
+    monkeypatch.setattr(ear_rules, "_loudness", lambda heard, _: np.eye(30)[heard.own])
+    monkeypatch.setattr(ear_rules, "_music_regression", known)
+    monkeypatch.setattr(ear_rules, "_music_sets", lambda _: [(GTZAN, 1, ["a", "b", "c"] * 10, 1.0)])
+    ear_rules.fit_music(sets, [])
+    assert capsys.readouterr().out.startswith(f"{GTZAN}: 1.000 of 30 called no music")
+
+
+@pytest.mark.parametrize(("most", "threshold"), [(1.0, 1.75), (3.0, 2.825)])
+def test_the_rule_for_other_music_loses_no_more_of_either_source_than_it_may(monkeypatch, most, threshold):
+    logits = {GTZAN: np.linspace(-4, most, 41), ELSEWHERE: np.linspace(-3, 2, 21), ear_rules.MADE: np.full(9, 3.0)}
+    sets = {name: of_tracks(len(values)) for name, values in logits.items()}
+    monkeypatch.setattr(
+        ear_rules, "_other_features", lambda heard, *_: next(logits[n][:, None] for n in sets if sets[n] is heard)
+    )
+    monkeypatch.setattr(ear_rules, "_other_regression", lambda *_: (np.ones(1), 0.0))
+    rule, _ = ear_rules.fit_other(
+        sets, dict.fromkeys(sets), (np.ones(3), np.ones(3)), ["Singing", "Humming", "Music", "Scary music"], 1.0
+    )
+    # One of forty of GTZAN is the last but one, one of twenty from elsewhere likewise: the greater of the two.
+    assert rule["threshold"] == pytest.approx(1 / (1 + np.exp(-threshold)))
+
+
+def test_a_dozen_neighbours_of_gtzan_lie_in_one_fold():
+    folds = ear_rules._gtzan_folds(of_tracks(48, "blues"))
+    assert [len(set(folds[first : first + 12].tolist())) for first in range(0, 48, 12)] == [1] * 4
+    assert len(set(folds.tolist())) > 1
+
+
+def test_certainty_is_read_as_the_bundle_reads_it():
+    # Mean logits of 2 and 0 among none else: as of `crnn.inference.tagging.certainty` at a temperature of 2.
+    logits = np.full((2, 10), -1e3)
+    logits[:, :2] = [[3.0, 0.0], [1.0, 0.0]]
+    names = np.array(["a"])
+    one = Heard(np.full((2, 3), 5.0), np.array([[4.0, 0.0], [8.0, 0.0]]), np.zeros(2, np.int64), names, names, names)
+    read = ear_rules._other_features(one, logits, (np.full(3, 1.0), np.full(3, 2.0)), [0], 2.0)
+    p = 1 / (1 + np.exp(-1.0))
+    certainty = [p, -p * np.log(p) - (1 - p) * np.log(1 - p), 2 + np.log1p(np.exp(-2.0)), 2.0]
+    # Half of the standardised embedding, half of the tag's mean.
+    np.testing.assert_allclose(read, [[1.0, 1.0, 1.0, 3.0, *certainty]], rtol=1e-5)
