@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import io
 import json
@@ -17,6 +18,8 @@ from mutagen.flac import FLAC
 from sounds import RATE, noise, sine
 
 from crnn.__main__ import main
+from crnn.cli import tagging
+from crnn.errors import CrnnError
 
 
 def tagged(path, samples, genre=None):
@@ -239,3 +242,43 @@ def test_a_strangers_playlist_is_left(bundle, music, tmp_path, capsys):
     assert classify(bundle, music, "--playlists", tmp_path) == 1
     assert "playlist of another program" in capsys.readouterr().err
     assert (tmp_path / "bass.m3u8").read_text() == "#EXTM3U\nmine.mp3\n"
+
+
+def planned(tmp_path, **changes):
+    """Options of a run that changes nothing, and two answers."""
+    plain = {"at_least": None, "format": "table", "out": None, "overwrite_genre": False, "dry_run": True}
+    options = argparse.Namespace(**plain | {"undo_file": tmp_path / "undo.jsonl"} | changes)
+    rows = []
+    for name, sure in (("a", 0.8), ("b", 0.79)):
+        soundfile.write(tmp_path / f"{name}.flac", sine(80, 1), RATE, format="FLAC")
+        rows.append({"file": str(tmp_path / f"{name}.flac"), "genre": "jazz", "confidence": sure})
+    return rows, options
+
+
+@pytest.mark.parametrize(("at_least", "names"), [(None, ["a"]), (0.0, ["a", "b"]), (0.79, ["a", "b"]), (0.81, [])])
+def test_from_the_confidence_asked_for_on_genres_are_written(tmp_path, capsys, at_least, names):
+    rows, options = planned(tmp_path, at_least=at_least)
+    assert tagging.write_tags(rows, options, lambda: False) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[3] for line in lines] == [f"{name}.flac:" for name in names]
+
+
+def test_no_file_is_changed_before_the_way_back_is_kept(tmp_path, monkeypatch):
+    rows, options = planned(tmp_path, dry_run=False)
+    before = (tmp_path / "a.flac").read_bytes()
+
+    def full(*_):
+        raise CrnnError("no room")
+
+    monkeypatch.setattr(tagging, "_keep", full)
+    with pytest.raises(CrnnError, match="no room"):
+        tagging.write_tags(rows, options, lambda: False)
+    assert (tmp_path / "a.flac").read_bytes() == before
+
+
+def test_one_of_two_genres_does_not_say_it_already(tmp_path, monkeypatch, capsys):
+    rows, options = planned(tmp_path)
+    for old, said in ((("Jazz", "Rock"), "It is tagged Jazz and Rock."), (("Jazz",), "It says so already.")):
+        monkeypatch.setattr(tagging.tag_writing, "genres_in", lambda _, old=old: old)
+        tagging.write_tags(rows, options, lambda: False)
+        assert said in capsys.readouterr().out
