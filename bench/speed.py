@@ -357,9 +357,32 @@ def _upload(options: Options, folder: Path) -> Figures:
     return _compared(costs["listen"], costs["player"], "at most 1.0 s more", seconds_more=more)
 
 
+def _hour(options: Options, folder: Path) -> Figures:
+    """An hour of mp3 from its upload to the verdict on screen, against `classify` of the same file."""
+    from bench import browsing
+
+    mp3 = write_mp3(folder / "hour.mp3", music(60), repeats=60)
+    by_command = children({"classify": ["-m", "crnn", "classify", mp3, "--model", options.model]}, 1)["classify"]
+    return _compared(browsing.upload(folder, mp3, 1)["listen"], by_command, "no slower")
+
+
 PARTS: dict[str, Callable[[Options, Path], Figures]] = {
     part.__name__.removeprefix("_"): part
-    for part in (_cold, _warm, _musicnn, _long, _ahead, _jobs, _dask, _cache, _preparing, _shares, _page, _upload)
+    for part in (
+        _cold,
+        _warm,
+        _musicnn,
+        _long,
+        _ahead,
+        _jobs,
+        _dask,
+        _cache,
+        _preparing,
+        _shares,
+        _page,
+        _upload,
+        _hour,
+    )
 }
 
 
