@@ -14,8 +14,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +48,28 @@ class Cost:
     seconds: float
     cpu_seconds: float
     peak_mb: float = 0.0
+
+
+Figures = dict[str, Any]
+
+
+def compared(ours: Cost, theirs: Cost, aim: str, **more: Any) -> Figures:
+    """A row: both costs, and how many times ours goes into theirs.
+
+    Args:
+        ours: What is measured.
+        theirs: Its baseline.
+        aim: In words.
+        more: What else the row tells.
+    """
+    return {
+        "ours": asdict(ours),
+        "baseline": asdict(theirs),
+        "times_faster": theirs.seconds / ours.seconds,
+        "times_less_cpu": theirs.cpu_seconds / ours.cpu_seconds,
+        "aim": aim,
+        **more,
+    }
 
 
 def alternate(contestants: dict[str, Callable[[], object]], repeats: int) -> dict[str, Cost]:

@@ -23,7 +23,8 @@ from unittest import mock
 
 import numpy as np
 
-from bench.measuring import SOURCE_RATE, Cost, alternate, child, children, music, write_mp3, write_wav
+from bench import on_screen
+from bench.measuring import SOURCE_RATE, Figures, alternate, child, children, compared, music, write_mp3, write_wav
 from crnn.audio import isolation
 from crnn.audio.clip import Clip, load_clip
 from crnn.bundles.library import DEFAULT_MODEL, find_bundle
@@ -34,19 +35,6 @@ from crnn.inference.decision import softmax
 from crnn.onnx_runtime import onnx_runtime
 
 Options = argparse.Namespace
-Figures = dict[str, Any]
-
-
-def _compared(ours: Cost, theirs: Cost, aim: str, **more: Any) -> Figures:
-    """A row: both costs, and how many times ours goes into theirs."""
-    return {
-        "ours": asdict(ours),
-        "baseline": asdict(theirs),
-        "times_faster": theirs.seconds / ours.seconds,
-        "times_less_cpu": theirs.cpu_seconds / ours.cpu_seconds,
-        "aim": aim,
-        **more,
-    }
 
 
 def _cold(options: Options, folder: Path) -> Figures:
@@ -57,7 +45,7 @@ def _cold(options: Options, folder: Path) -> Figures:
         "tensorflow": ["-c", "import tensorflow"],
     }
     costs = children(commands, options.repeats)
-    return _compared(costs["ours"], costs["tensorflow"], "at least 4 times faster")
+    return compared(costs["ours"], costs["tensorflow"], "at least 4 times faster")
 
 
 def _warm(options: Options, folder: Path) -> Figures:
@@ -92,7 +80,7 @@ def _warm(options: Options, folder: Path) -> Figures:
 
     costs = alternate({"ours": lambda: classifier.classify_file(mp3), "keras": with_librosa}, options.repeats)
     difference = float(np.abs(classifier.classify_file(mp3).posterior - with_librosa()).max())
-    return _compared(costs["ours"], costs["keras"], "at least 4 times faster", posteriors_differ_by=difference)
+    return compared(costs["ours"], costs["keras"], "at least 4 times faster", posteriors_differ_by=difference)
 
 
 def _musicnn(options: Options, folder: Path) -> Figures:
@@ -123,8 +111,8 @@ def _musicnn(options: Options, folder: Path) -> Figures:
     )
     return {
         "runtime": runtime,
-        "from_file": _compared(costs["ours"], costs["musicnn"], "at least 5 times faster"),
-        "decoded": _compared(costs["ours_decoded"], costs["musicnn_decoded"], "at least 15 times faster"),
+        "from_file": compared(costs["ours"], costs["musicnn"], "at least 5 times faster"),
+        "decoded": compared(costs["ours_decoded"], costs["musicnn_decoded"], "at least 15 times faster"),
     }
 
 
@@ -188,7 +176,7 @@ def _ahead(options: Options, folder: Path) -> Figures:
         "in turns": in_turns,
     }
     costs = alternate(contestants, min(options.repeats, 3))
-    return _compared(costs["ours"], costs["in turns"], "at least 1.5 times faster", minutes=minutes)
+    return compared(costs["ours"], costs["in turns"], "at least 1.5 times faster", minutes=minutes)
 
 
 def _write_clips(folder: Path, n_clips: int) -> Path:
@@ -217,7 +205,7 @@ def _jobs(options: Options, folder: Path) -> Figures:
         for genre in a["genres"]
     ]
     facts = {"clips": options.clips, "same_order": in_order, "posteriors_differ_by": max(differences)}
-    return _compared(costs[2], costs[1], "at least 1.7 times faster", **facts)
+    return compared(costs[2], costs[1], "at least 1.7 times faster", **facts)
 
 
 def _dask(options: Options, folder: Path) -> Figures:
@@ -232,7 +220,7 @@ def _dask(options: Options, folder: Path) -> Figures:
         n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
     ) as cluster:
         spread = child(*classify, "--engine", "dask", "--scheduler", cluster.scheduler_address)
-    return _compared(spread, child(*classify, "--jobs", "2"), "no worse", clips=options.clips)
+    return compared(spread, child(*classify, "--jobs", "2"), "no worse", clips=options.clips)
 
 
 def _cache(options: Options, folder: Path) -> Figures:
@@ -247,7 +235,7 @@ def _cache(options: Options, folder: Path) -> Figures:
     second = alternate({"second": lambda: store.load(tracks)}, options.repeats)["second"]
     size = sum(path.stat().st_size for path in (folder / "cache").iterdir())
     facts = {"tracks": len(tracks), "bytes_per_track": size / len(tracks)}
-    return _compared(second, first, "at least 50 times faster", **facts)
+    return compared(second, first, "at least 50 times faster", **facts)
 
 
 def _preparing(options: Options, folder: Path) -> Figures:
@@ -283,7 +271,7 @@ def _preparing(options: Options, folder: Path) -> Figures:
     labels = np.array([int(track.genre[-1]) for track in tracks], dtype=np.int64)
     waited = _share_waited(tuple(kept), labels, settings)
     aim = "at least 20 times faster; waiting at most 0.05 of a step"
-    return _compared(costs["ours"], costs["librosa"], aim, tracks=len(kept), share_of_step_waited=waited)
+    return compared(costs["ours"], costs["librosa"], aim, tracks=len(kept), share_of_step_waited=waited)
 
 
 def _share_waited(kept: tuple[Any, ...], labels: Any, settings: Any) -> float:
@@ -339,51 +327,10 @@ def _shares(options: Options, folder: Path) -> Figures:
     return {"cpu_milliseconds": milliseconds, "threads": options.threads}
 
 
-def _page(options: Options, folder: Path) -> Figures:
-    """First paint of Listen after `streamlit run`, against an app of one line."""
-    from bench import browsing
-
-    costs = browsing.first_paint(folder, min(options.repeats, 5))
-    return _compared(costs["listen"], costs["one line"], "at most 1.5 times as long")
-
-
-def _upload(options: Options, folder: Path) -> Figures:
-    """A 30-s mp3 to its verdict on screen, against an app that only plays it."""
-    from bench import browsing
-
-    mp3 = write_mp3(folder / "clip.mp3", music(30))
-    costs = browsing.upload(folder, mp3, options.repeats)
-    more = costs["listen"].seconds - costs["player"].seconds
-    return _compared(costs["listen"], costs["player"], "at most 1.0 s more", seconds_more=more)
-
-
-def _hour(options: Options, folder: Path) -> Figures:
-    """An hour of mp3 from its upload to the verdict on screen, against `classify` of the same file."""
-    from bench import browsing
-
-    mp3 = write_mp3(folder / "hour.mp3", music(60), repeats=60)
-    by_command = children({"classify": ["-m", "crnn", "classify", mp3, "--model", options.model]}, 1)["classify"]
-    return _compared(browsing.upload(folder, mp3, 1)["listen"], by_command, "no slower")
-
-
 PARTS: dict[str, Callable[[Options, Path], Figures]] = {
     part.__name__.removeprefix("_"): part
-    for part in (
-        _cold,
-        _warm,
-        _musicnn,
-        _long,
-        _ahead,
-        _jobs,
-        _dask,
-        _cache,
-        _preparing,
-        _shares,
-        _page,
-        _upload,
-        _hour,
-    )
-}
+    for part in (_cold, _warm, _musicnn, _long, _ahead, _jobs, _dask, _cache, _preparing, _shares)
+} | on_screen.PARTS
 
 
 def main() -> int:
