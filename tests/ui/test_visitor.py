@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import streamlit as st
+from streamlit import config
 from streamlit.runtime.context import StreamlitHeaders
 
 from ui.shared import visitor
@@ -103,3 +104,11 @@ def test_a_browser_that_keeps_cookies_back_sends_no_files(
     headers: dict[str, str], cookies: dict[str, str], may: bool
 ) -> None:
     assert may_send_files(headers, cookies) is may
+
+
+def test_where_no_cookie_is_asked_for_none_is_missed() -> None:
+    config.set_option("server.enableXsrfProtection", False)
+    try:
+        assert may_send_files({"Host": "localhost"}, {})
+    finally:
+        config.set_option("server.enableXsrfProtection", True)
