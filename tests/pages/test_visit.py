@@ -19,7 +19,8 @@ from crnn.audio import isolation
 from crnn.inference.classifier import Classifier
 from crnn.inference.listening import FileListening
 from crnn.synthesis.examples import example_names
-from ui.shared.state import Sound, find_models
+from ui.shared import chrome
+from ui.shared.state import SOUNDS, Sound, find_models
 
 
 def test_last_sound_given_is_the_one_answered(app: AppTest) -> None:
@@ -253,3 +254,25 @@ def test_an_uploader_that_is_new_takes_nothing_away() -> None:
     app = AppTest.from_function(script).run()
     assert not app.exception
     assert app.markdown[0].value == "song.wav"
+
+
+@pytest.mark.parametrize("is_led_back", [False, True])
+@pytest.mark.parametrize("way", ["upload", "recording"])
+def test_only_the_widget_that_gave_a_sound_on_this_page_takes_it_away(
+    app: AppTest, way: str, *, is_led_back: bool
+) -> None:
+    if way == "upload":
+        upload(app, ("song.wav", TREBLE))
+    else:
+        app.audio_input[0].set_value(("recording.wav", TREBLE, "audio/wav")).run()
+    if is_led_back:
+        # Another page had begun, and was cut short before Streamlit dropped the widgets of this one.
+        app.session_state[chrome._PAGE] = "Explore"
+        app.run()
+    # The browser, led back, has new widgets, and says that they hold nothing.
+    if way == "upload":
+        upload(app)
+    else:
+        app.audio_input[0].set_value(None).run()
+    assert not app.exception
+    assert bool(app.session_state[SOUNDS]) == is_led_back

@@ -15,7 +15,7 @@ from ui.listen import live
 from ui.shared import answer_cache, limits, uploads
 from ui.shared.media import wav_bytes
 from ui.shared.model_choice import choose_model, draw_news
-from ui.shared.state import BROUGHT_BACK, WAY, Model, Origin, Sound, give, name_of, sounds
+from ui.shared.state import BROUGHT_BACK, GAVE, WAY, Model, Origin, Sound, give, name_of, sounds
 from ui.shared.words import plain
 
 # Twice the usual model's rate: the recording plays back with all its treble.
@@ -25,8 +25,6 @@ _RECORDING = "listen.recording"
 _UPLOADS = "listen.uploads"
 _EXAMPLE = "listen.example"
 _SURPLUS = "listen.surplus"
-# Of the uploader that gave what it shows.
-_GAVE = "listen.uploads.gave"
 # Streamlit's ids of the files that were taken, of each way.
 _TAKEN = "listen.taken"
 _NUMBERS = itertools.count()
@@ -162,7 +160,8 @@ def _take_recording() -> None:
     if held:
         give((Sound("", held[0].getvalue(), "recording"),))
         _let_go_of_others()
-    else:
+        st.session_state[GAVE] = _RECORDING
+    elif st.session_state.get(GAVE) == _RECORDING:
         _forget("recording")
 
 
@@ -193,9 +192,10 @@ def _take_uploads() -> None:
     if taken:
         give(tuple(Sound(upload.name, upload.getvalue(), "upload") for upload in taken))
         st.session_state[_EXAMPLE] = None
-        st.session_state[_GAVE] = _uploads_key()
-    # Streamlit also calls for a new uploader whose first run was cut short: nobody took away what was brought back.
-    elif st.session_state.get(_GAVE) == _uploads_key():
+        st.session_state[GAVE] = _uploads_key()
+    # Streamlit also calls for a new uploader whose first run was cut short, or whose page the browser left and was led
+    # back to: nobody took anything away.
+    elif st.session_state.get(GAVE) == _uploads_key():
         _forget("upload")
 
 

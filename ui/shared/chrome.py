@@ -93,7 +93,8 @@ def page_setup(title: str) -> None:
     )
     if st.session_state.get(_PAGE) != title:
         st.session_state[_PAGE] = title
-        st.session_state.pop(state.WAY, None)
+        for of_this_page in (state.WAY, state.GAVE):
+            st.session_state.pop(of_this_page, None)
     st.html(_SPACING)
     _start_logging()
     _keep_uploads_in_memory()

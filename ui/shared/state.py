@@ -46,6 +46,8 @@ BROUGHT_BACK = "genrescope.brought_back"
 LISTENING = "genrescope.live"
 # Which of the ways to give a sound is open when a page is come to.
 WAY = "genrescope.way"
+# The widget that gave a sound in this visit to a page (its key): only from that one it can be taken away.
+GAVE = "genrescope.gave"
 MODEL, MODEL_CONTENT = "genrescope.model", "genrescope.model_content"
 # Which of several sounds is on show on Listen (its digest).
 ROW = "genrescope.row"
