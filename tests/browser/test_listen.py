@@ -174,6 +174,37 @@ def test_zoom_just_before_leaving_does_not_lead_back(open_page) -> None:
     expect(page.get_by_text("Two sounds", exact=True)).to_be_visible()
 
 
+def test_a_link_leads_on_where_a_table_speaks_after_it(open_page) -> None:
+    page = open_page()
+    page.context.add_init_script(LATE)
+    page.reload()
+    upload(page, *((f"{number}.wav", wav_bytes(sine(100.0 * number, 20.0))) for number in (1, 2, 3)))
+    wait_for_player(page)
+    box = box_of(page.get_by_test_id("stDataFrame"))
+    page.mouse.click(box["x"] + 16, box["y"] + 35 + 35 + 17)
+    page.locator(".view .title", has_text="2.wav").wait_for()
+    wait_for_player(page)
+    page.wait_for_function("document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'")
+    page.evaluate("window.lateMs = 1000")
+    # Of the cell that the arrow leads to the table tells 150 ms later, and by that asks for Listen.
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("link", name="Explore", exact=True).click()
+    page.get_by_text("Two sounds", exact=True).wait_for(timeout=20_000)
+    wait_for_player(page)
+
+
+def test_a_link_leads_on_from_a_microphone_that_listens(open_page) -> None:
+    page = open_page()
+    page.context.add_init_script(LATE)
+    page.reload()
+    page.get_by_role("button", name="Listen", exact=True).click()
+    page.locator(".answer[data-seconds]").wait_for(timeout=60_000)
+    page.evaluate("window.lateMs = 1000")
+    page.get_by_role("link", name="Explore", exact=True).click()
+    page.get_by_text("Two sounds", exact=True).wait_for(timeout=20_000)
+    wait_for_player(page)
+
+
 def test_narrow_screen_shows_three_bars_and_a_player_in_reach(open_page) -> None:
     from playwright.sync_api import expect
 

@@ -25,13 +25,13 @@ def component(name: str) -> ComponentRenderer:
     """The mounting command of the component in `ui/components/<name>/`: `view.html`, `view.css`, and its scripts.
 
     The scripts are one to the browser: `view.js` comes last, and what it uses of the others is there by then. What
-    lasts while Streamlit takes a component down and sets it up again is in `lasting.js`, and how a genre's colour is
-    drawn in `colors.js`, for all of them.
+    lasts while Streamlit takes a component down and sets it up again is in `lasting.js`, how a genre's colour is drawn
+    in `colors.js`, and that a page is being left in `leaving.js`, for all of them.
     """
     folder = _FOLDER / name
     html, css = ((folder / f"view.{kind}").read_text(encoding="utf-8") for kind in ("html", "css"))
     scripts = sorted(folder.glob("*.js"), key=lambda path: (path.name == "view.js", path.name))
-    shared = (_FOLDER / "colors.js", _FOLDER / "lasting.js")
+    shared = sorted(_FOLDER.glob("*.js"))
     js = "\n".join(path.read_text(encoding="utf-8") for path in [*shared, *scripts])
     return st.components.v2.component(f"genrescope_{name}", html=html, css=css, js=js)
 

@@ -7,7 +7,7 @@ export default function () {
   const sidebar = document.querySelector('[data-testid="stSidebar"]');
   if (!sidebar) return () => {};
   const close = (event) => {
-    if (!event.target.closest("a") || !window.matchMedia(NARROW).matches) return;
+    if (sidebar.inert || !event.target.closest("a") || !window.matchMedia(NARROW).matches) return;
     sidebar.querySelector('[data-testid="stSidebarCollapseButton"] button')?.click();
   };
   const bar = () => (sidebar.inert = sidebar.dataset.collapsed === "true");
@@ -15,7 +15,9 @@ export default function () {
   watching.observe(sidebar, { attributeFilter: ["data-collapsed"] });
   bar();
   sidebar.addEventListener("click", close);
+  const stopFollowing = following();
   return () => {
+    stopFollowing();
     watching.disconnect();
     sidebar.removeEventListener("click", close);
   };

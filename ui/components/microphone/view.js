@@ -180,7 +180,7 @@ class Microphone {
   }
 
   send() {
-    if (this.isWaiting || !this.capture) return;
+    if (this.isWaiting || !this.capture || isLeaving()) return;
     const seconds = this.lag;
     if (!this.isOver && seconds < LEAST_SECONDS) return;
     const most = (this.isOver || seconds > LAG_SECONDS ? MOST_SECONDS : MESSAGE_SECONDS) * this.capture.rate;

@@ -558,7 +558,7 @@ class View {
     on(".volume", "input", () => this.setVolume(Number(this.find(".volume").value)));
     this.hear(this.audio);
     this.listenToKeys();
-    this.listenToLeaving();
+    this.listenToClicks();
     on(".keys", "click", () => this.toggleHelp());
     this.stage.addEventListener("pointerdown", (event) => this.down(event));
     this.stage.addEventListener("pointermove", (event) => this.move(event));
@@ -735,7 +735,7 @@ class View {
     // What is still being unpacked, or was about to happen, finds nothing to do.
     this.data = this.switching = null;
     this.forgetKeys();
-    this.forgetLeaving();
+    this.forgetClicks();
     this.audio.pause();
     this.audio.removeAttribute("src");
     this.audio.load();
