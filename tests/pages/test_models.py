@@ -22,7 +22,7 @@ from crnn.bundles.bundle import Bundle, load_bundle, rewrite_json
 from crnn.bundles.companion import Companion
 from crnn.config import FeatureConfig
 from crnn.owner import MACHINE
-from ui.models.library import identity_of
+from ui.models.library import _few, identity_of
 from ui.models.making import Making
 from ui.shared.state import Model
 from ui.shared.visits import visits
@@ -65,6 +65,11 @@ def test_the_shelf_lists_and_shows_the_only_model(page: AppTest) -> None:
     row = page.dataframe[0].value.iloc[0]
     assert (row["Name"], row["Genres"], row["Data"]) == ("tiny", "bass, middle, treble", "hand-made")
     assert "it was imported without its Keras file" in read(page)
+
+
+def test_many_genres_are_counted_in_a_row() -> None:
+    assert _few(["a", "b", "c"]) == "a, b, c"
+    assert _few(["a", "b", "c", "d"]) == "a, b and 2 more"
 
 
 def test_rename_delete_and_undo(page: AppTest, models: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,9 @@ from ui.shared.state import SHELF_MODEL, Model
 from ui.shared.words import plain
 
 _ROW_PIXELS = 33
-_GENRES_PIXELS = 230
+# All of them may be wider than the rest of a row.
+_N_GENRES = 3
+_GENRES_PIXELS = 180
 _FAULT = "models.fault"
 _NEWS = "models.news"
 _IMPORTS, _IMPORTED = "models.imports", "models.imported"
@@ -62,8 +64,7 @@ def choose_model(models: list[Model]) -> Model | None:
                 format="%.2f",
                 help="Share of unheard tracks right. Compare it only on the same data, and mind the interval.",
             ),
-            # They may be wider than the rest together.
-            "Genres": st.column_config.TextColumn(width=_GENRES_PIXELS),
+            "Genres": st.column_config.TextColumn(width=_GENRES_PIXELS, help="A model's card has them all."),
             "Size": st.column_config.NumberColumn(format="%.1f MB"),
         },
     )
@@ -112,11 +113,18 @@ def _row(model: Model) -> dict[str, str | float | None]:
         "Score": scores.get("accuracy"),
         "95 %": _interval(scores),
         "On": _counted(scores),
-        "Genres": ", ".join(bundle.genres),
+        "Genres": _few(bundle.genres),
         "Data": str(bundle.data.get("name", "not stated")),
         "Made": bundle.created[:10],
         "Size": size / 2**20,
     }
+
+
+def _few(genres: Sequence[str]) -> str:
+    if len(genres) <= _N_GENRES:
+        return ", ".join(genres)
+    named = genres[: _N_GENRES - 1]
+    return f"{', '.join(named)} and {len(genres) - len(named)} more"
 
 
 def _counted(scores: dict[str, Any]) -> str:
