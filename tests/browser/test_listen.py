@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -191,6 +192,13 @@ def test_a_link_leads_on_where_a_table_speaks_after_it(open_page) -> None:
     page.get_by_role("link", name="Explore", exact=True).click()
     page.get_by_text("Two sounds", exact=True).wait_for(timeout=20_000)
     wait_for_player(page)
+
+
+def test_a_link_that_led_on_leads_nowhere_else(page) -> None:
+    for name, path in (("Models", "/Models"), ("Listen", "/"), ("Explore", "/Explore"), ("Listen", "/")):
+        page.get_by_role("link", name=name, exact=True).click()
+        page.wait_for_function("document.documentElement.dataset.genrescopeLeaving === undefined")
+        assert urlsplit(page.url).path == path
 
 
 def test_a_link_leads_on_from_a_microphone_that_listens(open_page) -> None:

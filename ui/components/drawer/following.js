@@ -11,9 +11,6 @@ const ARRIVAL_MS = 60_000;
 // It outlives the component, which is taken down with its page.
 let asked = null;
 
-const isPageLink = (at) => at instanceof HTMLAnchorElement && at.dataset.testid?.startsWith("stPageLink");
-const pathOf = (link) => new URL(link.href).pathname;
-
 function forget() {
   clearInterval(asked?.looking);
   asked = null;
@@ -23,34 +20,31 @@ function forget() {
 function look() {
   const isQuiet = document.querySelector("[data-testid=stApp]")?.dataset.testScriptState === "notRunning";
   asked.nQuiet = isQuiet ? asked.nQuiet + 1 : 0;
-  const { path, at, nQuiet, nAgain } = asked;
+  const { name, at, nQuiet, nAgain } = asked;
   if (performance.now() - at > ARRIVAL_MS) forget();
   else if (nQuiet < PATIENCE * 2 ** nAgain) return;
-  else if (path === location.pathname) forget();
+  else if (isOnPage(name)) forget();
   else if (nAgain < N_AGAIN) followAgain();
 }
 
 function followAgain() {
   Object.assign(asked, { nAgain: asked.nAgain + 1, nQuiet: 0, isOurs: true });
-  [...document.querySelectorAll("a")].find((link) => isPageLink(link) && pathOf(link) === asked.path)?.click();
+  [...document.querySelectorAll(PAGE_LINKS)].find((link) => pageNamed(link) === asked.name)?.click();
   asked.isOurs = false;
 }
 
 function ask(event) {
-  const link = event.composedPath().find(isPageLink);
+  const link = event.target.closest?.(PAGE_LINKS);
   const isElsewhere = event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
   if (!link || isElsewhere || asked?.isOurs) return;
   forget();
-  asked = { path: pathOf(link), at: performance.now(), nQuiet: 0, nAgain: 0, looking: setInterval(look, LOOK_MS) };
-  noteLeaving(asked.path);
+  asked = { name: pageNamed(link), at: performance.now(), nQuiet: 0, nAgain: 0, looking: setInterval(look, LOOK_MS) };
+  noteLeaving(asked.name);
 }
 
+// Never taken back: of two drawers, as while a page is drawn anew, the earlier one would take it from the later.
 function following() {
   document.addEventListener("click", ask, true);
   // Who goes back means it.
   addEventListener("popstate", forget);
-  return () => {
-    document.removeEventListener("click", ask, true);
-    removeEventListener("popstate", forget);
-  };
 }

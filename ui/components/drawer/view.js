@@ -15,9 +15,8 @@ export default function () {
   watching.observe(sidebar, { attributeFilter: ["data-collapsed"] });
   bar();
   sidebar.addEventListener("click", close);
-  const stopFollowing = following();
+  following();
   return () => {
-    stopFollowing();
     watching.disconnect();
     sidebar.removeEventListener("click", close);
   };
