@@ -69,11 +69,14 @@ def test_a_track_weighs_the_same_however_long():
     np.testing.assert_array_equal(learnt.weights, [0.5] * 4)
 
 
-def test_the_set_threshold_is_the_conformal_rank():
-    posteriors = np.linspace(0.05, 0.95, 19)[:, None] * [1.0, 0.0]
-    found = ear_calibration.calibration(posteriors, np.zeros(19, dtype=np.int64), 0.7)
-    assert found["temperature"] == 0.7
-    np.testing.assert_allclose(found["set_threshold"], 0.10)  # rank 0.1 · 20 = 2
+def test_thresholds_are_those_of_the_coverage_and_of_the_share_that_is_answered():
+    posteriors = np.linspace(0.05, 0.95, 19)[:, None] * [1.0, 0.5]
+    found = ear_calibration.calibration(posteriors, np.arange(19) % 2, 0.7)
+    assert (found["temperature"], found["set_coverage"]) == (0.7, 0.9)
+    # Of 0.05, 0.15, 0.25, … and half of 0.10, 0.20, … the second: rank 0.1 · 20.
+    np.testing.assert_allclose(found["set_threshold"], 0.05)
+    # 62 % are answered: of the steps from 0.05 to 0.95 38 % are below.
+    np.testing.assert_allclose(found["unsure_below"], 0.05 + 0.38 * 0.9)
 
 
 def test_an_eighth_of_a_metal_track_is_taught_as_rock():
@@ -93,6 +96,15 @@ def test_the_temperature_has_the_least_loss():
     assert ear_calibration.best_temperature([(clips, logits)]) == 1.5  # the end of the range
     logits[:, 0] = 1.0
     assert ear_calibration.best_temperature([(clips, logits)]) == 0.91  # 1 / log 3 is 0.910
+    logits[:, 0] = 0.1
+    assert ear_calibration.best_temperature([(clips, logits)]) == 0.4  # the other end
+
+
+def test_a_genre_beside_the_ten_has_no_say_in_the_temperature():
+    logits = np.full((5, 10), -1e3)
+    logits[:, :2] = [1.0, 0.0]
+    clips = heard(list("abcde"), ["blues", "latin", "blues", "blues", "classical"], ["x"] * 5, per_track=1)
+    assert ear_calibration.best_temperature([(clips, logits)]) == 0.91
 
 
 def test_the_temperature_counts_cuts_as_much_as_each_kind_of_whole_track():

@@ -9,6 +9,16 @@ from recipes import ear_inputs, ear_sounds
 from recipes.ear_inputs import FIRST, SECOND, Inputs
 
 RATE = ear_sounds.SAMPLE_RATE
+DELAYS, NOISE_DB = (0.8, 1.25), (18, 30)
+
+
+class Drawn:
+    """Chance that draws what it is told to."""
+
+    def __init__(self, uniform, integers=None):
+        self.uniform = lambda *ends: uniform[ends]
+        self.integers = lambda *ends: (integers or {})[ends]
+        self.normal = np.random.default_rng(0).normal
 
 
 @pytest.mark.parametrize(
@@ -72,16 +82,51 @@ def test_a_piece_is_a_short_sound_at_its_own_level(rng):
         assert heard.sum(axis=1).mean() == pytest.approx(ear_inputs.LEVEL, rel=0.01)
 
 
-def test_a_phone_hears_its_band(rng):
-    white = rng.normal(0, 0.1, 4 * RATE).astype(np.float32)
-    spectrum = np.abs(np.fft.rfft(ear_inputs.phone(white, rng))) ** 2
-    hz = np.fft.rfftfreq(4 * RATE, 1 / RATE)
+def test_a_piece_begins_and_ends_where_it_is_drawn(rng):
+    """From 0.6 to 5 s of a sound, somewhere in its first three seconds."""
+    power = rng.exponential(size=(1000, 128)).astype(np.float32)
+    (segment,) = ear_inputs.segments_of(power)
+    for n_frames in (60, 500):
+        ends = tuple(np.log((60, 500)))
+        # A little more, for the exponential of a logarithm may be a little less.
+        drawn = Drawn({ends: np.log(n_frames + 0.1)}, {(0, 300): 299})
+        (alone,) = ear_inputs.segments_of(power[299 : 299 + n_frames])
+        np.testing.assert_allclose(ear_inputs.piece_of(segment, drawn), alone, atol=5e-3)
 
-    def level(low, high):
-        return 10 * np.log10(spectrum[(hz >= low) & (hz < high)].mean())
 
-    assert level(500, 4000) - level(60, 120) > 10
-    assert level(500, 4000) - level(9000, 11_000) > 10
+def phone_hears(samples, stretch=1.0, noise_db=400.0):
+    return ear_inputs.phone(samples, Drawn({DELAYS: stretch, NOISE_DB: noise_db}))
+
+
+@pytest.mark.parametrize("stretch", [1.0, 1.25])
+def test_a_phone_hears_its_band_and_four_echoes(stretch):
+    click = np.zeros(RATE // 4, np.float32)
+    click[0] = 1.0
+    heard = phone_hears(click, stretch)
+    delays = [round(stretch * RATE * seconds - 0.5) for seconds in (0.013, 0.029, 0.047, 0.083)]
+    # Before the first echo it is two filters of second order: 3 dB less at their edges, 12.3 an octave below.
+    levels = 20 * np.log10(np.abs(np.fft.rfft(heard[: delays[0]], 22_050)[[125, 250, 1225, 6000]]))
+    np.testing.assert_allclose(levels, [-18 - 12.3, -18 - 3.01, -18, -18 - 3.01], atol=0.05)
+    for delay, gain in zip(delays, (0.5, 0.35, 0.25, 0.15), strict=True):
+        np.testing.assert_allclose(heard[delay : delay + 200], gain * heard[:200], atol=1e-5)
+    assert np.abs(heard[delays[-1] + 300 :]).max() < 1e-5
+
+
+@pytest.mark.parametrize("noise_db", [18.0, 30.0])
+def test_under_what_a_phone_hears_is_pink_noise(noise_db):
+    tone = np.sin(2 * np.pi * 1000 / RATE * np.arange(RATE)).astype(np.float32)
+    plain = phone_hears(tone)
+    noise = phone_hears(tone, noise_db=noise_db) - plain
+    assert 10 * np.log10((plain**2).mean() / (noise**2).mean()) == pytest.approx(noise_db, abs=0.01)
+    # As much in each octave from 20 Hz on, and as much in each hertz below.
+    power = np.abs(np.fft.rfft(noise)) ** 2
+    octaves = [power[low : 2 * low].sum() for low in (1000, 2000, 4000)]
+    np.testing.assert_allclose(octaves[1:], octaves[0], rtol=0.1)
+    drawn = np.abs(np.fft.rfft(np.random.default_rng(0).normal(size=RATE))) ** 2
+    np.testing.assert_allclose(
+        power[[5, 20, 40]] / drawn[[5, 20, 40]] / (power[10] / drawn[10]), [1, 1, 0.5], rtol=0.02
+    )
+    assert phone_hears(np.zeros(RATE, np.float32), noise_db=noise_db).any(), "a room is never silent"
 
 
 def test_bent_sound_is_the_same_each_time():
@@ -89,6 +134,53 @@ def test_bent_sound_is_the_same_each_time():
     again = [ear_inputs.bent(sound, "degrade1", "blues.00001") for _ in range(2)]
     np.testing.assert_array_equal(*again)
     assert ear_inputs.bent(sound, "clean", "blues.00001") is sound
+    for kind, name in (("degrade2", "blues.00001"), ("degrade1", "blues.00002")):
+        assert not np.array_equal(ear_inputs.bent(sound, kind, name), again[0]), "each has its own chance"
+    # A phone leaves an eighth, whatever the chance.
+    assert np.abs(ear_inputs.bent(sound, "phone1", "blues.00001")[:200]).max() < 0.2
+
+
+def test_between_the_columns_and_bands_of_an_archive_decibels_are_interpolated():
+    """From 3 to 9 dB in two seconds, then down to 0 in one; and a decibel more in each band, but none beyond them."""
+    gathered = tagger_mel.mel_filters(FIRST)
+    decibels = np.repeat([[3.0], [9.0], [0.0]], 128, axis=1).astype(np.float32)
+    found = ear_inputs.power_of_archive(decibels, np.array([0.0, 2.0, 3.0]))
+    times = np.arange(len(found)) / FIRST.frame_rate_hz
+    assert 3.0 - 1.5 / FIRST.frame_rate_hz < times[-1] < 3.0
+    expected = 10 ** (np.interp(times, [0, 2, 3], [3, 9, 0]) / 10)
+    np.testing.assert_allclose(found, expected[:, None] * gathered.sum(axis=0), rtol=1e-5)
+    # A column of an archive may begin later: before it is what it holds.
+    late = ear_inputs.power_of_archive(decibels[:2], np.array([1.0, 2.0]))
+    np.testing.assert_allclose(late[:90], np.repeat(10**0.3 * gathered.sum(axis=0)[None], 90, axis=0), rtol=1e-5)
+    rising = np.repeat(np.arange(128, dtype=np.float32)[None], 2, axis=0)
+    (first, *_) = ear_inputs.power_of_archive(rising, np.array([0.0, 1.0]))
+    bins = np.interp(np.fft.rfftfreq(FIRST.n_fft, 1 / RATE), log_mel.mel_frequencies(SECOND), np.arange(128))
+    np.testing.assert_allclose(first, 10 ** (bins / 10) @ gathered, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kept", [None, [0, 2, 4, 6]])
+def test_an_archive_may_hold_some_of_its_frames_and_has_parts_where_it_names_them(tmp_path, kept):
+    cells = np.repeat(np.uint8([[0], [255], [0], [255]]), 128, axis=1)
+    facts = {"track_ids": ["a", "b"], "genres": ["rock", "pop"], "split": ["train", ""]}
+    chosen = {} if kept is None else {"frame_index": np.array(kept)}
+    np.savez(tmp_path / "archive.npz", log_mel=np.stack([cells, 255 - cells]), **facts, **chosen)
+    ear_inputs._write_archive(tmp_path, "arch", tmp_path / "archive.npz")
+    inputs = ear_inputs.read_inputs(tmp_path, "arch")
+    assert (inputs.ids.tolist(), inputs.groups.tolist()) == (["a", "b"], ["train", "b"])
+    # Those that are named count the hops of finer frames.
+    at = np.arange(4) * SECOND.hop_length / RATE if kept is None else np.array(kept) * 512 / RATE
+    power = ear_inputs.power_of_archive(np.repeat(np.float32([[-80], [0], [-80], [0]]), 128, axis=1), at)
+    np.testing.assert_array_equal(inputs.segments[0], ear_inputs.segments_of(power)[0])
+    np.testing.assert_array_equal(ear_inputs.read_second(tmp_path, "arch"), [cells, 255 - cells])
+
+
+@pytest.mark.parametrize(
+    ("there", "is_there"), [(("npz", "clean.npy"), True), (("npz",), False), (("clean.npy",), False)]
+)
+def test_a_set_is_there_with_both_of_its_files(tmp_path, there, is_there):
+    for end in there:
+        (tmp_path / f"cuts.{end}").touch()
+    assert ear_inputs._is_there(tmp_path, "cuts", "clean") is is_there
 
 
 @pytest.mark.parametrize(("number", "written"), [(0, "00"), (127, "7f"), (128, "8100"), (16_383, "ff7f")])
