@@ -38,9 +38,9 @@ class OffsetRemover:
 
     def push(self, samples: FloatArray) -> FloatArray:
         """Samples that are certain by now, given the next ones."""
-        joined = np.concatenate([self._kept, samples]) if len(self._kept) else samples
+        joined = np.concatenate([self._kept, samples])
         out = []
-        while len(joined) >= 3 * self._n_piece:
+        while len(joined) >= 2 * self._n_piece:
             # The level of the next whole second tells what this one leads to.
             following = _level_of(joined[self._n_piece : 2 * self._n_piece])
             out.append(self._levelled(joined[: self._n_piece], following))
@@ -50,18 +50,13 @@ class OffsetRemover:
 
     def flush(self) -> FloatArray:
         """The rest, when nothing will follow."""
-        rest, self._kept = self._kept, np.zeros(0, dtype=np.float32)
-        out = []
-        while len(rest) >= 2 * self._n_piece:
-            following = _level_of(rest[self._n_piece : 2 * self._n_piece])
-            out.append(self._levelled(rest[: self._n_piece], following))
-            rest = rest[self._n_piece :]
+        rest = self._kept
         if len(rest):
-            out.append(self._levelled(rest, _level_of(rest[len(rest) // 2 :])))
+            rest = self._levelled(rest, _level_of(rest[len(rest) // 2 :]))
         if self._level:
             # The last frame of a codec falls off to zero.
             self._ringing.jumps.append(self._n_levelled)
-        return np.concatenate([self._ringing.push(np.concatenate([*out, rest[:0]])), self._ringing.flush()])
+        return np.concatenate([self._ringing.push(rest), self._ringing.flush()])
 
     def _levelled(self, piece: FloatArray, following: float) -> FloatArray:
         start, self._n_levelled = self._n_levelled, self._n_levelled + len(piece)
@@ -74,7 +69,7 @@ class OffsetRemover:
             # A steady level keeps its first measure: the correction never moves without need.
             self._level = before
             self._note(before)
-            return piece - np.float32(before) if before else piece
+            return piece - np.float32(before)
         levels, jump = _step(piece, before, following)
         if jump is not None:
             self._ringing.jumps.append(start + jump)
