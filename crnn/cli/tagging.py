@@ -72,6 +72,9 @@ def write_tags(rows: Iterable[Row], options: argparse.Namespace, should_stop: Ca
         rows: JSON rows of `classify`.
         options: As `classify --help` names them.
         should_stop: Asked after each file.
+
+    Raises:
+        CrnnError: The undo file is another file, or cannot be written.
     """
     at_least = AT_LEAST if options.at_least is None else options.at_least
     chosen = [row for row in rows if row.get("genre") and row["confidence"] >= at_least]
@@ -82,6 +85,8 @@ def write_tags(rows: Iterable[Row], options: argparse.Namespace, should_stop: Ca
     changes = [_planned(path, row, overwrite=options.overwrite_genre) for path, row in by_path.items()]
     counts = {"written": 0, "left": 0, "failed": 0}
     undo_path = options.undo_file or _new_undo_path()
+    if not options.dry_run:
+        _take_up(undo_path)
     for change in progress(changes, len(changes), "tags"):
         outcome = "left" if change.reason else "would be written"
         if not change.reason and not options.dry_run:
@@ -168,35 +173,57 @@ def undo_tags(undo_path: Path) -> int:
     Raises:
         CrnnError: The undo file cannot be read.
     """
+    kept, _ = _read(undo_path)
+    n_failed, restored = 0, set()
+    # Backwards: a file may have been written twice.
+    for change in progress(reversed(kept), len(kept), "files"):
+        try:
+            if tag_writing.undo(change):
+                restored.add(change.path)
+        except TagError as err:
+            n_failed += 1
+            say(f"{change.path}: {err}", to_stderr=True)
+    say(f"As they were: {_files(len(restored))}.", to_stderr=True)
+    return n_failed
+
+
+def _take_up(undo_path: Path) -> None:
+    """Have an undo file that is written on end with a whole line, or the next one would be part of one that was cut."""
+    if not undo_path.exists() or not undo_path.stat().st_size:
+        return
+    _, n_bytes = _read(undo_path)
+    if n_bytes < undo_path.stat().st_size:
+        try:
+            os.truncate(undo_path, n_bytes)
+        except OSError as err:
+            raise CrnnError(f"{undo_path} cannot be written, so no tag is: {err.strerror or err}.") from err
+
+
+def _read(undo_path: Path) -> tuple[list[Written], int]:
+    """The changes of an undo file, and the bytes that they take.
+
+    A last line that was cut short, in whatever letter, belongs to a change that was not made.
+    """
     try:
-        with undo_path.open(encoding="utf-8") as file:
-            kept = list(_read(file.read().split("\n")))
+        content = undo_path.read_bytes()
+        lines = content.split(b"\n")[:-1]
+        if not lines:
+            raise ValueError("it holds no whole line")
+        return list(map(_change_of, lines)), content.rfind(b"\n") + 1
     except OSError as err:
         raise CrnnError(f"{undo_path} cannot be read: {err.strerror or err}.") from err
     except (ValueError, KeyError, TypeError) as err:
         raise CrnnError(f"{undo_path} is no undo file of classify --write-tags ({err}).") from err
-    n_failed = n_restored = 0
-    # Backwards: a file may have been written twice.
-    for change in progress(reversed(kept), len(kept), "files"):
-        try:
-            n_restored += tag_writing.undo(change)
-        except TagError as err:
-            n_failed += 1
-            say(f"{change.path}: {err}", to_stderr=True)
-    say(f"As they were: {_files(n_restored)}.", to_stderr=True)
-    return n_failed
 
 
-def _read(lines: list[str]) -> Iterable[Written]:
-    # A last line that was cut short belongs to a change that was not made.
-    if len(lines) < 2:
-        raise ValueError("it holds no whole line")
-    for line in lines[:-1]:
-        values: dict[str, Any] = json.loads(line)
-        values.pop("file")
-        try:
-            path = Path(os.fsdecode(base64.b64decode(values.pop("path"))))
-        except binascii.Error as err:
-            raise ValueError("a path is damaged") from err
-        old, modified_ns = tuple(map(str, values.pop("old_genres"))), int(values.pop("modified_ns"))
-        yield Written(path=path, old_genres=old, modified_ns=modified_ns, **values)
+def _change_of(line: bytes) -> Written:
+    values: Any = json.loads(line)
+    if not isinstance(values, dict):
+        raise ValueError("a line is no change")
+    del values["file"]
+    try:
+        path = Path(os.fsdecode(base64.b64decode(values.pop("path"))))
+    except binascii.Error as err:
+        raise ValueError("a path is damaged") from err
+    old, modified_ns = tuple(map(str, values.pop("old_genres"))), int(values.pop("modified_ns"))
+    return Written(path=path, old_genres=old, modified_ns=modified_ns, **values)
