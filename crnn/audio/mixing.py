@@ -32,13 +32,13 @@ class Mixer:
     """Mono samples of blocks `(n_channels, n_frames)`; what comes out lags behind by one or two windows.
 
     Args:
-        sample_rate: Hz.
+        sample_rate: Hz, 1000 or more.
         n_channels: Of all blocks.
     """
 
     def __init__(self, sample_rate: int, n_channels: int) -> None:
         self._n_channels = n_channels
-        self._size = 1 << max(6, round(np.log2(_WINDOW_SECONDS * sample_rate)))
+        self._size = 1 << round(np.log2(_WINDOW_SECONDS * sample_rate))
         self._hop = self._size // 2
         # As a square, windows that half overlap sum to one.
         self._window = np.sqrt(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(self._size) / self._size)).astype(np.float32)
@@ -164,7 +164,6 @@ def _summed(values: npt.NDArray[np.floating], n_neighbours: int) -> npt.NDArray[
 @functools.lru_cache(maxsize=8)
 def _band_edges(sample_rate: int, size: int) -> npt.NDArray[np.int64]:
     """First line of each band, and the end of the last; half octaves."""
-    n_bands = max(1, int(_BANDS_PER_OCTAVE * np.log2(0.45 * sample_rate / _LOWEST_HZ)))
+    n_bands = int(_BANDS_PER_OCTAVE * np.log2(0.45 * sample_rate / _LOWEST_HZ))
     edges_hz = _LOWEST_HZ * 2 ** (np.arange(n_bands + 1) / _BANDS_PER_OCTAVE)
-    lines = np.unique(np.maximum(1, np.round(edges_hz * size / sample_rate).astype(np.int64)))
-    return lines[lines <= size // 2]
+    return np.round(edges_hz * size / sample_rate).astype(np.int64)
