@@ -11,7 +11,7 @@ import pytest
 from sounds import RATE, FloatArray, chirp, noise, sine, wav_bytes
 
 from crnn.audio.clip import load_clip
-from crnn.audio.mixing import Mixer
+from crnn.audio.mixing import Mixer, _band_edges, _summed
 from crnn.config import FeatureConfig
 from crnn.features import log_mel
 
@@ -180,3 +180,109 @@ def test_most_of_the_power_is_most_of_the_sound() -> None:
     mixer.push(np.stack([rest + bass, rest - bass]))
     mixer.flush()
     assert mixer.first_lost == 0
+
+
+@pytest.mark.parametrize(("rate", "size"), [(1000, 64), (8000, 512), (22_050, 2048), (44_100, 4096), (768_000, 65_536)])
+def test_windows_are_the_power_of_two_nearest_to_90_ms(rate: int, size: int) -> None:
+    assert Mixer(rate, 2)._size == size
+
+
+def test_bands_are_half_octaves_from_60_hz_on() -> None:
+    # Lines of 15.6 Hz: 60 Hz is the fourth, and eleven half octaves above 2715 Hz is the 174th.
+    assert _band_edges(8000, 512).tolist() == [4, 5, 8, 11, 15, 22, 31, 43, 61, 87, 123, 174]
+    assert _band_edges(1000, 64).tolist() == [4, 5, 8, 11, 15, 22]
+    # A line's power is in its own band alone: none below the first edge, and none from the last on.
+    lines = np.zeros((1, 257), np.complex64)
+    lines[0, [3, 4, 10, 173, 174]] = 1, 2 + 1j, 3, 4, 5
+    assert Mixer(8000, 2)._in_bands(lines).tolist() == [[5, 0, 9, 0, 0, 0, 0, 0, 0, 0, 16]]
+
+
+@pytest.mark.parametrize(
+    ("beside", "is_lost"), [(-1.0, True), (-0.64, True), (-0.61, False), (0.0, False), (1.0, False)]
+)
+def test_sound_is_lost_where_a_tenth_of_it_would_be_left(beside: float, is_lost: bool) -> None:
+    """Of two channels, one r times the other, (1 + r)² / (1 + r²) is left: a tenth at r = -0.627."""
+    mixer, sound = Mixer(RATE, 2), noise(1.0)
+    mixer.push(np.stack([sound, beside * sound]))
+    mixer.flush()
+    assert (mixer.first_lost is not None) is is_lost
+
+
+def test_offsets_that_cancel_are_no_sound_that_does() -> None:
+    mixer, sound = Mixer(RATE, 2), noise(1.0, level=0.001)
+    for offset in (0.0, 0.5):
+        found = mixer._cancels(np.stack([sound + offset, sound - offset]), 8, every=1, n_neighbours=0)
+        assert found.tolist() == [False] * 8
+
+
+LOUD = 1e-8 * 2048
+
+
+@pytest.mark.parametrize(
+    ("each", "mean", "is_lost"),
+    [
+        # Lost is a band of which less than a twentieth of the channels' mean power is in the mean of both.
+        ([1, 1, 1, 1], [0.049] * 3 + [1], True),
+        ([1, 1, 1, 1], [0.051] * 3 + [1], False),
+        # More than half of the bands, or of the power.
+        ([1, 1, 1, 1], [0, 0, 1, 1], False),
+        ([9, 1, 1, 1], [0, 1, 1, 1], True),
+        ([3, 1, 1, 1], [0, 1, 1, 1], False),
+        # What is 50 dB below the loudest of its moment has no say, nor what is below -80 dB.
+        ([100, 1.1e-3, 1.1e-3], [100, 0, 0], True),
+        ([100, 0.9e-3, 0.9e-3], [100, 0, 0], False),
+        ([1.1 * LOUD] * 2, [0, 0], True),
+        ([0.9 * LOUD] * 2, [0, 0], False),
+        ([0, 0], [0, 0], False),
+    ],
+)
+def test_a_moment_is_lost_by_its_bands(each: list[float], mean: list[float], is_lost: bool) -> None:
+    mixer = Mixer(RATE, 2)
+    powers = iter([np.array([each]), np.array([each]), 4 * np.array([mean])])  # of each channel, and of their sum
+    mixer._in_bands = lambda _: next(powers)  # type: ignore[method-assign]
+    found = mixer._cancels(np.zeros((2, mixer._size), np.float32), 1, every=1, n_neighbours=0)
+    assert found.tolist() == [is_lost]
+
+
+def test_moments_are_judged_with_two_on_each_side() -> None:
+    values = 10.0 ** np.arange(6)[:, None]
+    assert _summed(values, 2)[:, 0].tolist() == [111, 1111, 11_111, 111_110, 111_100, 111_000]
+    assert _summed(values, 0) is values
+    asked = []
+    mixer = Mixer(RATE, 2)
+    mixer._cancels = lambda *_, **how: asked.append(how) or np.ones(2, bool)  # type: ignore[method-assign, func-returns-value]
+    assert mixer._lost_windows(np.zeros((2, 0), np.float32), 2) == [0, 1]
+    # All of them where one of eight gives cause.
+    assert asked == [{"every": 8, "n_neighbours": 0}, {"every": 1, "n_neighbours": 2}]
+
+
+@pytest.mark.parametrize(("lost", "first"), [([[], [1]], 8 * 1024 + 512), ([[3], [1]], 2 * 1024 + 512), ([[0], []], 0)])
+def test_where_the_first_sound_is_lost_is_amid_its_window(lost: list[list[int]], first: int) -> None:
+    """Windows of 2048 samples begin every 1024, the first of them 1024 before the sound; eight are judged at once."""
+    mixer, found = Mixer(RATE, 2), iter(lost)
+    mixer._lost_windows = lambda *_: next(found)  # type: ignore[method-assign]
+    for _ in lost:
+        mixer.push(np.ones((2, 8 * 1024), np.float32))
+    assert mixer.first_lost == first
+
+
+@pytest.mark.parametrize(("level", "reference"), [(0.33, 0), (0.31, 1)])
+def test_the_loudest_channel_tells_the_signs_where_the_former_one_is_10_db_below(level: float, reference: int) -> None:
+    mixer, line = Mixer(RATE, 3), np.ones(5, np.complex64)
+    mixer._turn(np.stack([level * line, -line, (1 - level) * line]))
+    assert mixer._reference == reference
+    assert mixer._signs.tolist() in ([1, -1, 1], [-1, 1, -1])
+
+
+def test_signs_are_told_by_what_is_lost_alone_and_only_what_grows_is_added() -> None:
+    """A hum on both sides, four times as loud as what is turned round, and a line that is louder on one side."""
+    mixer = Mixer(RATE, 2)
+    spectra = np.zeros((2, 1025), np.complex64)
+    spectra[:, [40, 80, 120]] = [[4, 1, 2], [4, -1, -1]]
+    mixer._turn(spectra)
+    assert mixer._signs.tolist() == [1, -1]
+    mixer._window = np.ones(2048, np.float32)
+    samples = np.fft.irfft(spectra, 2048).astype(np.float32)
+    gained = np.fft.rfft(mixer._found_again(samples))
+    # Means are 4, 0 and 0.5; turned 0, 1 and 1.5.
+    np.testing.assert_allclose(gained[[40, 80, 120]], [0, 1, 1], atol=1e-5)
