@@ -73,7 +73,7 @@ class Mixer:
         n_windows = -(-self._kept.shape[1] // self._hop)
         padding = (n_windows + 1) * self._hop - self._kept.shape[1]
         joined = np.pad(self._kept, ((0, 0), (0, padding)))
-        return self._mixed(joined, n_windows)[: max(0, n_left)]
+        return self._mixed(joined, n_windows)[:n_left]
 
     def _mixed(self, joined: FloatArray, n_windows: int) -> FloatArray:
         n_out = n_windows * self._hop

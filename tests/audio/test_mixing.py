@@ -187,6 +187,18 @@ def test_windows_are_the_power_of_two_nearest_to_90_ms(rate: int, size: int) -> 
     assert Mixer(rate, 2)._size == size
 
 
+def test_windows_that_half_overlap_sum_to_one_as_squares() -> None:
+    window = Mixer(RATE, 2)._window
+    np.testing.assert_allclose(np.square(window[:1024]) + np.square(window[1024:]), 1.0, atol=1e-6)
+    assert window[[0, 512, 1024]] == pytest.approx([0.0, np.sqrt(0.5), 1.0], abs=1e-6)
+
+
+def test_one_channel_is_mono_as_it_comes() -> None:
+    mixer, one = Mixer(RATE, 1), noise(1.0)
+    np.testing.assert_array_equal(mixer.push(one[None]), one)
+    assert len(mixer.flush()) == 0
+
+
 def test_bands_are_half_octaves_from_60_hz_on() -> None:
     # Lines of 15.6 Hz: 60 Hz is the fourth, and eleven half octaves above 2715 Hz is the 174th.
     assert _band_edges(8000, 512).tolist() == [4, 5, 8, 11, 15, 22, 31, 43, 61, 87, 123, 174]

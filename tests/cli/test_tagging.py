@@ -345,6 +345,9 @@ def test_another_file_is_not_taken_for_an_undo_file(tmp_path, content):
     before = (tmp_path / "a.flac").read_bytes()
     with pytest.raises(CrnnError, match="is no undo file"):
         tagging.write_tags(rows, options, lambda: False)
+    # What only shows what it would do has no need of it.
+    options.dry_run = True
+    assert tagging.write_tags(rows, options, lambda: False) == 0
     assert (tmp_path / "undo.jsonl").read_bytes() == content
     assert (tmp_path / "a.flac").read_bytes() == before
 
