@@ -8,7 +8,6 @@ from crnn import text
 from crnn.analysis import masking
 from crnn.audio.clip import Clip
 from crnn.config import FeatureConfig
-from crnn.errors import AudioError
 from crnn.synthesis.examples import example, example_names
 from ui.components.player import Version, listening_view
 from ui.components.player.panels import AGAINST_COLOR, FOR_COLOR, Panel, panel
@@ -51,8 +50,6 @@ def draw_pair(sound: Sound, model: Model) -> None:
     second = clip_of(others[chosen], config.sample_rate) if chosen in others else example(chosen, config.sample_rate)
     titles = (name_of(sound), names[chosen])
     matched = Clip(masking.level_matched(second.samples, first.samples), config.sample_rate)
-    if not min(len(first.samples), len(second.samples)):
-        raise AudioError("One of the two sounds is empty.")
     versions = tuple(
         Version(f"{letter}: {_short(title)}", serve(wav_bytes(clip), f"explore.pair.{letter}"))
         for letter, title, clip in zip("AB", titles, (first, matched), strict=True)
