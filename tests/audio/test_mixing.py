@@ -187,6 +187,14 @@ def test_windows_are_the_power_of_two_nearest_to_90_ms(rate: int, size: int) -> 
     assert Mixer(rate, 2)._size == size
 
 
+@pytest.mark.parametrize("signs", [(1, -1), (-1, 1), (1, -1, 1, -1)])
+def test_what_is_turned_round_is_the_sound_to_its_end(signs: tuple[int, ...]) -> None:
+    sound = noise(1.03)
+    mixer = Mixer(RATE, len(signs))
+    out = [mixer.push(np.float32([[sign] for sign in signs]) * sound), mixer.flush()]
+    np.testing.assert_allclose(np.concatenate(out), signs[0] * sound, atol=1e-5)
+
+
 def test_windows_that_half_overlap_sum_to_one_as_squares() -> None:
     window = Mixer(RATE, 2)._window
     np.testing.assert_allclose(np.square(window[:1024]) + np.square(window[1024:]), 1.0, atol=1e-6)

@@ -352,6 +352,22 @@ def test_another_file_is_not_taken_for_an_undo_file(tmp_path, content):
     assert (tmp_path / "a.flac").read_bytes() == before
 
 
+def test_no_tag_is_written_where_the_undo_file_cannot_be(tmp_path):
+    rows, options = planned(tmp_path, dry_run=False, undo_file=tmp_path / "a.flac" / "undo.jsonl")
+    before = (tmp_path / "a.flac").read_bytes()
+    with pytest.raises(CrnnError, match=r"undo.jsonl cannot be written, so no tag is: .+ .+\."):
+        tagging.write_tags(rows, options, lambda: False)
+    assert (tmp_path / "a.flac").read_bytes() == before
+
+
+def test_each_change_that_cannot_be_undone_is_counted(tmp_path, capsys):
+    for name in ("x", "y"):
+        tags_written(tmp_path, "jazz", name)
+        (tmp_path / f"{name}.flac").write_bytes(b"another")
+    assert tagging.undo_tags(tmp_path / "undo.jsonl") == 2
+    assert capsys.readouterr().err.count("It was changed since") == 2
+
+
 def test_an_empty_undo_file_is_written(tmp_path):
     (tmp_path / "undo.jsonl").touch()
     before = tags_written(tmp_path, "jazz")

@@ -11,7 +11,7 @@ from crnn.inference.classifier import Cell, Prediction
 from crnn.inference.explanation import Explanation
 from crnn.inference.verdict import Verdict
 from ui.explore import reasons
-from ui.explore.asked_stretch import clearest_moment, genres_to_ask, greatest_share
+from ui.explore.asked_stretch import clearest_moment, genres_to_ask, greatest_share, mean_share
 from ui.shared import state
 from ui.shared.state import WHY_AT, Sound
 
@@ -42,6 +42,8 @@ def test_of_a_sound_that_does_not_change_the_likeliest_is_asked_about_where_it_i
     same = answer(*[JAZZ] * 5, BLUES, *[JAZZ] * 6, whole=(0.8, 0.05, 0.15))
     assert genres_to_ask(same) == ["jazz", "blues", "rock"]
     assert clearest_moment(same, "blues") == 55.0
+    # Not amid its stretch: the first of those in which it is strongest.
+    assert clearest_moment(same, "jazz") == 5.0
 
 
 @pytest.mark.parametrize(("middle", "start"), [(48.0, 33.0), (5.0, 0.0), (118.0, 90.0)])
@@ -64,7 +66,7 @@ def test_nothing_speaks_for_a_genre_after_the_end() -> None:
 
 def test_the_longest_stretch_is_asked_about_and_silence_never() -> None:
     assert clearest_moment(answer(*[JAZZ] * 3, *[ROCK] * 6, *[JAZZ] * 4), "jazz") == 110.0
-    same = answer(*[JAZZ] * 4, whole=(0.9, 0.0, 0.1))
+    same = answer(*[(0.9, 0.05, 0.05)] * 4, whole=(0.9, 0.05, 0.05))
     silent = dataclasses.replace(same.timeline[2], posterior=np.float32([1 / 3] * 3), is_silent=True)
     timeline = (*same.timeline[:2], silent, same.timeline[3])
     assert clearest_moment(dataclasses.replace(same, timeline=timeline), "blues") == 5.0
@@ -73,3 +75,16 @@ def test_the_longest_stretch_is_asked_about_and_silence_never() -> None:
 def test_cells_that_end_or_begin_at_a_part_are_not_in_it() -> None:
     assert greatest_share(answer(JAZZ, ROCK, JAZZ), "jazz", 10.0, 20.0) == 0.0
     assert greatest_share(answer(JAZZ, ROCK, JAZZ), "jazz", 10.0, 20.1) == pytest.approx(0.9)
+
+
+def test_silence_has_no_share() -> None:
+    """10 s of blues at 0.05, 10 s of silence, 10 s of blues at 0.6."""
+    found = answer((0.9, 0.05, 0.05), BLUES, BLUES)
+    silent = dataclasses.replace(found.timeline[1], is_silent=True)
+    found = dataclasses.replace(found, timeline=(found.timeline[0], silent, found.timeline[2]))
+    assert greatest_share(found, "blues", 0.0, 20.0) == pytest.approx(0.05)
+    assert greatest_share(found, "blues", 10.0, 20.0) == 0.0
+    # By time: 8 s and 3 s of it.
+    assert mean_share(found, "blues", 2.0, 23.0) == pytest.approx((8 * 0.05 + 3 * 0.6) / 11)
+    # Where nothing sounds it is what is said of silence.
+    assert mean_share(found, "blues", 12.0, 18.0) == pytest.approx(0.6)
