@@ -119,9 +119,9 @@ class Mixer:
         floor = np.maximum(in_each.max(axis=1, keepdims=True) * _AUDIBLE_SHARE, _AUDIBLE_POWER * self._size)
         is_audible = in_each > floor
         is_lost = is_audible & (self._n_channels * in_mean < _LOST_SHARE * in_each)
-        share_of_bands = is_lost.sum(axis=1) > 0.5 * np.maximum(is_audible.sum(axis=1), 1)
-        share_of_power = (in_each * is_lost).sum(axis=1) > 0.5 * np.maximum(in_each.sum(axis=1), 1e-20)
-        return (share_of_bands | share_of_power) & is_lost.any(axis=1)
+        has_most_bands = is_lost.sum(axis=1) > 0.5 * is_audible.sum(axis=1)
+        has_most_power = (in_each * is_lost).sum(axis=1) > 0.5 * in_each.sum(axis=1)
+        return has_most_bands | has_most_power
 
     def _in_bands(self, spectra: npt.NDArray[np.complexfloating]) -> npt.NDArray[np.floating]:
         """Power of each band, `(n_windows, n_bands)`."""
