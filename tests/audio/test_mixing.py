@@ -246,7 +246,8 @@ LOUD = 1e-8 * 2048
         ([1, 1, 1, 1], [0.051] * 3 + [1], False),
         # More than half of the bands, or of the power.
         ([1, 1, 1, 1], [0, 0, 1, 1], False),
-        ([9, 1, 1, 1], [0, 1, 1, 1], True),
+        ([2, 2, 2, 2, 1, 1, 1, 1, 1], [2, 2, 2, 2, 0, 0, 0, 0, 0], True),
+        ([6, 2, 2], [0, 2, 2], True),
         ([3, 1, 1, 1], [0, 1, 1, 1], False),
         # What is 50 dB below the loudest of its moment has no say, nor what is below -80 dB.
         ([100, 1.1e-3, 1.1e-3], [100, 0, 0], True),
@@ -292,6 +293,13 @@ def test_the_loudest_channel_tells_the_signs_where_the_former_one_is_10_db_below
     mixer._turn(np.stack([level * line, -line, (1 - level) * line]))
     assert mixer._reference == reference
     assert mixer._signs.tolist() in ([1, -1, 1], [-1, 1, -1])
+
+
+def test_signs_stay_where_a_tenth_or_more_of_a_line_is_left() -> None:
+    mixer, line = Mixer(RATE, 2), np.ones(5, np.complex64)
+    for beside, signs in ((-0.61, [1, 1]), (-0.64, [1, -1]), (-0.61, [1, -1]), (1.0, [1, -1])):
+        mixer._turn(np.stack([line, beside * line]))
+        assert mixer._signs.tolist() == signs
 
 
 def test_signs_are_told_by_what_is_lost_alone_and_only_what_grows_is_added() -> None:

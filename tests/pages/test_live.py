@@ -382,6 +382,17 @@ def test_it_says_where_the_timeline_shows_more_than_the_sentence_speaks_of(
     assert st.session_state[live._SHOWN].about == about
 
 
+def test_why_it_ended_is_told_by_the_script_that_gives_its_sound(hear: Callable[..., Sound | None]) -> None:
+    """The one in which it ended may have been stopped before."""
+    hear(0, 2, 1)
+    ended = hear(3, 4, 2)
+    assert ended is not None
+    again = live._hear(None, None)  # type: ignore[arg-type]
+    assert again is not None
+    assert again.digest == ended.digest
+    assert st.session_state[live._NEWS] == (live._LOST_ON_ITS_WAY, ended.digest)
+
+
 def test_another_tabs_late_message_does_not_begin_what_has_ended(hear: Callable[..., Sound | None]) -> None:
     assert hear(0, 2, 1, is_last=True) is not None
     st.session_state.pop(live._OPEN)
