@@ -393,14 +393,20 @@ def test_why_it_ended_is_told_by_the_script_that_gives_its_sound(hear: Callable[
     assert st.session_state[live._NEWS] == (live._LOST_ON_ITS_WAY, ended.digest)
 
 
-def test_another_tabs_late_message_does_not_begin_what_has_ended(hear: Callable[..., Sound | None]) -> None:
+def test_a_late_message_does_not_begin_what_has_ended_nor_say_that_it_was_lost(
+    hear: Callable[..., Sound | None],
+) -> None:
     assert hear(0, 2, 1, is_last=True) is not None
     st.session_state.pop(live._OPEN)
     assert hear(2, 3, 2) is None
     assert not live.is_open()
-    # Another press begins another.
+    assert st.session_state[live._SHOWN].words == ""
+    # Another press begins another; of one that is not known the one before is over, too.
     hear(0, 1, 3, listening="two")
     assert live.is_open()
+    hear(1, 2, 4, listening="three")
+    assert not live.is_open()
+    assert st.session_state[live._SHOWN].words == live._LOST
 
 
 def test_what_is_no_music_has_no_line_of_genres(models: Path) -> None:

@@ -96,6 +96,8 @@ def test_the_temperature_has_the_least_loss():
     assert ear_calibration.best_temperature([(clips, logits)]) == 1.5  # the end of the range
     logits[:, 0] = 1.0
     assert ear_calibration.best_temperature([(clips, logits)]) == 0.91  # 1 / log 3 is 0.910
+    logits[:, 0] = 0.626
+    assert ear_calibration.best_temperature([(clips, logits)]) == 0.57  # and no 0.5700000000000001
     logits[:, 0] = 0.1
     assert ear_calibration.best_temperature([(clips, logits)]) == 0.4  # the other end
 
@@ -108,13 +110,13 @@ def test_a_genre_beside_the_ten_has_no_say_in_the_temperature():
 
 
 def test_the_temperature_counts_cuts_as_much_as_each_kind_of_whole_track():
-    # Whole tracks are right three times of four, cuts two times of four: 8 of 12, so 1 / log 2 = 1.443.
+    # Whole tracks are right three times of four, the two cuts once: (3/4 + 3/4 + 1/2) / 3 is 2/3, so 1 / log 2 = 1.443.
+    whole = heard(["a", "b", "c", "d"], ["blues", "blues", "blues", "classical"], ["x"] * 4, per_track=1)
+    cuts = heard(["a", "b"], ["blues", "classical"], ["x"] * 2, per_track=1)
+    sets = {GTZAN: whole, ELSEWHERE: whole, CUTS: cuts, ARCHIVE: whole}
     logits = np.full((4, 10), -1e3)
     logits[:, :2] = [1.0, 0.0]
-    whole = heard(["a", "b", "c", "d"], ["blues", "blues", "blues", "classical"], ["x"] * 4, per_track=1)
-    cuts = heard(["a", "b", "c", "d"], ["blues", "blues", "classical", "classical"], ["x"] * 4, per_track=1)
-    sets = {GTZAN: whole, ELSEWHERE: whole, CUTS: cuts, ARCHIVE: whole}
-    assert ear_calibration.temperature_of(sets, dict.fromkeys(sets, logits)) == 1.44
+    assert ear_calibration.temperature_of(sets, {name: logits[: of.n_tracks] for name, of in sets.items()}) == 1.44
 
 
 def test_both_networks_are_averaged_where_both_have_heard():

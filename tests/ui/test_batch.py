@@ -97,3 +97,13 @@ def test_the_row_on_show_is_the_one_clicked_last_and_at_first_the_first_that_was
     # The table keeps its cell when others stand in it: nobody clicked it again.
     assert batch._chosen(answered[::-1], [(2, "File")]) == other
     assert batch._chosen(answered, [(0, "File")]) == bad
+    # Nor is there a row for every cell that it kept.
+    for row in (-1, 3):
+        assert batch._chosen(answered, [(row, "File")]) == bad
+
+
+@pytest.mark.parametrize(("verdict", "told"), [(Verdict.GENRE, "flute, organ, harp, cello"), (Verdict.NOT_MUSIC, "")])
+def test_the_first_four_that_are_heard_beside_music_are_told(verdict: Verdict, told: str) -> None:
+    names = ("flute", "organ", "harp", "cello", "banjo")
+    tags = tuple(HeardTag(name, "instrument", 0.9, True) for name in names)
+    assert batch._row(SONG, dataclasses.replace(heard(verdict), tags=tags))["Also heard"] == told

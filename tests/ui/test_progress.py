@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tiny_bundle import tiny_bundle
@@ -51,3 +52,16 @@ def test_bar_of_several_files_moves_within_each(tmp_path: Path, monkeypatch: pyt
         (0.5, "Listening to 2 of 2 files: 1:40.0"),
         (0.5, "Listening to 2 of 2 files: 8:20.0"),
     ]
+
+
+def test_a_bar_waits_until_patience_ends_and_is_drawn_five_times_a_second_at_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    drawn: list[float] = []
+    bar = progress.Bar("key", lambda: None, place=SimpleNamespace())  # type: ignore[arg-type]
+    bar._bar = SimpleNamespace(progress=lambda share, _: drawn.append(share))  # type: ignore[assignment]
+    for now[0], share in ((100.59, 0.1), (100.61, 0.2), (100.8, 0.3), (100.82, 0.4), (101.1, 1.5)):
+        bar.show(share, "")
+    assert drawn == [0.2, 0.4, 1.0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ui.shared.words import file_stem_of, headline, plain, table
+from ui.shared.words import duration, file_stem_of, headline, plain, table
 
 
 @pytest.mark.parametrize("text", ["Sounds like jazz. 83 % sure.", "“a.wav” is 0.40 s long.", "12:30, −23 dB (A5)", ""])
@@ -79,7 +79,32 @@ def test_table_takes_cells_literally() -> None:
         ('a"; filename="b.exe.wav', "a__ filename__b_exe"),
         ("a\r\nb\0.wav", "a__b_"),
         ("", "recording"),
+        (".bashrc", "_bashrc"),
+        ("a.wav", "a"),
+        ("wav", "wav"),
+        ("x" * 81 + ".wav", "x" * 80),
     ],
 )
 def test_downloads_are_called_as_they_are_seen(name: str, stem: str) -> None:
     assert file_stem_of(name) == stem
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "5 seconds"),
+        (7.4, "5 seconds"),
+        (7.6, "10 seconds"),
+        (49.9, "50 seconds"),
+        (50, "a minute"),
+        (89.9, "a minute"),
+        (90, "2 minutes"),
+        (149, "2 minutes"),
+        (151, "3 minutes"),
+        (3599.9, "60 minutes"),
+        (3600, "1.0 hours"),
+        (5400, "1.5 hours"),
+    ],
+)
+def test_a_time_to_wait_is_rounded_as_people_say_it(seconds: float, words: str) -> None:
+    assert duration(seconds) == words

@@ -21,7 +21,7 @@ def plain(text: str) -> str:
     """`text` as Markdown that shows exactly its characters: no markup, HTML, links or pictures."""
     one_line = " ".join(_TURNING.sub("\N{REPLACEMENT CHARACTER}", text).split())
     joined = _JOINED.sub("\\g<0>\u2060", one_line)
-    return _LINE_START.sub(r"\1\\", _MARKUP.sub(r"\\\1", joined), count=1)
+    return _LINE_START.sub(r"\1\\", _MARKUP.sub(r"\\\1", joined))
 
 
 def headline(text: str) -> str:
