@@ -9,6 +9,7 @@ from sounds import clicks, noise, sine, wav_bytes
 from streamlit.testing.v1 import AppTest
 
 from crnn.synthesis.examples import example_names
+from ui.explore import pair
 from ui.shared.state import Sound
 
 
@@ -74,6 +75,22 @@ def test_what_is_zoomed_to_is_drawn_finer_in_both_sounds_and_in_their_difference
     # Beyond the end of both there is nothing.
     choose(explore, f"explore.pair.{Sound('a.wav', first, 'upload').digest}", {"detail": [4.95, 5.0]})
     assert players(explore)[0]["details"] == {}
+
+
+def test_the_second_sound_is_played_as_loud_as_the_first_and_their_difference_ends_with_the_shorter(
+    explore: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played: dict[str, bytes] = {}
+    monkeypatch.setattr(pair, "serve", lambda data, key: played.setdefault(key.rsplit(".", 1)[1], data) and "")
+    first, second = (wav_bytes(sine(440.0, seconds, level=level)) for seconds, level in ((5.0, 0.1), (3.0, 0.4)))
+    explore.file_uploader[0].set_value([("a.wav", first, "audio/wav"), ("b.wav", second, "audio/wav")]).run()
+    choose(explore, "explore.part", "Two sounds")
+    peaks = {letter: np.abs(np.frombuffer(data[44:], "<i2")).max() / 32_767 for letter, data in played.items()}
+    assert peaks == pytest.approx({"A": 0.1, "B": 0.1}, abs=1e-3)
+    choose(explore, f"explore.pair.{Sound('a.wav', first, 'upload').digest}", {"detail": [2.0, 4.0]})
+    assert not explore.exception
+    ends = {name: fine["columns"] * fine["secondsPerColumn"] for name, fine in players(explore)[0]["details"].items()}
+    assert ends == pytest.approx({"0": 2.0, "1": 1.0, "2": 1.0}, abs=0.03)
 
 
 @pytest.mark.parametrize(

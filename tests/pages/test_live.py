@@ -11,6 +11,7 @@ import time
 import wave
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,10 @@ from streamlit.testing.v1 import AppTest
 from tiny_bundle import tiny_bundle
 
 from crnn import limits
+from crnn.analysis.figures import genre_color
 from crnn.bundles.bundle import Rejection
 from crnn.inference.classifier import Classifier
+from crnn.inference.live import Moment
 from ui.components.microphone import Message, message
 from ui.listen import live
 from ui.shared.holdings import Holdings
@@ -391,6 +394,23 @@ def test_why_it_ended_is_told_by_the_script_that_gives_its_sound(hear: Callable[
     assert again is not None
     assert again.digest == ended.digest
     assert st.session_state[live._NEWS] == (live._LOST_ON_ITS_WAY, ended.digest)
+
+
+def test_neighbours_of_one_name_are_one_cell() -> None:
+    share = np.ones(2, np.float32)
+    moments = (
+        Moment(0.0, 1.234, None, True, share),
+        Moment(1.234, 2.0, None, False, share),
+        Moment(2.0, 3.456, "jazz", False, share),
+        Moment(3.456, 4.0, "jazz", False, share),
+    )
+    cells = live._cells(SimpleNamespace(moments=moments))  # type: ignore[arg-type]
+    assert [(cell.start, cell.end, cell.name) for cell in cells] == [
+        (0.0, 1.23, "silence"),
+        (1.23, 2.0, "no music"),
+        (2.0, 4.0, "jazz"),
+    ]
+    assert [cell.color for cell in cells] == ["#7A8899", "#7A8899", genre_color("jazz")]
 
 
 def test_a_late_message_does_not_begin_what_has_ended_nor_say_that_it_was_lost(

@@ -1,11 +1,14 @@
 """What the networks of `ten-genres` read: exact cases of how sounds, archives and batches are made."""
 
+import zlib
+
 import numpy as np
 import pytest
 from scipy import signal
 
 from crnn.features import log_mel, tagger_mel
 from recipes import ear_inputs, ear_sounds
+from recipes.bad_sound import degrade
 from recipes.ear_inputs import FIRST, SECOND, Inputs
 
 RATE = ear_sounds.SAMPLE_RATE
@@ -134,6 +137,8 @@ def test_bent_sound_is_the_same_each_time():
     again = [ear_inputs.bent(sound, "degrade1", "blues.00001") for _ in range(2)]
     np.testing.assert_array_equal(*again)
     assert ear_inputs.bent(sound, "clean", "blues.00001") is sound
+    chance = np.random.default_rng(zlib.crc32(b"blues.00001 degrade1"))
+    np.testing.assert_array_equal(again[0], degrade(sound, RATE, chance))
     for kind, name in (("degrade2", "blues.00001"), ("degrade1", "blues.00002")):
         assert not np.array_equal(ear_inputs.bent(sound, kind, name), again[0]), "each has its own chance"
     # A phone leaves an eighth, whatever the chance.
