@@ -52,3 +52,10 @@ def test_a_queue_that_goes_for_good_is_empty() -> None:
     queue = filled()
     queue.clear()
     assert kinds(queue) == []
+
+
+def test_a_second_page_wraps_the_queue_no_second_time() -> None:
+    replies.keep_replies()
+    wrapped = ForwardMsgQueue.clear
+    replies.keep_replies()
+    assert ForwardMsgQueue.clear is wrapped
