@@ -37,3 +37,15 @@ def test_each_genre_has_its_files_from_the_confidence_asked_for_on(tmp_path: Pat
     written[1].write_text("#EXTM3U\n")
     with pytest.raises(CrnnError, match="is a playlist of another program"):
         write_playlists(lists, rows, 0.8)
+
+
+@pytest.mark.parametrize(("genre", "name"), [("x" * 81, "x" * 80), (" . ", "genre"), ("R&B", "R&B"), ("a:b", "a-b")])
+def test_a_genre_becomes_the_name_of_a_file(tmp_path: Path, genre: str, name: str) -> None:
+    (written,) = write_playlists(tmp_path / "lists", [row(tmp_path / "a.wav", genre)], 0.0)
+    assert written.name == f"{name}.m3u8"
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    rows = [row(tmp_path / "a.wav", "jazz")]
+    with pytest.raises(CrnnError, match=r"cannot be written to .*lists: \w+"):
+        write_playlists(tmp_path / "a.wav" / "lists", rows, 0.0)
