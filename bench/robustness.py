@@ -33,6 +33,7 @@ from crnn.bundles.library import DEFAULT_MODEL, find_bundle
 from crnn.data.scan import scan, track_clip
 from crnn.data.splits import select_part
 from crnn.data.tracks import Track
+from crnn.errors import CrnnError
 from crnn.inference.classifier import Classifier, Prediction
 from crnn.inference.verdict import Verdict
 
@@ -163,8 +164,15 @@ def main() -> int:
     if not shutil.which("ffmpeg"):
         print("needs ffmpeg", file=sys.stderr)
         return 2
-    classifier = Classifier(find_bundle(options.model))
-    rows = [track for track in _tracks(options.music) if track.genre in classifier.bundle.genres]
+    try:
+        classifier = Classifier(find_bundle(options.model))
+        rows = [track for track in _tracks(options.music) if track.genre in classifier.bundle.genres]
+    except CrnnError as err:
+        print(err, file=sys.stderr)
+        return 2
+    if not rows:
+        print("No track there is of a genre that the model knows.", file=sys.stderr)
+        return 2
     rows = rows[:: max(1, len(rows) // options.tracks)][: options.tracks] if options.tracks else rows
     clips = [track_clip(track, RATE).samples for track in rows]
     labels = [track.genre for track in rows]
