@@ -201,6 +201,15 @@ def test_a_link_that_led_on_leads_nowhere_else(page) -> None:
         assert urlsplit(page.url).path == path
 
 
+def test_who_goes_back_at_once_is_not_led_on_again(page) -> None:
+    page.get_by_role("link", name="Explore", exact=True).click()
+    page.wait_for_url("**/Explore")
+    page.go_back()
+    # Longer than a link is waited for.
+    page.wait_for_timeout(3000)
+    assert urlsplit(page.url).path == "/"
+
+
 def test_a_link_leads_on_from_a_microphone_that_listens(open_page) -> None:
     page = open_page()
     page.context.add_init_script(LATE)
