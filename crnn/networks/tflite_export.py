@@ -82,7 +82,12 @@ def write_tflite(bundle: Bundle, path: Path, recordings: Sequence[Path] = ()) ->
 def _converted(model: keras.Model) -> bytes:
     import tensorflow as tf
 
-    return bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+    segment = tf.TensorSpec((1, *model.inputs[0].shape[1:]), tf.float32, name="log_mel")
+    run = tf.function(lambda log_mel: model(log_mel, training=False)).get_concrete_function(segment)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([run], model)
+    # A SavedModel, the ordinary way, has the unrolled steps traced again and again: twice as long in all.
+    converter.experimental_lower_to_saved_model = False
+    return bytes(converter.convert())
 
 
 def _answers(content: bytes, segments: FloatArray) -> FloatArray:
