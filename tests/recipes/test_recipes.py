@@ -119,7 +119,17 @@ def test_copies_are_at_another_speed_and_mixed(tmp_path, heard):
     assert not np.array_equal(found.log_mel[1, 0], found.log_mel[2, 0])
 
 
-def test_each_half_of_a_student_learns_without_the_other(heard):
+@pytest.fixture
+def step_by_step():
+    """Two steps are done before TensorFlow and XLA would have compiled one."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+def test_each_half_of_a_student_learns_without_the_other(heard, step_by_step):
     from recipes import distil, gtzan_crnn, hearing
 
     teachers, found, _ = heard
