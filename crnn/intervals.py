@@ -12,24 +12,25 @@ import numpy.typing as npt
 
 Interval = tuple[float, float]
 
+# Standard deviations to either side that hold 95 % of a normal distribution.
+_Z = 1.96
 _DRAWS = 1000
 # Of more it would take seconds, and an imported bundle may say anything.
 _MOST_GENRES = 200
 
 
-def wilson_interval(n_right: float, n: float, z: float = 1.96) -> Interval:
-    """Interval of a share (Wilson 1927), 95 % for the default `z`.
+def wilson_interval(n_right: float, n: float) -> Interval:
+    """95 % interval of a share (Wilson 1927).
 
     Args:
         n_right: How many were right.
         n: Of how many; of none nothing is known, and the interval is from 0 to 1.
-        z: Standard deviations to either side: 1.96 for 95 %.
     """
     if n == 0:
         return 0.0, 1.0
     share = n_right / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    centre = (share + _Z * _Z / (2 * n)) / (1 + _Z * _Z / n)
+    half = _Z / (1 + _Z * _Z / n) * math.sqrt(share * (1 - share) / n + _Z * _Z / (4 * n * n))
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
@@ -178,13 +179,12 @@ def _about(value: float, drawn: npt.NDArray[np.float64]) -> Interval:
     return min(float(low), value), max(float(high), value)
 
 
-def mean_interval(values: npt.ArrayLike, units: Sequence[str] | None = None, z: float = 1.96) -> tuple[float, float]:
-    """Interval of a mean of which values of a unit go together, by leaving out one unit at a time (jackknife).
+def mean_interval(values: npt.ArrayLike, units: Sequence[str] | None = None) -> Interval:
+    """95 % interval of a mean of which values of a unit go together, by leaving out one unit at a time (jackknife).
 
     Args:
         values: `(n,)`, one at least.
         units: Whose each is; None takes each for itself.
-        z: Standard deviations to either side: 1.96 for 95 %.
 
     Returns:
         From minus to plus infinity where all are of one unit, and nothing shows how far units differ.
@@ -195,7 +195,7 @@ def mean_interval(values: npt.ArrayLike, units: Sequence[str] | None = None, z: 
     if m < 2:
         return -math.inf, math.inf
     moved = np.bincount(at, weights=x - mean) / (len(x) - np.bincount(at))
-    half = z * math.sqrt((m - 1) / m * float(np.square(moved).sum()))
+    half = _Z * math.sqrt((m - 1) / m * float(np.square(moved).sum()))
     return mean - half, mean + half
 
 

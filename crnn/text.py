@@ -109,15 +109,10 @@ def with_interval(value: float, interval: tuple[float, float] | None, digits: in
     return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
-def signed(value: float, digits: int = 2) -> str:
-    """A difference with its sign, a true minus: “+0.05”, “−0.10”; “0.00” without one.
-
-    Args:
-        value: The difference.
-        digits: Behind the point.
-    """
-    said = f"{value:+.{digits}f}".replace("-", "−")
-    return said if float(f"{value:.{digits}f}") else said[1:]
+def signed(value: float) -> str:
+    """A difference with its sign, a true minus: “+0.05”, “−0.10”; “0.00” without one."""
+    said = f"{value:+.2f}".replace("-", "−")
+    return said if float(f"{value:.2f}") else said[1:]
 
 
 def off_by(low: float, high: float) -> str:

@@ -27,11 +27,11 @@ _CQT_BINS_PER_OCTAVE = 24
 CQT_HOP_LENGTH, FINEST_CQT_HOP_LENGTH = 512, 32
 
 
-def _power(samples: FloatArray, settings: ViewSettings, hop_length: int | None = None) -> FloatArray:
+def _power(samples: FloatArray, settings: ViewSettings) -> FloatArray:
     """STFT power `(n_frames, n_bins)` whose full-scale sine is 1."""
     from crnn.analysis.compiled import librosa
 
-    spectrum = librosa.stft(samples, n_fft=settings.n_fft, hop_length=hop_length or settings.hop_length)
+    spectrum = librosa.stft(samples, n_fft=settings.n_fft, hop_length=settings.hop_length)
     return np.square(np.abs(spectrum.T) * np.float32(4.0 / settings.n_fft))
 
 

@@ -252,18 +252,17 @@ def check_duration(duration_seconds: float, name: str = "") -> None:
         )
 
 
-def from_samples(samples: npt.ArrayLike, source_rate: int, sample_rate: int, name: str = "") -> Clip:
+def from_samples(samples: npt.ArrayLike, source_rate: int, sample_rate: int) -> Clip:
     """A clip from samples in memory, resampled if need be.
 
     Args:
         samples: Mono audio, shape `(n_samples,)`.
         source_rate: Hz of `samples`.
         sample_rate: Hz of the clip.
-        name: What to call the sound.
     """
     import soxr
 
     mono = np.asarray(samples, dtype=np.float32)
     if source_rate != sample_rate:
         mono = soxr.resample(mono, source_rate, sample_rate, quality="HQ")
-    return Clip(mono, sample_rate, name)
+    return Clip(mono, sample_rate)

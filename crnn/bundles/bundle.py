@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from crnn import atomic
 from crnn.bundles import bundle_json
@@ -32,7 +32,6 @@ EMBEDDINGS_NAME = "embeddings.npz"
 CARD_NAME = "README.md"
 FILE_NAMES = frozenset({ONNX_NAME, COMPANION_NAME, KERAS_NAME, EMBEDDINGS_NAME})
 
-_T = TypeVar("_T")
 
 _MAX_INPUT_CELLS = 2**22
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

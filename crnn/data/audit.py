@@ -65,7 +65,6 @@ def listen(
     folder: Path | None = None,
     n_jobs: int = 1,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
-    should_stop: Callable[[], bool] = lambda: False,
 ) -> Heard:
     """Decode every track of a collection, or take it from the cache, and say what was found.
 
@@ -75,7 +74,6 @@ def listen(
         folder: Where the cache lies; that of the machine's own person if None.
         n_jobs: Processes for what is not in the cache.
         on_progress: Called with the tracks done and all of them.
-        should_stop: Asked after each track; of those that were not reached nothing is said.
 
     Raises:
         DatasetError: An archive was made with other settings, or changed.
@@ -87,9 +85,8 @@ def listen(
         folder=folder or paths.home_dir() / CACHE_FOLDER,
         n_jobs=n_jobs,
         on_progress=on_progress,
-        should_stop=should_stop,
     )
-    return heard_in(collection, found, faults, config, folder=folder, should_stop=should_stop)
+    return heard_in(collection, found, faults, config, folder=folder)
 
 
 def heard_in(

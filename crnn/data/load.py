@@ -33,7 +33,6 @@ def load_parts(
     *,
     n_jobs: int = 1,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
-    should_stop: Callable[[], bool] = lambda: False,
 ) -> Loaded:
     """Log-mels of the parts of data sets, computed or read from archive and cache.
 
@@ -44,7 +43,6 @@ def load_parts(
         config: What to compute.
         n_jobs: Processes for what is not yet in the cache.
         on_progress: Called with the tracks done and all tracks.
-        should_stop: Asked after each track; the parts are then what is there by then.
 
     Raises:
         TooFewTracksError: None could be read.
@@ -58,10 +56,9 @@ def load_parts(
         folder=paths.home_dir() / CACHE_FOLDER,
         n_jobs=n_jobs,
         on_progress=on_progress,
-        should_stop=should_stop,
     )
     log_mel_of = {track.track_id: log_mel for track, log_mel in zip(wanted, found, strict=True) if log_mel is not None}
-    return in_parts(parts, genres, log_mel_of, faults, may_be_empty=should_stop())
+    return in_parts(parts, genres, log_mel_of, faults)
 
 
 def in_parts(

@@ -10,7 +10,7 @@ speed are other recordings and are not found.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,17 +62,12 @@ class NearCopy:
     correlation: float
 
 
-def find_near_copies(
-    log_mels: Sequence[UInt8Array | None],
-    frame_rate_hz: float,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> list[NearCopy]:
+def find_near_copies(log_mels: Sequence[UInt8Array | None], frame_rate_hz: float) -> list[NearCopy]:
     """Pairs of tracks that hold one recording.
 
     Args:
         log_mels: uint8 `(n_frames, n_mels)` of each track as in an archive; None is passed over.
         frame_rate_hz: Frames a second.
-        on_progress: Called with the tracks done and all of them.
     """
     step = max(1, round(frame_rate_hz / _RATE_HZ))
     log_mels, frame_rate_hz = [_coarser(log_mel, step) for log_mel in log_mels], frame_rate_hz / step
@@ -87,7 +82,6 @@ def find_near_copies(
             hashes.append(found[kept])
             frames.append(at[kept])
             owners.append(np.full(int(kept.sum()), number, dtype=np.int64))
-        on_progress(number + 1, len(log_mels))
     if n_known < 2:
         return []
     candidates = _candidates(np.concatenate(hashes), np.concatenate(owners), np.concatenate(frames), len(log_mels))

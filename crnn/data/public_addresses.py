@@ -19,15 +19,12 @@ from crnn.errors import DatasetError
 _PORTS = frozenset({80, 443})
 
 
-def connect(
-    address: tuple[str, int], timeout: float | None = None, source_address: tuple[str, int] | None = None
-) -> socket.socket:
+def connect(address: tuple[str, int], timeout: float | None = None) -> socket.socket:
     """A connection as `socket.create_connection` makes it, to a public address or not at all.
 
     Args:
         address: Host, by name or number, and port.
         timeout: Seconds for each address that the name stands for; None waits for ever.
-        source_address: Host and port to connect from.
 
     Raises:
         DatasetError: The name stands for an address of this machine's own network, or the port is not the web's.
@@ -44,8 +41,6 @@ def connect(
         link = socket.socket(family, kind, protocol)
         try:
             link.settimeout(timeout)
-            if source_address:
-                link.bind(source_address)
             link.connect(place)
         except OSError as err:
             link.close()
