@@ -11,7 +11,7 @@ spoke for the genre: without it the genre is less likely. ONNX Runtime does all 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,39 +66,6 @@ class Explanation:
     def shares(self) -> FloatArray:
         """Weights relative to the greatest, −1 to 1."""
         return self.weights / np.float32(max(float(np.abs(self.weights).max(initial=0.0)), 1e-9))
-
-
-def explain(
-    classifier: Classifier,
-    power: FloatArray,
-    genre: str,
-    *,
-    start_seconds: float = 0.0,
-    on_progress: Callable[[float], None] = lambda share: None,
-) -> Explanation:
-    """What spoke for `genre` in up to `MAX_SECONDS` of a clip; `steps` taken to their end.
-
-    Args:
-        classifier: Who answered.
-        power: Mel power of the clip, shape `(n_frames, n_mels)`.
-        genre: One of the bundle's.
-        start_seconds: Where to begin.
-        on_progress: Called with the share that is done.
-
-    Raises:
-        ValueError: The model does not know the genre.
-        BundleError: The network fails.
-    """
-    *_, found = map(_told(on_progress), steps(classifier, power, genre, start_seconds=start_seconds))
-    return found
-
-
-def _told(on_progress: Callable[[float], None]) -> Callable[[Explanation], Explanation]:
-    def tell(found: Explanation) -> Explanation:
-        on_progress(found.share_done)
-        return found
-
-    return tell
 
 
 def steps(
