@@ -28,7 +28,7 @@ from crnn.config import ModelConfig
 from crnn.evaluation.metrics import track_posteriors
 from crnn.features import log_mel
 from crnn.inference.classifier import Classifier
-from crnn.training import linear_head
+from recipes import linear_head
 from recipes.gtzan_crnn import DISCRIMINANT_WEIGHT
 from recipes.teachers import musicnn
 

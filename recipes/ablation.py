@@ -30,8 +30,7 @@ from crnn.evaluation.metrics import track_posteriors
 from crnn.features.archive import LogMelArchive, read_archive
 from crnn.inference.decision import softmax
 from crnn.networks.onnx_export import OnnxNetwork
-from crnn.training import linear_head
-from recipes import distil
+from recipes import distil, linear_head
 from recipes import gtzan_crnn as recipe
 from recipes.hearing import Leg
 from recipes.targets import N_GOOD, Targets, Teachers

@@ -41,10 +41,10 @@ from crnn.features.archive import read_archive, to_db, to_uint8
 from crnn.features.log_mel import log_mel
 from crnn.jobs.order import TrainingSettings
 from crnn.networks.onnx_export import OnnxNetwork
-from crnn.training import linear_head, publish
+from crnn.training import publish
 from crnn.training.rejection import fit_rejection
 from crnn.training.trainer import TrainResult
-from recipes import distil, hearing, sounds, targets
+from recipes import distil, hearing, linear_head, sounds, targets
 from recipes.bad_sound import degrade
 from recipes.hearing import Leg, Source
 from recipes.targets import StoredLogMel, Targets, Teachers

@@ -24,10 +24,10 @@ from crnn.features.archive import to_db
 from crnn.features.augment import random_crop
 from crnn.networks.crnn import LOGITS, with_new_head
 from crnn.networks.onnx_export import OnnxNetwork
+from crnn.training.instant import STRENGTHS, Head
 
 FloatArray = npt.NDArray[np.float32]
 
-STRENGTHS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 N_FOLDS = 5
 _SHRINKAGE = 0.3
 # Brings the logits of the discriminant analysis, which are far too sure, to the size of the regression's.
@@ -44,18 +44,6 @@ class Embedded:
 
     plain: list[FloatArray]
     varied: list[FloatArray]
-
-
-@dataclass(frozen=True)
-class LinearHead:
-    """Weights `(size, n_genres)` and bias `(n_genres,)` of the logits, for raw embeddings."""
-
-    weights: FloatArray
-    bias: FloatArray
-
-    def logits(self, embeddings: list[FloatArray]) -> list[FloatArray]:
-        """Logits per track, `(n_segments, n_genres)`."""
-        return [track @ self.weights + self.bias for track in embeddings]
 
 
 def embed_tracks(
@@ -103,7 +91,7 @@ def fit_linear_head(
     discriminant_weight: float = 0.0,
     parts: tuple[int, ...] = (),
     seed: int = 0,
-) -> LinearHead:
+) -> Head:
     """Multinomial logistic regression; every genre and every track of it weighs the same.
 
     To its logits those of a shrunk linear discriminant analysis can be added, which errs otherwise: it
@@ -131,7 +119,7 @@ def fit_linear_head(
             for part in _parted(embedded, parts)
         ]
         weights = np.concatenate([head.weights for head in heads])
-        return LinearHead(weights, np.sum([head.bias for head in heads], axis=0, dtype=np.float32))
+        return Head(weights, np.sum([head.bias for head in heads], axis=0, dtype=np.float32))
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.linear_model import LogisticRegression
 
@@ -153,7 +141,7 @@ def fit_linear_head(
         coefficients = coefficients + discriminant_weight * _DISCRIMINANT_SCALE * further[0]
         intercept = intercept + discriminant_weight * _DISCRIMINANT_SCALE * further[1]
     weights = (coefficients / deviation).T
-    return LinearHead(weights.astype(np.float32), (intercept - mean @ weights).astype(np.float32))
+    return Head(weights.astype(np.float32), (intercept - mean @ weights).astype(np.float32))
 
 
 def _parted(embedded: Embedded, parts: tuple[int, ...]) -> list[Embedded]:
@@ -259,7 +247,7 @@ def _loss(logits: list[FloatArray], labels: npt.NDArray[np.int64]) -> float:
     return float(-np.log(np.maximum(of_true, 1e-9)).mean())
 
 
-def attach(model: keras.Model, head: LinearHead) -> keras.Model:
+def attach(model: keras.Model, head: Head) -> keras.Model:
     """The body of `model` under the fitted head.
 
     Args:

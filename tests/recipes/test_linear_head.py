@@ -7,7 +7,8 @@ from crnn.evaluation import cross_fitting
 from crnn.evaluation.metrics import track_posteriors
 from crnn.networks.crnn import build_crnn
 from crnn.networks.onnx_export import OnnxNetwork
-from crnn.training import linear_head
+from crnn.training.instant import STRENGTHS, Head
+from recipes import linear_head
 
 
 def _embedded(rng, n_tracks, n_genres=3, size=6, spread=0.6):
@@ -70,7 +71,7 @@ def test_out_of_fold_logits_know_nothing_of_their_own_fold(rng):
 def test_strength_is_the_one_of_the_lowest_loss(rng):
     learnt, labels = _embedded(rng, 60)
     strength, losses = linear_head.choose_strength(learnt, labels, np.arange(60) % 4, 3)
-    assert set(losses) == set(linear_head.STRENGTHS)
+    assert set(losses) == set(STRENGTHS)
     assert losses[strength] == min(losses.values())
 
 
@@ -90,7 +91,7 @@ def test_attached_head_answers_as_fitted(rng):
     keras.utils.set_random_seed(0)
     small = ModelConfig(channels=(4,), pools=((2, 4),), gru_units=3, embedding_size=5)
     model = build_crnn(small, 16, 7)
-    head = linear_head.LinearHead(rng.normal(size=(5, 3)).astype(np.float32), np.float32([0.1, 0.2, 0.3]))
+    head = Head(rng.normal(size=(5, 3)).astype(np.float32), np.float32([0.1, 0.2, 0.3]))
     segments = rng.uniform(-80, 0, (2, 20, 16)).astype(np.float32)
     logits, embedding, _ = OnnxNetwork(linear_head.attach(model, head)).run(segments)
     np.testing.assert_allclose(logits, head.logits([embedding])[0], atol=1e-4)
