@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from crnn.errors import BundleError, CrnnError
-from crnn.inference.rows import Row
-from crnn.untrusted import visible, written_name
+from crnn.inference.rows import Row, error_row
+from crnn.untrusted import written_name
 
 # Rows that are ready may wait for one that takes long: so many for each worker.
 _ROWS_AHEAD = 4
@@ -114,17 +114,6 @@ class Answerer:
                 raise ValueError("the bundle is not on disk")
             self._classifier = Classifier(load_bundle(self.folder), n_threads=self.n_threads)
         return self._classifier
-
-
-def error_row(name: str, kind: str, message: str) -> Row:
-    """The row of a file without answer.
-
-    Args:
-        name: The file as the row names it.
-        kind: The class of the error.
-        message: Its sentence; control characters are made visible.
-    """
-    return {"file": name, "error": {"type": kind, "message": visible(message)}}
 
 
 @functools.lru_cache(maxsize=1)

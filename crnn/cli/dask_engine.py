@@ -13,9 +13,8 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
-from crnn.cli.answering import error_row
 from crnn.errors import BundleError, CrnnError
-from crnn.inference.rows import Row
+from crnn.inference.rows import Row, error_row
 from crnn.untrusted import written_name
 
 # Files handed to the cluster ahead, for each of its threads: the scheduler never holds a million of them.

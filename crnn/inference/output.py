@@ -188,16 +188,6 @@ def to_json(prediction: Prediction, file: str, *, with_timeline: bool = True) ->
     return values
 
 
-def error_json(err: Exception, file: str) -> dict[str, Any]:
-    """What went wrong with a file as JSON-ready values, by the command line's contract.
-
-    Args:
-        err: What was raised; its class is the error's type.
-        file: How the row names the file.
-    """
-    return {"file": file, "error": {"type": type(err).__name__, "message": str(err)}}
-
-
 def timeline_csv(prediction: Prediction) -> str:
     """The timeline as CSV: start, end, top genre, then a posterior per genre."""
     lines = [csv_line(["start_seconds", "end_seconds", "genre", *prediction.genres])]

@@ -19,6 +19,17 @@ _MOST_HEARD = 4
 _FACTS = ("file", "duration_seconds", "verdict", "genre", "confidence")
 
 
+def error_row(name: str, kind: str, message: str) -> Row:
+    """The row of a file without answer.
+
+    Args:
+        name: The file as the row names it.
+        kind: The class of the error.
+        message: Its sentence; control characters are made visible.
+    """
+    return {"file": name, "error": {"type": kind, "message": visible(message)}}
+
+
 def csv_header(genres: tuple[str, ...]) -> str:
     """The first line of a CSV of rows."""
     return csv_line([*_FACTS, *genres, "notes", "error", *_TAGGED])
@@ -28,7 +39,7 @@ def csv_row(row: Row, genres: tuple[str, ...]) -> str:
     """A row as a line of CSV.
 
     Args:
-        row: As `to_json` or `error_json` gives it.
+        row: As `crnn.inference.output.to_json` or `error_row` gives it.
         genres: The columns of posteriors, in their order.
     """
     name = csv_name(row["file"])

@@ -11,6 +11,7 @@ from crnn import text
 from crnn.errors import CrnnError
 from crnn.inference import output
 from crnn.inference.classifier import Prediction
+from crnn.inference.rows import Row, error_row
 from crnn.inference.stretches import of_prediction
 from crnn.untrusted import csv_line, json_line
 from ui.shared.state import ROW, Sound, name_of
@@ -110,14 +111,13 @@ def _draw_downloads(answered: Answered) -> None:
 
 def json_lines(answered: Answered) -> str:
     """One object a file, as the command line writes them."""
-    return "".join(
-        json_line(
-            output.error_json(found, name_of(sound))
-            if isinstance(found, CrnnError)
-            else output.to_json(found, name_of(sound))
-        )
-        for sound, found in answered
-    )
+    return "".join(json_line(_json_row(name_of(sound), found)) for sound, found in answered)
+
+
+def _json_row(name: str, found: Prediction | CrnnError) -> Row:
+    if isinstance(found, CrnnError):
+        return error_row(name, type(found).__name__, str(found))
+    return output.to_json(found, name)
 
 
 def csv_lines(answered: Answered) -> str:
