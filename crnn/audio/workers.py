@@ -139,13 +139,7 @@ class Pool:
         is_counted = self._free.acquire(timeout=_WAIT_SECONDS)
         try:
             with self._lock:
-                while self._idle:
-                    worker = self._idle.pop()
-                    if worker.process.poll() is None:
-                        break
-                    worker.end()
-                else:
-                    worker = Worker()
+                worker = self._waiting_or_new()
                 worker.n_files += 1
                 worker.is_counted = is_counted
                 worker.waits_since = None
@@ -156,6 +150,14 @@ class Pool:
                 self._free.release()
             raise
         return worker
+
+    def _waiting_or_new(self) -> Worker:
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.process.poll() is None:
+                return worker
+            worker.end()
+        return Worker()
 
     def give_back(self, worker: Worker, *, is_sound: bool) -> None:
         """Take a worker back: to be kept warm, or to be replaced.
@@ -176,6 +178,11 @@ class Pool:
                         self._idle.append(Worker())
         if worker.is_counted:
             self._free.release()
+
+    def pids(self) -> list[int]:
+        """Process ids of all workers."""
+        with self._lock:
+            return [worker.process.pid for worker in (*self._idle, *self._at_work)]
 
     def close(self) -> None:
         """End all workers."""
@@ -222,8 +229,7 @@ def pool_of_this_process() -> Pool:
 
 def worker_pids() -> list[int]:
     """Process ids of the workers of this process, for who watches what they take."""
-    pool = pool_of_this_process()
-    return [worker.process.pid for worker in (*pool._idle, *pool._at_work)]
+    return pool_of_this_process().pids()
 
 
 def warm_up() -> None:
