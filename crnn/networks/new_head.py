@@ -20,7 +20,7 @@ from crnn.zip_directory import DAMAGE
 
 FloatArray = npt.NDArray[np.float32]
 
-_LOGITS, _EMBEDDING = "logits", "embedding"
+_LOGITS, _EMBEDDING, _PRODUCT = "logits", "embedding", "new_head_product"
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 
 
@@ -37,16 +37,15 @@ def onnx_with_head(content: bytes, weights: FloatArray, bias: FloatArray) -> byt
 
     model = onnx.load_from_string(content)
     graph = model.graph
-    kept = [node for node in graph.node if _LOGITS not in node.output]
     names = {"weights": "new_head_weights", "bias": "new_head_bias"}
+    # A head that was put on before has left nodes and constants of the same names.
+    kept = [node for node in graph.node if not {_LOGITS, _PRODUCT} & set(node.output)]
     kept += [
-        helper.make_node("MatMul", [_EMBEDDING, names["weights"]], ["new_head_product"]),
-        helper.make_node("Add", ["new_head_product", names["bias"]], [_LOGITS]),
+        helper.make_node("MatMul", [_EMBEDDING, names["weights"]], [_PRODUCT]),
+        helper.make_node("Add", [_PRODUCT, names["bias"]], [_LOGITS]),
     ]
     constants = [constant for constant in graph.initializer if constant.name not in names.values()]
     constants += [numpy_helper.from_array(weights, names["weights"]), numpy_helper.from_array(bias, names["bias"])]
-    # A head that was put on before leaves nodes of the same names.
-    kept = [node for node in kept[:-2] if "new_head_product" not in node.output] + kept[-2:]
     needed = {output.name for output in graph.output}
     for node in reversed(kept):
         if needed & set(node.output):
