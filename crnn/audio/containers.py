@@ -12,7 +12,7 @@ import io
 import struct
 from typing import BinaryIO
 
-from crnn.audio import flac
+from crnn.audio import flac, mpeg
 
 # A header that counts so many bytes too many is a writer's slip, and nothing to hear is missing.
 _FEW_BYTES = 1024
@@ -164,9 +164,8 @@ def _ends_with_last_ogg_page(source: BinaryIO, size: int) -> bool:
 
 def _xing_bytes(source: BinaryIO, head: bytes) -> int:
     """Size in bytes that the Xing or Info header of an mp3 declares, 0 without one."""
-    start = 0
-    if head[:3] == b"ID3" and len(head) >= 10:
-        start = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+    start = mpeg.id3_size(head)
+    if start:
         source.seek(start)
         head = source.read(4096)
     for magic in (b"Xing", b"Info"):
