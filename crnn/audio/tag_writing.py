@@ -100,7 +100,7 @@ def prepared(path: Path, genre: str) -> Iterator[tuple[Written, Path]]:
     Raises:
         TagError: It cannot be written, or something else than the genre would change.
     """
-    draft = path.with_name(f".{path.stem[:40]}-{secrets.token_hex(4)}{path.suffix}")
+    draft = _draft_beside(path)
     try:
         check_replaceable(path)
         shutil.copy2(path, draft)
@@ -155,26 +155,35 @@ def undo(kept: Written) -> bool:
         if now != kept.after:
             old = " and ".join(kept.old_genres) or "none"
             raise TagError(f"It was changed since, and is left as it is. Its genre before was: {old}.")
-        draft = kept.path.with_name(f".{kept.path.stem[:40]}-{secrets.token_hex(4)}{kept.path.suffix}")
-        try:
-            shutil.copy2(kept.path, draft)
-            with draft.open("r+b") as out:
-                out.truncate(0)
-                is_whole = file_delta.restore(kept.delta, kept.path, out) == kept.before
-                out.flush()
-                os.fsync(out.fileno())
-            if not is_whole:
-                raise TagError("What was kept of it is damaged; it is left as it is.")
-            _same_owner(kept.path, draft)
-            os.utime(draft, ns=(draft.stat().st_atime_ns, kept.modified_ns))
-            draft.replace(kept.path)
-        finally:
-            draft.unlink(missing_ok=True)
+        _make_again(kept)
     except ValueError as err:
         raise TagError(f"What was kept of it cannot be read: {err}.") from err
     except OSError as err:
         raise TagError(f"It cannot be restored: {err.strerror or err}.") from err
     return True
+
+
+def _make_again(kept: Written) -> None:
+    draft = _draft_beside(kept.path)
+    try:
+        shutil.copy2(kept.path, draft)
+        with draft.open("r+b") as out:
+            out.truncate(0)
+            is_whole = file_delta.restore(kept.delta, kept.path, out) == kept.before
+            out.flush()
+            os.fsync(out.fileno())
+        if not is_whole:
+            raise TagError("What was kept of it is damaged; it is left as it is.")
+        _same_owner(kept.path, draft)
+        os.utime(draft, ns=(draft.stat().st_atime_ns, kept.modified_ns))
+        draft.replace(kept.path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _draft_beside(path: Path) -> Path:
+    """A hidden name in the same folder, with the ending by which mutagen knows the format."""
+    return path.with_name(f".{path.stem[:40]}-{secrets.token_hex(4)}{path.suffix}")
 
 
 def _same_owner(original: Path, draft: Path) -> None:
