@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -108,3 +109,23 @@ def progress(items: Iterable[_Item], total: int, unit: str) -> Iterator[_Item]:
     from tqdm import tqdm
 
     yield from tqdm(items, total=total, unit=f" {unit}", file=sys.stderr, disable=not sys.stderr.isatty())
+
+
+@contextlib.contextmanager
+def counting(unit: str, *, is_scaled: bool = False) -> Iterator[Callable[[int, int | None], None]]:
+    """A progress bar on stderr, if that is a terminal, driven by calls with what is done and with the whole.
+
+    Args:
+        unit: What is counted.
+        is_scaled: Whether thousands and millions of it are written with a letter.
+    """
+    from tqdm import tqdm
+
+    is_shown = sys.stderr.isatty()
+    with tqdm(unit=unit, unit_scale=is_scaled, file=sys.stderr, disable=not is_shown, leave=False) as bar:
+
+        def on_progress(done: int, total: int | None) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield on_progress

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any
 
-from crnn.cli.common import add_command
+from crnn.cli.common import add_command, counting
 
 
 def add_commands(commands: Any) -> None:
@@ -25,17 +25,10 @@ def add_commands(commands: Any) -> None:
 
 def fetch(options: argparse.Namespace) -> int:
     """Fetch, and print the path."""
-    from tqdm import tqdm
-
     from crnn.data.download import fetch as fetch_archive
     from crnn.owner import MACHINE
 
-    with tqdm(unit="B", unit_scale=True, file=sys.stderr, disable=not sys.stderr.isatty(), leave=False) as bar:
-
-        def on_progress(done: int, total: int | None) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
+    with counting("B", is_scaled=True) as on_progress:
         fetched = fetch_archive(options.url, owner=MACHINE, sha256=options.sha256, on_progress=on_progress)
     print(f"SHA-256 {fetched.sha256}", file=sys.stderr)
     print(fetched.path)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import os
 import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crnn.bundles.library import BUNDLED_MODELS, DEFAULT_MODEL, find_bundle
 from crnn.cli.common import (
     add_command,
+    counting,
     file_path,
     fold_count,
     job_count,
@@ -160,7 +162,7 @@ def _heard(dataset: Dataset, n_jobs: int) -> tuple[Fault, ...]:
     from crnn.data.audit import listen
     from crnn.data.collection import join
 
-    with _counting("tracks") as on_progress:
+    with counting(" tracks") as on_progress:
         return listen(join([dataset]), FeatureConfig(), n_jobs=n_jobs, on_progress=on_progress).faults
 
 
@@ -190,7 +192,7 @@ def make_features(options: argparse.Namespace) -> int:
 
     dataset = scan_dataset(options.dataset)
     config = FeatureConfig() if options.model == "scratch" else find_bundle(options.model).feature_config
-    with _counting("tracks") as on_progress:
+    with counting(" tracks") as on_progress:
         loaded = load_parts(
             join([dataset]),
             {"all": dataset.tracks},
@@ -240,7 +242,7 @@ def train(options: argparse.Namespace) -> int:
         replace=options.replace,
         n_jobs=options.jobs,
     )
-    with _epoch_bars() as on_event, _counting("tracks") as on_progress:
+    with _epoch_bars() as on_event, counting(" tracks") as on_progress:
         outcome = carry_out(order, on_event=on_event, on_progress=on_progress, should_stop=stop.is_set)
     for note in (*_told(outcome), *outcome.notes):
         say(note, to_stderr=True)
@@ -313,43 +315,20 @@ def _first_sentence(text: str) -> str:
     return f"{text.partition('. ')[0].removesuffix('.')}."
 
 
-class _epoch_bars:  # noqa: N801 - a context manager
+@contextlib.contextmanager
+def _epoch_bars() -> Iterator[Callable[[dict[str, Any]], None]]:
     """Progress of a run on stderr: a bar per run, a line per epoch where there is no terminal."""
+    from tqdm import tqdm
 
-    def __enter__(self) -> Callable[[dict[str, Any]], None]:
-        from tqdm import tqdm
+    with tqdm(unit=" steps", file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
 
-        self._bar = tqdm(unit=" steps", file=sys.stderr, disable=not sys.stderr.isatty())
-        return self._on_event
+        def on_event(event: dict[str, Any]) -> None:
+            if event["event"] == "step":
+                bar.set_description(f"epoch {event['epoch']}, loss {event['loss']:.3f}", refresh=False)
+                bar.update()
+            elif event["event"] == "epoch":
+                valid = f", {right_of(event['confusion'])} validation tracks right" if "confusion" in event else ""
+                line = f"epoch {event['epoch']} of {event['epochs']}: loss {event['loss']:.3f}{valid}"
+                bar.write(line, file=sys.stderr)
 
-    def __exit__(self, *exc_info: object) -> None:
-        self._bar.close()
-
-    def _on_event(self, event: dict[str, Any]) -> None:
-        if event["event"] == "step":
-            self._bar.set_description(f"epoch {event['epoch']}, loss {event['loss']:.3f}", refresh=False)
-            self._bar.update()
-        elif event["event"] == "epoch":
-            valid = f", {right_of(event['confusion'])} validation tracks right" if "confusion" in event else ""
-            line = f"epoch {event['epoch']} of {event['epochs']}: loss {event['loss']:.3f}{valid}"
-            self._bar.write(line, file=sys.stderr)
-
-
-class _counting:  # noqa: N801 - a context manager
-    """A progress bar driven by `(done, total)` calls."""
-
-    def __init__(self, unit: str) -> None:
-        self._unit = unit
-
-    def __enter__(self) -> Callable[[int, int], None]:
-        from tqdm import tqdm
-
-        self._bar = tqdm(unit=f" {self._unit}", file=sys.stderr, disable=not sys.stderr.isatty(), leave=False)
-        return self._on_progress
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._bar.close()
-
-    def _on_progress(self, done: int, total: int) -> None:
-        self._bar.total = total
-        self._bar.update(done - self._bar.n)
+        yield on_event
