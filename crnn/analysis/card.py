@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from crnn import text
 from crnn.analysis import lettering
-from crnn.analysis.figures import VIRIDIS, Picture, genre_color
+from crnn.analysis.figures import VIRIDIS, Picture, genre_color, pooled
 from crnn.inference import output, stretches
 from crnn.inference.classifier import Prediction
 from crnn.untrusted import visible
@@ -228,8 +228,7 @@ def _time_axis(seconds: float, y: float) -> list[str]:
 def png(cells: npt.NDArray[np.uint8]) -> bytes:
     """A picture's cells, `(n_columns, n_rows)`, as a PNG in Viridis, highest row on top, at most 800 columns wide."""
     pool = -(-len(cells) // _PICTURE_COLUMNS)
-    padded = np.concatenate([cells, np.repeat(cells[-1:], -len(cells) % pool, axis=0)])
-    rows = padded.reshape(-1, pool, cells.shape[1]).max(axis=1).T[::-1]
+    rows = pooled(cells, pool).T[::-1]
     lines = np.concatenate([np.zeros((len(rows), 1), np.uint8), rows], axis=1)
     header = struct.pack(">IIBBBBB", rows.shape[1], rows.shape[0], 8, 3, 0, 0, 0)
     body = (("IHDR", header), ("PLTE", _palette()), ("IDAT", zlib.compress(lines.tobytes(), 9)), ("IEND", b""))

@@ -13,12 +13,10 @@ from dataclasses import replace
 import numpy as np
 
 from crnn.analysis import spectral, temporal
+from crnn.analysis.figures import DETAIL_COLUMNS, LEAST_HOP
 from crnn.analysis.grids import Curve, FloatArray, Grid, Lines, View, ViewSettings
 from crnn.analysis.views import VIEWS, siblings
 
-# As many columns as a screen has pixels for them, and no finer than a sample's neighbourhood.
-_COLUMNS = 1500
-_LEAST_HOP = 16
 # What does not hear as far around each moment as a window of the settings reaches.
 _AROUND_SECONDS = {"waveform": 0.0, "cqt": 0.6, "onsets": 0.5, "tempogram": 4.6, "loudness": 0.8}
 # Whatever the settings say, these step by so many samples.
@@ -67,7 +65,7 @@ def closer(
     part = samples[first : math.ceil((end + around) * rate)]
     if len(part) < settings.n_fft or min(end, len(samples) / rate) <= start:
         return {}
-    hop = max(_LEAST_HOP, min(settings.hop_length, round((end - start) * rate / _COLUMNS)))
+    hop = max(LEAST_HOP, min(settings.hop_length, round((end - start) * rate / DETAIL_COLUMNS)))
     found: Mapping[str, View]
     if name in siblings("harmonic"):
         found = _separated(part, rate, settings, hop, peaks)

@@ -12,7 +12,7 @@ import colorsys
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 FloatArray = npt.NDArray[np.float32]
+_Number = TypeVar("_Number", bound=np.generic)
 
 GENRE_COLORS = {
     "blues": "#4477AA",
@@ -47,7 +48,8 @@ _SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "triangl
 
 # A part is drawn with about as many columns as the widest screens have pixels for it.
 DETAIL_COLUMNS = 1500
-_LEAST_HOP = 16
+# Finer than that is a sample's neighbourhood.
+LEAST_HOP = 16
 
 # A canvas of 4096 columns is what the smallest phones still draw.
 MAX_COLUMNS = 4000
@@ -101,9 +103,7 @@ def clip_picture(power: FloatArray, config: FeatureConfig, max_columns: int = MA
         max_columns: More frames than that are pooled by their maximum.
     """
     pool = -(-len(power) // max_columns)
-    if pool > 1:
-        padding = np.zeros((-len(power) % pool, power.shape[1]), dtype=np.float32)
-        power = np.concatenate([power, padding]).reshape(-1, pool, power.shape[1]).max(axis=1)
+    power = pooled(power, pool)
     return _picture(_silence_or(log_mel.power_to_db(power, config), power, config), config, 0, pool)
 
 
@@ -116,7 +116,7 @@ def detail_picture(samples: FloatArray, config: FeatureConfig, whole: Picture, s
         whole: The picture of the whole clip.
         start_seconds: Where the part starts in it.
     """
-    hop_length = int(np.clip(len(samples) // DETAIL_COLUMNS, _LEAST_HOP, config.hop_length))
+    hop_length = int(np.clip(len(samples) // DETAIL_COLUMNS, LEAST_HOP, config.hop_length))
     power, step = fine_mel_power(samples, config, hop_length)
     found = clip_picture(power, config, 2 * DETAIL_COLUMNS)
     return replace(
@@ -230,7 +230,7 @@ def view_picture(
     row_pool = -(-values.shape[1] // 1100)
     n_rows = -(-values.shape[1] // row_pool)
     pool = max(-(-len(values) // _MAX_VIEW_COLUMNS), -(-len(values) * n_rows // MAX_CELLS))
-    values = _pooled(_pooled(values, pool).T, row_pool).T
+    values = pooled(pooled(values, pool).T, row_pool).T
     shares = np.clip((values - low) / (high - low), 0, 1)
     if row_pool > 1:
         rows = np.array([rows[i : i + row_pool].mean() for i in range(0, len(rows), row_pool)])
@@ -244,7 +244,13 @@ def view_picture(
     )
 
 
-def _pooled(values: FloatArray, pool: int) -> FloatArray:
+def pooled(values: npt.NDArray[_Number], pool: int) -> npt.NDArray[_Number]:
+    """Each `pool` rows in one, by their maximum; of the last there may be fewer.
+
+    Args:
+        values: `(n, n_columns)`.
+        pool: How many; 1 gives the values themselves.
+    """
     if pool == 1:
         return values
     padding = np.repeat(values[-1:], -len(values) % pool, axis=0)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from crnn.analysis.figures import Picture, clip_picture
+from crnn.analysis.figures import Picture, clip_picture, pooled
 from crnn.analysis.grids import FloatArray
 from crnn.config import FeatureConfig
 
@@ -34,23 +34,19 @@ class GrowingPicture:
         frames = np.concatenate([self._rest, power])
         n_whole = len(frames) // self._pool
         self._rest = frames[n_whole * self._pool :]
-        self._columns.append(_pooled(frames[: n_whole * self._pool], self._pool))
+        self._columns.append(pooled(frames[: n_whole * self._pool], self._pool))
         self._n_columns += n_whole
         while self._n_columns >= 2 * _LEAST_COLUMNS:
             columns = np.concatenate(self._columns)
             n_even = len(columns) - len(columns) % 2
             # A column without a partner waits for it as so many frames.
             self._rest = np.concatenate([columns[n_even:].repeat(self._pool, axis=0), self._rest])
-            self._columns = [_pooled(columns[:n_even], 2)]
+            self._columns = [pooled(columns[:n_even], 2)]
             self._n_columns = n_even // 2
             self._pool *= 2
 
     def picture(self) -> Picture:
         """Of all that came so far, in dB re its loudest cell."""
-        power = np.concatenate([*self._columns, _pooled(self._rest, max(1, len(self._rest)))])
+        power = np.concatenate([*self._columns, pooled(self._rest, max(1, len(self._rest)))])
         found = clip_picture(power, self._config, 2 * _LEAST_COLUMNS + 1)
         return replace(found, seconds_per_column=found.seconds_per_column * self._pool)
-
-
-def _pooled(frames: FloatArray, pool: int) -> FloatArray:
-    return frames.reshape(-1, pool, frames.shape[1]).max(axis=1) if len(frames) else frames

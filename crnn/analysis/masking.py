@@ -217,10 +217,19 @@ def _on_stft(values: npt.NDArray[np.floating], n_samples: int, config: FeatureCo
     """Log-mel values at each frame and bin of the STFT, between neighbours in proportion."""
     frames = np.clip(frame_seconds(n_samples, config.sample_rate) * config.frame_rate_hz, 0, len(values) - 1)
     bands = np.clip(log_mel.band_of(bins_hz(config.sample_rate), config), 0, config.n_mels - 1)
-    return _between(_between(values.astype(np.float64), frames).T, bands).T
+    return between(between(values.astype(np.float64), frames).T, bands).T
 
 
-def _between(values: npt.NDArray[np.float64], at: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def between(values: npt.NDArray[np.floating], at: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Values between rows, in proportion.
+
+    Args:
+        values: `(n, n_columns)`.
+        at: Places among the rows, from 0 to n − 1.
+
+    Returns:
+        `(len(at), n_columns)`.
+    """
     below = np.minimum(at.astype(np.int64), max(0, len(values) - 2))
     weight = (at - below)[:, None]
     return values[below] * (1 - weight) + values[np.minimum(below + 1, len(values) - 1)] * weight

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from crnn import text
 from crnn.analysis.grids import Curve, FloatArray, Grid, ViewSettings
+from crnn.analysis.masking import between
 from crnn.config import FeatureConfig
 from crnn.features.log_mel import MelStream, mel_frequencies
 
@@ -198,19 +199,11 @@ def parts(samples: FloatArray, rate: int, settings: ViewSettings, hop_length: in
     if hop_length is not None:
         finer = replace(settings, hop_length=hop_length)
         power = _power(samples, finer)
-        masks = [_stretched(mask, len(power), hop_length / settings.hop_length) for mask in masks]
+        at = np.minimum(np.arange(len(power)) * hop_length / settings.hop_length, masks[0].shape[1] - 1)
+        masks = [between(mask.T, at).T.astype(np.float32) for mask in masks]
         settings = finer
     first, second = (_log_rows(power * np.square(mask.T), rate, settings) for mask in masks)
     return first, second
-
-
-def _stretched(mask: FloatArray, n_frames: int, step: float) -> FloatArray:
-    """A mask `(n_bins, n)` at every `step` of a frame, `(n_bins, n_frames)`."""
-    at = np.minimum(np.arange(n_frames) * step, mask.shape[1] - 1)
-    before = np.minimum(at.astype(int), max(0, mask.shape[1] - 2))
-    after = np.minimum(before + 1, mask.shape[1] - 1)
-    weight = (at - before).astype(np.float32)
-    return np.asarray(mask[:, before] * (1 - weight) + mask[:, after] * weight, dtype=np.float32)
 
 
 def shape(samples: FloatArray, rate: int, settings: ViewSettings) -> Grid:
