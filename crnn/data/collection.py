@@ -16,7 +16,7 @@ from crnn.config import FeatureConfig
 from crnn.data.feature_cache import load_log_mel
 from crnn.data.scan import scan
 from crnn.data.splits import dealt_way, split_tracks
-from crnn.data.tracks import Dataset, Fault, Track
+from crnn.data.tracks import Dataset, Fault, Track, copies_fault
 from crnn.data.user_clips import is_corrections
 from crnn.features.archive import UInt8Array
 from crnn.text import listed, number_of
@@ -331,14 +331,6 @@ def _with_common_groups(tracks: list[Track]) -> tuple[list[Track], list[Fault]]:
         replace(track, group=f"same as {together[track.track_id]}") if sizes[together[track.track_id]] > 1 else track
         for track in tracks
     ]
-    return grouped, [fault for same in copies.values() if (fault := _copies_fault(same)) is not None]
-
-
-def _copies_fault(same: list[Track]) -> Fault | None:
-    """What to say of copies, unless one data set's own scan has said it."""
-    if len({track.track_id.split("/", 1)[0] for track in same}) < 2:
-        return None
-    genres = sorted({track.genre for track in same})
-    where = f" It is filed under {' and '.join(genres)}." if len(genres) > 1 else ""
-    subject = ", ".join(track.track_id for track in same)
-    return Fault("two_genres" if where else "duplicate", subject, f"{len(same)} tracks are the same recording.{where}")
+    # Copies within one data set its own scan has told of.
+    across = [same for same in copies.values() if len({track.track_id.split("/", 1)[0] for track in same}) > 1]
+    return grouped, [copies_fault(same) for same in across]

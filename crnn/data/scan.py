@@ -19,7 +19,7 @@ from crnn.audio import containers, folders
 from crnn.audio.clip import Clip, is_readable, load_clip
 from crnn.audio.folders import is_audio_name, is_hidden
 from crnn.data import demo
-from crnn.data.tracks import CSV_NAME, Dataset, Fault, Track, normalised, part_name
+from crnn.data.tracks import CSV_NAME, Dataset, Fault, Track, copies_fault, normalised, part_name
 from crnn.data.tracks_csv import csv_rows
 from crnn.data.zips import unpack
 from crnn.errors import DatasetError, EmptyGenreError
@@ -305,10 +305,7 @@ def _group_duplicates(tracks: tuple[Track, ...]) -> tuple[tuple[Track, ...], lis
             # A group that the data set names itself already joins more than the copies.
             group = next((track.group for track in copies if track.group), f"same as {ids[0]}")
             group_of.update(dict.fromkeys(ids, group))
-            genres = sorted({track.genre for track in copies})
-            where = f" It is filed under {' and '.join(genres)}." if len(genres) > 1 else ""
-            kind = "two_genres" if len(genres) > 1 else "duplicate"
-            faults.append(Fault(kind, ", ".join(ids), f"{len(ids)} tracks are the same recording.{where}"))
+            faults.append(copies_fault(copies))
     return tuple(replace(track, group=group_of.get(track.track_id, track.group)) for track in tracks), faults
 
 

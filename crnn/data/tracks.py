@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -71,6 +72,20 @@ class Fault:
     def is_about_copies(self) -> bool:
         """Whether it tells of one recording that lies there more than once."""
         return self.contradicts or self.kind in {"duplicate", "near_copy"}
+
+
+def copies_fault(copies: Sequence[Track]) -> Fault:
+    """What is wrong with tracks of one recording: `duplicate`, or `two_genres` where they are filed differently.
+
+    Args:
+        copies: Two or more.
+    """
+    genres = sorted({track.genre for track in copies})
+    where = f" It is filed under {' and '.join(genres)}." if len(genres) > 1 else ""
+    subject = ", ".join(track.track_id for track in copies)
+    return Fault(
+        "two_genres" if where else "duplicate", subject, f"{len(copies)} tracks are the same recording.{where}"
+    )
 
 
 @dataclass(frozen=True)
