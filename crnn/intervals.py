@@ -14,6 +14,8 @@ Interval = tuple[float, float]
 
 # Standard deviations to either side that hold 95 % of a normal distribution.
 _Z = 1.96
+# From this share on tracks of an artist make too little difference to be told of.
+_LEAST_SHARE_ALIKE = 0.95
 _DRAWS = 1000
 # Of more it would take seconds, and an imported bundle may say anything.
 _MOST_GENRES = 200
@@ -78,6 +80,16 @@ def independent_share(scores: Mapping[str, Any]) -> float:
     """
     n, told = scores.get("n_tracks"), scores.get("independent_tracks")
     return min(1.0, told / n) if n and isinstance(told, int | float) and told > 0 else 1.0
+
+
+def tell_as_much(scores: Mapping[str, Any]) -> str:
+    """Of scores whose artists have several tracks each: “tell as much as 40 of one artist each”; else empty.
+
+    Args:
+        scores: As of `independent_share`.
+    """
+    share = independent_share(scores)
+    return f"tell as much as {share * scores['n_tracks']:.0f} of one artist each" if share < _LEAST_SHARE_ALIKE else ""
 
 
 @dataclass(frozen=True)

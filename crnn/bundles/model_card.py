@@ -8,7 +8,7 @@ from crnn import intervals
 from crnn.bundles.bundle import Bundle
 from crnn.bundles.tagging import Tag
 from crnn.config import FeatureConfig
-from crnn.text import confidence, off_by, signed, with_interval
+from crnn.text import confidence, number_of, off_by, signed, with_interval
 
 # Under `training` in a bundle: sentences on what the model was found to do with the tracks it was made from.
 FOUND = "found"
@@ -121,11 +121,11 @@ def _scores(scores: dict[str, Any]) -> str:
     counts = [scores["per_genre"][genre]["n_tracks"] for genre in genres]
     share = intervals.independent_share(scores)
     means = intervals.of_means(scores["confusion"], counts, share)
-    as_many = f", which tell as much as {share * n:.0f} of one artist each" if share < 0.95 else ""
+    tell = intervals.tell_as_much(scores)
     by_chance = intervals.error_by_chance(scores.get("reliability") or (), share)
     chance = "" if by_chance is None else f" (up to {by_chance:.3f} is chance on so many tracks)"
     lines = [
-        f"{n} tracks, one answer a track{as_many}. In brackets 95 % intervals.",
+        f"{n} tracks, one answer a track{f', which {tell}' if tell else ''}. In brackets 95 % intervals.",
         "",
         "| score | value |",
         "|---|---|",
@@ -249,7 +249,7 @@ def _n_checked(bundle: Bundle) -> str:
     counts = [scores["n_tracks"] for scores in bundle.scores.values() if "n_tracks" in scores]
     if not counts:
         return "no tracks were kept back to check with"
-    return f"only {max(counts)} track{'s' * (max(counts) != 1)} to check with"
+    return f"only {number_of(max(counts), 'track')} to check with"
 
 
 def _flat(values: dict[str, Any]) -> dict[str, Any]:

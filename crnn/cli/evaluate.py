@@ -205,7 +205,8 @@ def _print_scores(scores: Scores, notes: list[str]) -> None:
     means, n = intervals.of_means(confusion, counts, share), share * scores.n_tracks
     among_three = intervals.wilson_interval(scores.top3_accuracy * n, n)
     low, high = scores.accuracy_interval
-    as_many = f", which tell as much as {n:.0f} of one artist each" if share < 0.95 else ""
+    tell = intervals.tell_as_much(scores.to_dict())
+    as_many = f", which {tell}" if tell else ""
     print(f"accuracy          {scores.accuracy:.3f}  ({low:.3f} to {high:.3f}, {scores.n_tracks} tracks{as_many})")
     print(f"macro-F1          {scores.macro_f1:.3f}{_in_brackets(means.macro_f1)}")
     print(f"macro recall      {scores.macro_recall:.3f}{_in_brackets(means.macro_recall)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -35,14 +35,7 @@ class Paired:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values."""
-        return {
-            "n_tracks": self.n_tracks,
-            "n_first": self.n_first,
-            "n_second": self.n_second,
-            "only_first": self.only_first,
-            "only_second": self.only_second,
-            "p_value": self.p_value,
-        }
+        return asdict(self)
 
 
 def compare(first_right: npt.ArrayLike, second_right: npt.ArrayLike) -> Paired:

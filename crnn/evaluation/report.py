@@ -140,13 +140,9 @@ def perspective(report: Report) -> str:
     scores, guess = report["scores"], report["lucky_guess"]
     if not scores:
         return ""
-    n_units = scores.get("independent_tracks")
     # Tracks of an artist are right or wrong together: it is artists that chance deals.
-    as_many = (
-        f"; {scores['n_tracks']} tracks tell as much as {n_units:.0f} of one artist each"
-        if intervals.independent_share(scores) < 0.95
-        else ""
-    )
+    tell = intervals.tell_as_much(scores)
+    as_many = f"; {scores['n_tracks']} tracks {tell}" if tell else ""
     sentence = f"In brackets: what it may be of others (95 % interval{as_many})."
     if guess:
         sentence += f" Always saying {guess['genre']} would score {_percent(guess['accuracy'])}."
@@ -172,8 +168,8 @@ def calibration_sentence(report: Report) -> str:
     if not scores:
         return ""
     if not report.get("is_calibrated", True):
-        n = scores["n_tracks"]
-        return f"Not calibrated: only {n} track{'s' * (n != 1)} to check with. The confidence is the network's own."
+        checked = number_of(scores["n_tracks"], "track")
+        return f"Not calibrated: only {checked} to check with. The confidence is the network's own."
     error = f"Expected calibration error {scores['expected_calibration_error']:.3f}{_chance(scores)}"
     if scores.get("part") == "folds":
         return f"{error}. Each fold's confidence was calibrated on the others.{_how_rough(scores)}"

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn.bundles.bundle import Rejection
+from crnn.inference.tagging import sigmoid
 
 # Music wrongly refused annoys more than noise wrongly named: the share of training
 # music that the threshold may refuse.
@@ -48,6 +49,6 @@ def fit_rejection(
     fitted = LogisticRegression(C=strength, class_weight="balanced", max_iter=1000, random_state=seed)
     fitted.fit(inputs / scale, is_music)
     weights, bias = fitted.coef_[0] / scale, float(fitted.intercept_[0])
-    of_music = [float((1 / (1 + np.exp(-(track @ weights + bias)))).mean()) for track in music]
+    of_music = [float(sigmoid(track @ weights + bias).mean()) for track in music]
     threshold = min(0.5, float(np.quantile(of_music, music_refused)))
     return Rejection(tuple(float(w) for w in weights), bias, threshold)
