@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import streamlit as st
 
 from crnn import text
@@ -29,8 +28,6 @@ from ui.listen.answer import genre_lanes
 from ui.shared.media import serve, wav_bytes
 from ui.shared.state import WHY_AT, WHY_GENRE, Model, Sound, classifier, name_of, visit_lock
 from ui.shared.words import plain
-
-FloatArray = npt.NDArray[np.float32]
 
 _STOPPED = "explore.why_stopped"
 # The moment that the player told last.

@@ -31,7 +31,6 @@ class Bar:
     Args:
         key: The button's, one for each place of a page.
         on_stop: What a click on Stop does.
-        patience_seconds: What is done sooner shows no bar.
         place: Where it is drawn; here, if it is not given.
     """
 
@@ -40,10 +39,9 @@ class Bar:
         key: str,
         on_stop: Callable[[], None],
         *,
-        patience_seconds: float = _PATIENCE_SECONDS,
         place: DeltaGenerator | None = None,
     ) -> None:
-        self._key, self._on_stop, self._patience_seconds = key, on_stop, patience_seconds
+        self._key, self._on_stop = key, on_stop
         self._place = st.empty() if place is None else place
         self._started = time.monotonic()
         self._drawn_at = 0.0
@@ -52,7 +50,7 @@ class Bar:
     def is_due(self) -> bool:
         """Whether `show` would draw now."""
         now = time.monotonic()
-        return now - self._started >= self._patience_seconds and now - self._drawn_at >= 0.2
+        return now - self._started >= _PATIENCE_SECONDS and now - self._drawn_at >= 0.2
 
     def show(self, share: float, words: str) -> None:
         """Draw the share that is done, 0 to 1, with words.

@@ -29,7 +29,6 @@ _HEARD = "train.heard"
 # Starts are tried in turn: what was heard for one is there when it is chosen again.
 _MOST_KEPT = 4
 _MAX_PREVIEWS = 6
-_REDRAW_SECONDS = 0.2
 
 
 def draw_listening(found: Check, config: FeatureConfig) -> Check:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from crnn.analysis.figures import VIRIDIS, genre_color
+from crnn.analysis.figures import VIRIDIS, genre_color, pooled
 from crnn.config import TAGGER_MEL, FeatureConfig
 from crnn.evaluation.report import genre_intervals
 from crnn.features.log_mel import mel_frequencies
@@ -251,8 +251,7 @@ def draw_log_mel(decibels: npt.NDArray[np.float32], config: FeatureConfig, key: 
 
     # A preview is some hundred points wide: the loudest of what falls on one is shown.
     pool = -(-len(decibels) // _MAX_MEL_COLUMNS)
-    padded = np.pad(decibels, ((0, -len(decibels) % pool), (0, 0)), mode="edge")
-    columns = padded.reshape(-1, pool, decibels.shape[1]).max(axis=1)
+    columns = pooled(decibels, pool)
     row_hz = mel_frequencies(config)
     ticks = [int(np.abs(row_hz - hz).argmin()) for hz in _MEL_TICKS_HZ]
     # The tagger's mel has a logarithm of its own, some units wide.

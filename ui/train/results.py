@@ -11,13 +11,12 @@ from ui.shared.words import plain, table
 from ui.train.charts import draw_confusion
 
 
-def draw_results(report: Report, key: str, *, noun: str) -> None:
+def draw_results(report: Report, key: str) -> None:
     """Confusion, scores by genre and mistakes, in tabs.
 
     Args:
         report: On the head.
         key: Beginning of the charts' keys.
-        noun: What was given: clip, or track.
     """
     scores = report["scores"]
     for sentence in filter(None, (" ".join(report["protection"]), *report["notes"])):
@@ -26,9 +25,9 @@ def draw_results(report: Report, key: str, *, noun: str) -> None:
     with confusion:
         draw_confusion(scores["genres"], scores["confusion"], f"{key}.confusion")
     with by_genre:
-        st.markdown(table(("genre", f"{noun}s", "precision", "recall", "F1"), reports.genre_rows(scores)))
+        st.markdown(table(("genre", "clips", "precision", "recall", "F1"), reports.genre_rows(scores)))
         st.caption(plain(reports.calibration_sentence(report)))
     with wrong:
         rows = [(t["track_id"], t["genre"], t["answer"], confidence(t["confidence"])) for t in reports.mistakes(report)]
-        said = table((noun, "is", "answered", "confidence"), rows) if rows else f"No mistakes on these {noun}s."
+        said = table(("clip", "is", "answered", "confidence"), rows) if rows else "No mistakes on these clips."
         st.markdown(said)

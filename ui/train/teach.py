@@ -156,7 +156,7 @@ def _draw_taught(taught: Taught) -> None:
         st.button("Train it longer", icon=":material/timer:", key="train.longer", on_click=_train_longer)
     saving.draw_saved(taught.folder)
     with st.expander("How it does, clip by clip", key="train.lesson.box"):
-        draw_results(taught.report, "train.lesson", noun="clip")
+        draw_results(taught.report, "train.lesson")
 
 
 def draw_try(model: Model, *, news: str) -> None:

@@ -96,7 +96,7 @@ def _draw_report(report: Report) -> None:
     st.subheader(headline(reports.headline(report, "clip")), anchor=False)
     st.caption(plain(reports.perspective(report)))
     _draw_use()
-    draw_results(report, "train.visit", noun="clip")
+    draw_results(report, "train.visit")
 
 
 def _draw_use() -> None:

@@ -12,6 +12,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from crnn.analysis.figures import VIRIDIS, Picture
 from ui.components import component, payload, rounded_share
 
@@ -198,6 +201,11 @@ def _lane(lane: Lane) -> dict[str, Any]:
     }
 
 
+def packed(cells: npt.NDArray[np.uint8]) -> str:
+    """Cells as the browser unpacks them."""
+    return base64.b64encode(zlib.compress(cells.tobytes(), 6)).decode("ascii")
+
+
 def picture_values(picture: Picture) -> dict[str, Any]:
     """A picture's cells and where they lie, as the browser draws them."""
     return {
@@ -205,7 +213,7 @@ def picture_values(picture: Picture) -> dict[str, Any]:
         "rows": picture.cells.shape[1],
         "start": picture.start_seconds,
         "secondsPerColumn": picture.seconds_per_column,
-        "cells": base64.b64encode(zlib.compress(picture.cells.tobytes(), 6)).decode("ascii"),
+        "cells": packed(picture.cells),
     }
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import zlib
 from typing import Any
 
 import numpy as np
@@ -11,6 +9,7 @@ import numpy.typing as npt
 
 from crnn.analysis.figures import VIRIDIS, view_picture
 from crnn.analysis.views import Curve, Grid, Lines, View
+from ui.components.player import packed, picture_values
 
 Panel = dict[str, Any]
 
@@ -39,7 +38,6 @@ def panel(
     about: str,
     stops: tuple[str, ...] = (),
     start_seconds: float = 0.0,
-    height: int = 0,
 ) -> Panel:
     """A view as a panel.
 
@@ -49,7 +47,6 @@ def panel(
         about: One line on what it shows.
         stops: Colours from low to high, `#rrggbb`.
         start_seconds: Where in the sound the view begins.
-        height: Pixels; 0 takes the usual.
     """
     common = {
         "title": title,
@@ -63,26 +60,22 @@ def panel(
     if isinstance(view, Lines):
         ticks = [[value, f"{_number(value)} {view.unit}".strip()] for value in _round_values(view.low, view.high)]
         curves = [_curve(c, color, start_seconds) for c, color in zip(view.curves, _ON_PAGE, strict=False)]
-        return common | {"curves": curves, "ticks": ticks, "height": height or 84, "rowUnit": ""}
+        return common | {"curves": curves, "ticks": ticks, "height": 84, "rowUnit": ""}
     picture = view_picture(
         view.values, view.rows, view.low, view.high, seconds_per_frame=view.seconds_per_frame,
         start_seconds=start_seconds,
     )  # fmt: skip
     curves = [_curve(c, color, start_seconds) for c, color in zip(view.curves, _OVER_PICTURE, strict=False)]
     return common | {
-        "height": height or (150 if view.row_names else 200),
-        "columns": picture.cells.shape[0],
-        "rows": picture.cells.shape[1],
+        "height": 150 if view.row_names else 200,
         "rowHz": picture.row_hz,
         "rowUnit": view.row_unit,
         "rowNames": view.row_names,
         "ticks": _ticks(view),
-        "start": picture.start_seconds,
-        "secondsPerColumn": picture.seconds_per_column,
-        "cells": packed(picture.cells),
         "stops": stops or None,
         "curves": curves,
         "peaks": view.row_unit == "Hz",
+        **picture_values(picture),
     }
 
 
@@ -113,11 +106,6 @@ def detail_of(fine: Panel) -> Panel:
     """
     kept = ("columns", "rows", "start", "secondsPerColumn", "curves", "cells") if "cells" in fine else ("curves",)
     return {name: fine[name] for name in kept}
-
-
-def packed(cells: npt.NDArray[np.uint8]) -> str:
-    """Cells as the browser unpacks them."""
-    return base64.b64encode(zlib.compress(np.ascontiguousarray(cells).tobytes(), 6)).decode("ascii")
 
 
 def _curve(curve: Curve, color: str, start_seconds: float) -> Panel:
