@@ -73,11 +73,10 @@ def tried(path: Path) -> tuple[str, str]:
                 pass
             ours, notes = stream.duration_seconds, stream.notes
     except AudioError as err:
-        outcome = "failed" if isinstance(err, DecoderFailedError) else "refused"
-        return f"{outcome}, as by ffmpeg" if outcome == "refused" and not theirs else outcome, (
-            f"{type(err).__name__}: {err} (ffmpeg: {theirs:.2f} s)"
-        )
-    except Exception as err:  # noqa: BLE001 - what this looks for
+        refused = "refused" if theirs else "refused, as by ffmpeg"
+        outcome = "failed" if isinstance(err, DecoderFailedError) else refused
+        return outcome, f"{type(err).__name__}: {err} (ffmpeg: {theirs:.2f} s)"
+    except Exception as err:  # noqa: BLE001 - an error without a name of ours is what this looks for
         return "no name", repr(err)
     if abs(ours - theirs) > _TOLERANCE_SECONDS:
         return "other length", f"{ours:.2f} s, ffmpeg {theirs:.2f} s; {' '.join(notes)}"

@@ -11,7 +11,6 @@ other's. Prints JSON; the exit status is 1 if something was lost, broken or anot
 from __future__ import annotations
 
 import argparse
-import contextlib
 import dataclasses
 import hashlib
 import json
@@ -85,16 +84,25 @@ class Person:
 
 def _work_until_killed(house: House, people: list[Person], rng: random.Random) -> float:
     """Both work, one after the other, until a kill comes; when it came, in seconds."""
-    moment = rng.uniform(*MOMENTS_SECONDS)
-    killer = threading.Timer(moment, house.kill)
+    moment, is_killed = rng.uniform(*MOMENTS_SECONDS), threading.Event()
+
+    def kill() -> None:
+        is_killed.set()
+        house.kill()
+
+    killer = threading.Timer(moment, kill)
     killer.start()
-    # A page of a server that is gone fails in many ways, and each of them is the kill's.
-    with contextlib.suppress(Exception):
+    try:
         while killer.is_alive():
             for each in rng.sample(people, len(people)):
                 each.page.goto(house.address)
                 each.work()
-    killer.join()
+    except Exception:
+        # Broad: the page of a server that is gone fails in many ways. What fails before is a fault.
+        if not is_killed.is_set():
+            raise
+    finally:
+        killer.join()
     return moment
 
 

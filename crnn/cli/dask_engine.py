@@ -70,8 +70,9 @@ def answered_by_dask(
                 raise CrnnError(f"The dask scheduler at {address} went away. Go on with --resume.") from err
             except BundleError as err:
                 raise CrnnError(f"A worker of the dask cluster at {address} cannot open the model: {err}") from err
-            except Exception as err:  # what a file raises is in its row. This is the cluster's, of any type:
-                # no GenreScope there, or another version, a pickle that does not fit, a scheduler that refuses.
+            except Exception as err:
+                # Broad: a file's error is in its row, so this one is the cluster's, and may be of any type. It has
+                # no GenreScope or another version of it, cannot unpickle the work, or its scheduler refuses.
                 raise CrnnError(_cluster_fault(address, err)) from err
             future.release()
             ready.update(submitted(1))

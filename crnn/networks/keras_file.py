@@ -36,8 +36,8 @@ def open_keras(bundle: Bundle) -> keras.Model:
         raise BundleError(f"{KERAS_NAME} of “{bundle.name}” cannot be read: {err}.") from err
     except BundleError:
         raise
-    except Exception as err:  # Keras raises whatever a layer does
-        reason = " ".join(str(err).split())[:300]
+    except Exception as err:  # Broad: the file says which layers Keras builds, and a layer may raise anything.
+        reason = " ".join(str(err).split())[:300] or type(err).__name__
         raise BundleError(f"{refused}: it is damaged, or holds what no model of ours does ({reason})") from err
     shapes = _shapes(model)
     if shapes != ((None, None, bundle.feature_config.n_mels), (None, len(bundle.genres))):

@@ -7,6 +7,7 @@ import io
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import h5py
 import keras
@@ -109,6 +110,12 @@ def test_a_hostile_keras_file_is_refused_and_its_neighbour_loads(good: Bundle, t
     # What serves is another file, which was not touched.
     assert Classifier(load_bundle(tmp_path / "hostile")).bundle.genres == good.genres
     assert list_bundles(good.path.parent) == ([good], {})
+
+
+def test_an_error_without_words_is_told_by_its_type(good: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keras.saving, "load_model", mock.Mock(side_effect=MemoryError))
+    with pytest.raises(BundleError, match=r"\(MemoryError\)"):
+        open_keras(good)
 
 
 def test_a_good_keras_file_is_opened(good: Bundle) -> None:
