@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
-pytest.importorskip("xdist", reason="pytest-xdist is not installed (requirements-dev.txt)")
-
 from scheduling import BROWSERS, units
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from needed import lacks
 
 from crnn.analysis import lettering
 
@@ -24,11 +25,12 @@ def test_width_is_the_sum_of_the_letters() -> None:
     assert lettering.width("音", 42) == 42
 
 
-@pytest.mark.skipif(not _DEJAVU.exists(), reason="DejaVu Sans Bold is not installed")
 @pytest.mark.parametrize("words", SENTENCES)
 def test_no_estimate_is_below_the_widest_font(words: str) -> None:
     from PIL import ImageFont
 
+    if not _DEJAVU.exists():
+        lacks("DejaVu Sans Bold is not installed: it is the widest usual font")
     drawn = ImageFont.truetype(str(_DEJAVU), 420).getlength(words) / 10
     assert drawn <= lettering.width(words, 42) <= 1.15 * drawn
 

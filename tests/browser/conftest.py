@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from needed import lacks
 from second_try import pytest_runtest_protocol  # noqa: F401 - a hook
 from sounds import sine, wav_bytes
 from tiny_bundle import tiny_bundle
@@ -24,18 +25,11 @@ TONE_HZ = 1234.5
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-def _needed(reason: str) -> None:
-    """Without its tools this folder is skipped; where every push is checked that would hide faults."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the app, served with the hand-made model."""
     if shutil.which("ffmpeg") is None:
-        _needed("ffmpeg is not installed: it makes the compressed files for these tests")
+        lacks("ffmpeg is not installed: it makes the compressed files for these tests")
     models = tmp_path_factory.mktemp("models")
     tiny_bundle(models / "tiny")
     with served(models, tmp_path_factory.mktemp("server")) as address:
@@ -89,11 +83,11 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     """The browser; its microphone plays a sine of `TONE_HZ` for ever."""
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None:
-        _needed("no Chromium is installed")
+        lacks("no Chromium is installed")
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        _needed("playwright is not installed (requirements-dev.txt)")
+        lacks("playwright is not installed (requirements-dev.txt)")
     tone = tmp_path_factory.mktemp("microphone") / "tone.wav"
     tone.write_bytes(wav_bytes(sine(TONE_HZ, 20.0, 48_000, level=0.25), 48_000, "PCM_16"))
     arguments = (

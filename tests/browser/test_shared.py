@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import oidc_provider_mock
 import pytest
 from sounds import sine, wav_bytes
 
 from bench.signing_in import House, correct, give, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
-provider_mock = pytest.importorskip("oidc_provider_mock")
 
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
-    with provider_mock.run_server_in_thread() as provider:
+    with oidc_provider_mock.run_server_in_thread() as provider:
         found = House(tmp_path, provider.server_port)
         found.open()
         try:

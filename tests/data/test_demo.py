@@ -127,10 +127,7 @@ def test_examples_hold_music_noise_and_silence():
 
 @pytest.mark.slow
 def test_the_bundled_model_names_at_least_two_examples_rightly_and_hears_silence():
-    folder = models_dir() / "gtzan-crnn"
-    if not folder.is_dir():
-        pytest.skip(f"no model in {folder}")
-    classifier = Classifier(load_bundle(folder))
+    classifier = Classifier(load_bundle(models_dir() / "gtzan-crnn"))
     answers = {name: classifier.classify(demo.example(name, classifier.config.sample_rate)) for name in EXAMPLES}
     right = [name for name, answer in answers.items() if answer.genre and answer.genre == EXAMPLES[name].genre]
     assert len(right) >= 2
