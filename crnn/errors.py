@@ -61,8 +61,8 @@ class UnknownModelError(BundleError, WrongUseError):
     """No model of that name, where one was named."""
 
 
-class ModelThereError(BundleError, WrongUseError):
-    """A model of that name is there, and nothing was said of replacing it."""
+class PlaceTakenError(BundleError, WrongUseError):
+    """Where a model shall be written something is that may not be replaced: another model, or what is none."""
 
 
 class DiskFullError(CrnnError):

@@ -22,7 +22,7 @@ from crnn.bundles.companion import COMPANION_NAME, Companion, companion_from_dic
 from crnn.bundles.swap import bring_back, swap_in
 from crnn.bundles.tagging import Tagging, tagging_from_dict
 from crnn.config import FeatureConfig
-from crnn.errors import BundleError
+from crnn.errors import BundleError, PlaceTakenError
 from crnn.limits import MAX_BUNDLE_BYTES
 from crnn.locks import sole_writer
 
@@ -212,10 +212,10 @@ def save_bundle(bundle: Bundle, folder: Path, write_files: Callable[[Path], None
         The bundle as loaded again from `folder`.
 
     Raises:
-        BundleError: The name will not do, the place is taken, or the disk refuses.
+        BundleError: The name will not do, the place is taken (`check_place`), or the disk refuses.
     """
     check_name(folder.name)
-    _check_place(folder, replace=replace)
+    check_place(folder, replace=replace)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with atomic.draft_folder(folder) as draft:
@@ -226,7 +226,7 @@ def save_bundle(bundle: Bundle, folder: Path, write_files: Callable[[Path], None
             load_bundle(draft)
             with sole_writer(folder.parent):
                 # Another may have come there since it was looked.
-                _check_place(folder, replace=replace)
+                check_place(folder, replace=replace)
                 swap_in(draft, folder)
     except OSError as err:
         raise BundleError(
@@ -235,9 +235,28 @@ def save_bundle(bundle: Bundle, folder: Path, write_files: Callable[[Path], None
     return load_bundle(folder)
 
 
-def _check_place(folder: Path, *, replace: bool) -> None:
-    if folder.exists() and not replace:
-        raise BundleError(f"A model “{folder.name}” is there already. Choose another name, or delete it first.")
+def check_place(folder: Path, *, replace: bool, otherwise: str = "delete it first") -> None:
+    """Check that a model may be written to a folder, before the work that makes one.
+
+    Args:
+        folder: Where it shall lie.
+        replace: Whether a model there may be replaced. What is no model, a folder of music say, never is.
+        otherwise: What would do where it may not.
+
+    Raises:
+        PlaceTakenError: Something is there, and stays.
+        BundleError: It cannot be looked at.
+    """
+    try:
+        if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+            return
+        is_model = (folder / JSON_NAME).is_file()
+    except OSError as err:
+        raise BundleError(f"{folder} cannot be looked at: {err.strerror or err}.") from err
+    if not is_model:
+        raise PlaceTakenError(f"“{folder.name}” is no model, so none takes its place. Choose another name.")
+    if not replace:
+        raise PlaceTakenError(f"A model “{folder.name}” is there already. Choose another name, or {otherwise}.")
 
 
 def rewrite_json(bundle: Bundle) -> Bundle:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from crnn import paths
-from crnn.bundles.bundle import Bundle, check_name
+from crnn.bundles.bundle import Bundle, check_name, check_place
 from crnn.bundles.library import find_bundle
 from crnn.data.audit import Heard, heard_in
 from crnn.data.collection import Collection, gather, log_mels, select_tracks, split_way
@@ -21,7 +21,7 @@ from crnn.data.feature_cache import CACHE_FOLDER
 from crnn.data.load import in_parts
 from crnn.data.splits import check_learnable, check_trainable, fold_parts, most_folds, protection_of
 from crnn.data.tracks import Fault
-from crnn.errors import BundleError, CrnnError, ModelThereError, TrainingBusyError
+from crnn.errors import BundleError, CrnnError, TrainingBusyError
 from crnn.jobs import kept
 from crnn.jobs.order import CHECKPOINT_NAME, TrainingOrder, TrainingSettings, settings_from
 from crnn.locks import FileLock
@@ -67,8 +67,7 @@ def _carry_out(order: TrainingOrder, watcher: Watcher, home: Path) -> Outcome:
     if order.method == "network" and importlib.util.find_spec("keras") is None:
         # Before the minutes that features take, not after them.
         raise ModuleNotFoundError("No module named 'keras'", name="keras")
-    if order.out.exists() and not order.replace:
-        raise ModelThereError(f"A model “{order.out.name}” is there already. Choose another name, or say --replace.")
+    check_place(order.out, replace=order.replace, otherwise="say --replace")
     initial = find_bundle(order.init) if order.init else None
     run_dir = order.run_dir or order.out.parent / f".{order.out.name}-run"
     with _place_of(run_dir):

@@ -20,7 +20,7 @@ from tiny_bundle import tiny_bundle
 from crnn.bundles import bundle as bundles
 from crnn.bundles.bundle import Bundle, Calibration, Rejection, list_bundles, load_bundle, save_bundle
 from crnn.config import FeatureConfig
-from crnn.errors import BundleError
+from crnn.errors import BundleError, PlaceTakenError
 
 Values = dict[str, Any]
 
@@ -247,6 +247,23 @@ def test_an_existing_model_is_not_overwritten_unasked(bundle: Bundle) -> None:
     with pytest.raises(BundleError, match="A model “tiny” is there already"):
         tiny_bundle(bundle.path)
     assert load_bundle(bundle.path) == bundle
+
+
+@pytest.mark.parametrize("place", ["Music", "Music/song.mp3"])
+@pytest.mark.parametrize("replace", [False, True])
+def test_what_is_no_model_is_never_replaced(bundle: Bundle, tmp_path: Path, place: str, replace: bool) -> None:
+    """`train Music --out Music --replace` once left a model where the music had been."""
+    (tmp_path / "Music").mkdir()
+    (tmp_path / "Music" / "song.mp3").write_bytes(b"dear")
+    with pytest.raises(PlaceTakenError, match=f"“{Path(place).name}” is no model, so none takes its place"):
+        save_bundle(bundle, tmp_path / place, copy_onnx(bundle), replace=replace)
+    assert (tmp_path / "Music" / "song.mp3").read_bytes() == b"dear"
+    assert [path.name for path in tmp_path.glob("Music/*")] == ["song.mp3"]
+
+
+def test_an_empty_folder_is_a_place_for_a_model(bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    assert save_bundle(bundle, tmp_path / "new", copy_onnx(bundle)).name == "new"
 
 
 def copy_onnx(bundle: Bundle) -> Callable[[Path], None]:
