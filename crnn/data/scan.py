@@ -31,6 +31,9 @@ DEMO_NAME = "demo"
 
 _SAMPLED_BYTES = 1 << 16
 _ACCEPTED = "A folder, a zip of one, or a log-mel archive (.npz) is accepted."
+_AS_FOLDERS = (
+    f"Make one folder for each genre with its audio files in it, or a {CSV_NAME} with the columns file,genre."
+)
 
 
 def scan(source: str | Path) -> Dataset:
@@ -134,17 +137,22 @@ def _scan_folder(folder: Path, name: str) -> Dataset:
             readable.append((replace(track, digest=digest), relative))
     tracks = _with_ids(readable)
     if not tracks:
-        raise _nothing_usable(name, faults)
+        raise _nothing_usable(name, faults, has_csv=has_csv)
     return _finished(Dataset(name, tracks, "csv" if has_csv else "folder", folder, tuple(notes)), faults)
 
 
-def _nothing_usable(name: str, faults: list[Fault]) -> EmptyGenreError:
-    if faults:
-        subjects = listed([f"{fault.subject} ({fault.message})" for fault in faults])
-        return EmptyGenreError(f"“{name}” holds no usable track: {subjects}.")
+def _nothing_usable(name: str, faults: list[Fault], *, has_csv: bool) -> EmptyGenreError:
+    """What is wrong, each fault once with the names that it befell, and what would do."""
+    if not faults:
+        return EmptyGenreError(f"“{name}” holds no genres. {_AS_FOLDERS}")
+    subjects: dict[str, list[str]] = defaultdict(list)
+    for fault in faults:
+        subjects[fault.message].append(fault.subject)
+    # Rows of a list are told apart by their number, each with a fault of its own.
+    told = [f"{listed(names, 3)}: {message}" for message, names in list(subjects.items())[:3]]
+    more = [] if len(subjects) <= len(told) else [f"{len(subjects) - len(told)} more faults are like these."]
     return EmptyGenreError(
-        f"“{name}” holds no genres. Make one folder for each genre with its audio files in it, "
-        f"or a {CSV_NAME} with the columns file,genre."
+        " ".join([f"“{name}” holds no usable track.", *told, *more, *([] if has_csv else [_AS_FOLDERS])])
     )
 
 

@@ -99,6 +99,31 @@ def test_a_folder_without_genres_is_one_sentence(tmp_path: Path, with_file: bool
         scan(tmp_path)
 
 
+AS_FOLDERS = "Make one folder for each genre with its audio files in it, or a tracks.csv with the columns file,genre."
+
+
+def test_a_folder_of_music_alone_is_told_how_to_become_a_data_set(tmp_path: Path):
+    """What a newcomer has: the fault is said once, with a few of the names, and what would do."""
+    for number in range(5):
+        write_sound(tmp_path / f"{number}.wav", 300)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(EmptyGenreError) as caught:
+        scan(tmp_path)
+    assert str(caught.value) == (
+        f"“{tmp_path.name}” holds no usable track. “0.wav”, “1.wav”, “2.wav” and 2 more: It lies in no genre folder. "
+        f"“empty”: The folder holds no audio file. {AS_FOLDERS}"
+    )
+
+
+def test_of_a_list_that_names_no_file_the_first_rows_are_told(tmp_path: Path):
+    rows = "".join(f"{number}.wav,jazz\n" for number in range(2, 7))
+    write_csv(tmp_path, f"file,genre\n{rows}")
+    with pytest.raises(EmptyGenreError) as caught:
+        scan(tmp_path)
+    told = " ".join(f"“{number}.wav”: Row {number} names a file that is not there." for number in range(2, 5))
+    assert str(caught.value) == f"“{tmp_path.name}” holds no usable track. {told} 2 more faults are like these."
+
+
 def test_a_link_that_may_not_be_followed_is_left_alone(folder: Path):
     """The system refuses to look where it leads, as it refuses what is another's."""
     before = scan(folder)

@@ -179,7 +179,7 @@ def test_a_bad_zip_does_not_hold_up_a_good_one(home: Path) -> None:
     choice.set_value([bad, usable]).run()
     assert not page.exception
     assert "“bad.zip” is no zip, or it is damaged." in read(page)
-    assert "It is not learnt from." in read(page)
+    assert "Not learnt from. “bad.zip”" in read(page)
     assert "4 tracks, 2 genres" in read(page)
     assert page.multiselect(key="train.sources").value == [usable]
     assert not page.get("progress")

@@ -69,7 +69,7 @@ def choose_data() -> tuple[str, ...]:
                 st.info(plain(f"{Path(source).name} is no longer there, and not learnt from."))
         for source, fault in st.session_state.get(_REFUSED, {}).items():
             if source in known and source not in kept:
-                st.error(plain(f"{fault} It is not learnt from."))
+                st.error(plain(f"Not learnt from. {fault}"))
                 offer_removal(Path(source))
     # Open where nothing is chosen, and then for the visit: the first clip must not close it before the second.
     st.session_state[_IS_OPEN] = not chosen or st.session_state.get(_IS_OPEN, False)
