@@ -107,6 +107,12 @@ def test_every_file_is_answered_and_who_is_right_is_tested(page: AppTest) -> Non
     assert (player["title"], [lane["name"] for lane in player["lanes"]]) == ("high 0.wav", ["one", "two"])
 
 
+def test_what_neither_can_read_is_no_agreement(page: AppTest) -> None:
+    give(page, ("notes.mp3", b"These are words, and no sound."), ("a.wav", tagged(2000.0)), ("b.wav", tagged(6000.0)))
+    assert [row["file"] for row in table(page)] == ["b.wav", "a.wav", "notes.mp3"]
+    assert "They say the same of 1 of 2 files; 1 cannot be read." in read(page)
+
+
 def test_what_a_sound_is_can_be_said_and_taken_back(page: AppTest) -> None:
     give(page, ("a.wav", tagged(6000.0, "Polka")), ("b.wav", tagged(2000.0)))
     assert "Right of" not in read(page)

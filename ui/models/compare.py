@@ -45,6 +45,11 @@ class Answers(NamedTuple):
         """Whether they are not of one mind."""
         return _gist(self.first) != _gist(self.second)
 
+    @property
+    def is_unread(self) -> bool:
+        """Whether neither says anything of it: its file cannot be used."""
+        return isinstance(self.first, CrnnError) and isinstance(self.second, CrnnError)
+
 
 def draw_contest(models: list[Model]) -> None:
     """Choose two models and give sounds; what they say stands side by side."""
@@ -73,7 +78,7 @@ def draw_contest(models: list[Model]) -> None:
     chosen = answered[0]
     if len(answered) > 1:
         # What there is to hear comes first.
-        answered.sort(key=lambda answers: not answers.differ)
+        answered.sort(key=lambda answers: (not answers.differ, answers.is_unread))
         chosen = _draw_table(answered, first.label, second.label, genres)
     _draw_test(answered, first.label, second.label, genres)
     _draw_one(chosen, first, second, genres)
@@ -146,8 +151,10 @@ def _draw_table(answered: list[Answers], first: str, second: str, genres: list[s
     cells = event["selection"]["cells"]
     if cells and 0 <= cells[0][0] < len(answered):
         st.session_state[_ROW] = answered[cells[0][0]].sound.digest
-    n_same = sum(not answers.differ for answers in answered)
-    st.caption(f"They say the same of {n_same} of {number_of(len(answered), 'file')}. Click a row to hear it.")
+    heard = [answers for answers in answered if not answers.is_unread]
+    n_same, n_unread = sum(not answers.differ for answers in heard), len(answered) - len(heard)
+    unread = f"; {n_unread} cannot be read" if n_unread else ""
+    st.caption(f"They say the same of {n_same} of {number_of(len(heard), 'file')}{unread}. Click a row to hear it.")
     kept = st.session_state.get(_ROW)
     return next((answers for answers in answered if answers.sound.digest == kept), answered[0])
 
