@@ -16,10 +16,10 @@ from typing import IO, Any, NoReturn
 from crnn.audio.tag_writing import check_mutagen
 from crnn.bundles.library import find_bundle
 from crnn.cli.answering import Answerer, answer_in_worker, answered
-from crnn.cli.common import add_command, add_model_option, file_path, job_count, progress, say
-from crnn.cli.playlists import write_playlists
+from crnn.cli.common import add_command, add_model_option, file_path, job_count, progress, result_file, say
+from crnn.cli.playlists import make_folder, write_playlists
 from crnn.cli.tagging import add_options as add_tag_options
-from crnn.cli.tagging import undo_tags, write_tags
+from crnn.cli.tagging import take_up, undo_tags, write_tags
 from crnn.errors import CrnnError, WrongUseError
 from crnn.inference.rows import Row, csv_header, csv_row, table_lines
 from crnn.text import number_of
@@ -57,7 +57,7 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--timeline", action="store_true", help="how the answer moves through each file (json always has it)"
     )
-    parser.add_argument("--out", type=file_path, metavar="FILE", help="write there instead of to stdout")
+    parser.add_argument("--out", type=result_file(), metavar="FILE", help="write there instead of to stdout")
     parser.add_argument("--jobs", type=job_count, default=1, metavar="N", help="processes (default: 1)")
     parser.add_argument(
         "--resume", action="store_true", help="go on where --out ends (json): files that have a row there are left out"
@@ -97,6 +97,10 @@ def classify(options: argparse.Namespace, wrong_use: Callable[[str], NoReturn]) 
         # It starts while the network is opened.
         workers.warm_up()
     bundle = find_bundle(options.model)
+    if options.playlists is not None:
+        make_folder(options.playlists)
+    if options.undo_file is not None and not options.dry_run:
+        take_up(options.undo_file)
     files, left_out = find_audio_files(options.paths)
     for note in left_out:
         say(note, to_stderr=True)
@@ -157,6 +161,10 @@ def _check_use(options: argparse.Namespace) -> None:
         check_mutagen()
     elif options.dry_run or options.overwrite_genre or options.undo_file:
         raise WrongUseError("--dry-run, --overwrite-genre and --undo-file belong to --write-tags.")
+    elif options.at_least is not None and options.playlists is None:
+        raise WrongUseError("--at-least chooses what is tagged or put into playlists: add --write-tags or --playlists.")
+    if options.timeline and options.format == "csv":
+        raise WrongUseError("A line of csv holds no timeline: take --format json or table.")
     if options.engine == "local" and options.scheduler is not None:
         raise WrongUseError("--scheduler is for a dask cluster: add --engine dask.")
 

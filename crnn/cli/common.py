@@ -88,6 +88,36 @@ def file_path(text: str) -> Path:
         raise argparse.ArgumentTypeError(str(err)) from err
 
 
+def result_file(*own_suffixes: str, makes_folder: bool = False) -> Callable[[str], Path]:
+    """What reads the path of a file to write, for argparse: what cannot be written is refused before the work.
+
+    Music is never written over, nor what data sets are kept in: a pattern of the shell may put a song behind --out.
+
+    Args:
+        own_suffixes: Endings of what the command writes itself, and replaces.
+        makes_folder: Whether the command makes the folder that the file is to lie in.
+    """
+
+    def read(text: str) -> Path:
+        from crnn.audio.folders import is_audio_name
+
+        path = file_path(text)
+        is_music = is_audio_name(path.name) or path.suffix.lower() in {".zip", ".npz"} - {*own_suffixes}
+        try:
+            if path.is_dir():
+                raise argparse.ArgumentTypeError(f"{path} is a folder; name a file in it")
+            if not makes_folder and not path.parent.is_dir():
+                raise argparse.ArgumentTypeError(f"there is no folder {path.parent}")
+            is_there = path.is_file() and path.stat().st_size > 0
+        except OSError as err:
+            raise argparse.ArgumentTypeError(f"{path} cannot be written: {err.strerror or err}") from err
+        if is_music and is_there:
+            raise argparse.ArgumentTypeError(f"{path} is music or a data set by its name, and is not written over")
+        return path
+
+    return read
+
+
 def say(text: str, *, to_stderr: bool = False) -> None:
     """Print one line in which names of files, genres and models can do no harm.
 

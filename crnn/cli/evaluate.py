@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crnn.bundles.library import find_bundle
-from crnn.cli.common import add_command, add_model_option, file_path, progress, say
+from crnn.cli.common import add_command, add_model_option, progress, result_file, say
 from crnn.errors import CrnnError, TooFewTracksError
 from crnn.text import number_of, signed, with_interval
 from crnn.untrusted import json_line
@@ -38,7 +38,7 @@ def add_commands(commands: Any) -> None:
     add_model_option(parser)
     parser.add_argument("--split", metavar="NAME", help="part to score: train, valid or test")
     parser.add_argument("--format", choices=("table", "json"), default="table", help="default: table")
-    parser.add_argument("--rows", type=file_path, metavar="FILE", help="write a line of JSON for each track there")
+    parser.add_argument("--rows", type=result_file(), metavar="FILE", help="write a line of JSON for each track there")
     parser.set_defaults(run=evaluate)
 
 

@@ -15,7 +15,7 @@ from crnn.bundles.bundle import ONNX_NAME, Bundle, list_bundles
 from crnn.bundles.companion import COMPANION_NAME
 from crnn.bundles.library import DEFAULT_MODEL, find_bundle
 from crnn.bundles.model_card import interval_of, scored_parts
-from crnn.cli.common import add_command, add_model_option, file_path, say
+from crnn.cli.common import add_command, add_model_option, file_path, result_file, say
 from crnn.errors import CrnnError
 from crnn.text import number_of
 from crnn.untrusted import json_line
@@ -39,7 +39,7 @@ def add_commands(commands: Any) -> None:
     )
     add_model_option(parser)
     parser.add_argument("--to", choices=("onnx", "keras", "tflite"), required=True, help="kind of file")
-    parser.add_argument("--out", type=file_path, required=True, metavar="FILE", help="file to write")
+    parser.add_argument("--out", type=result_file(), required=True, metavar="FILE", help="file to write")
     parser.add_argument(
         "--compare-on", type=file_path, nargs="+", default=[], metavar="SOUND", help="recordings to check it on, too"
     )

@@ -16,6 +16,21 @@ from crnn.untrusted import file_address, path_of, visible
 _MARK = "#GENRESCOPE"
 
 
+def make_folder(folder: Path) -> None:
+    """Make the folder of the playlists, before the work that fills it.
+
+    Args:
+        folder: Where they shall lie.
+
+    Raises:
+        CrnnError: The disk refuses.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise CrnnError(f"The playlists cannot be written to {folder}: {err.strerror or err}.") from err
+
+
 def write_playlists(folder: Path, rows: Iterable[Row], at_least: float) -> list[Path]:
     """Playlists, one a genre, of the files that were answered as it.
 
@@ -32,8 +47,8 @@ def write_playlists(folder: Path, rows: Iterable[Row], at_least: float) -> list[
         if row.get("genre") and row["confidence"] >= at_least and path_of(row["file"]).is_file():
             by_genre[row["genre"]].append(row)
     written = []
+    make_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for genre, found in sorted(by_genre.items()):
             path = folder / f"{_file_name(genre)}.m3u8"
             if path.exists() and _MARK.encode() not in path.read_bytes()[:200]:

@@ -86,7 +86,7 @@ def write_tags(rows: Iterable[Row], options: argparse.Namespace, should_stop: Ca
     counts = {"written": 0, "left": 0, "failed": 0}
     undo_path = options.undo_file or _new_undo_path()
     if not options.dry_run:
-        _take_up(undo_path)
+        take_up(undo_path)
     for change in progress(changes, len(changes), "tags"):
         outcome = "left" if change.reason else "would be written"
         if not change.reason and not options.dry_run:
@@ -143,7 +143,9 @@ def _sum_up(counts: dict[str, int], undo_path: Path, *, is_dry: bool) -> None:
         to_stderr=True,
     )
     if counts["written"] and not is_dry:
-        say(f"To undo it: python -m crnn classify --undo {undo_path}", to_stderr=True)
+        # Where data are kept for a user the path may have spaces, on a Mac it does.
+        place = f'"{undo_path}"' if " " in str(undo_path) else undo_path
+        say(f"To undo it: python -m crnn classify --undo {place}", to_stderr=True)
 
 
 def _files(n: int) -> str:
@@ -187,16 +189,24 @@ def undo_tags(undo_path: Path) -> int:
     return n_failed
 
 
-def _take_up(undo_path: Path) -> None:
-    """Have an undo file that is written on end with a whole line, or the next one would be part of one that was cut."""
-    if not undo_path.exists() or not undo_path.stat().st_size:
-        return
-    _, n_bytes = _read(undo_path)
-    if n_bytes < undo_path.stat().st_size:
-        try:
+def take_up(undo_path: Path) -> None:
+    """Have an undo file that is written on end with a whole line, or the next one would be part of one that was cut.
+
+    Args:
+        undo_path: Need not be there.
+
+    Raises:
+        CrnnError: It is another file, or cannot be written.
+    """
+    try:
+        if not undo_path.exists() or not undo_path.stat().st_size:
+            undo_path.parent.mkdir(parents=True, exist_ok=True)
+            return
+        _, n_bytes = _read(undo_path)
+        if n_bytes < undo_path.stat().st_size:
             os.truncate(undo_path, n_bytes)
-        except OSError as err:
-            raise CrnnError(f"{undo_path} cannot be written, so no tag is: {err.strerror or err}.") from err
+    except OSError as err:
+        raise CrnnError(f"{undo_path} cannot be written, so no tag is: {err.strerror or err}.") from err
 
 
 def _read(undo_path: Path) -> tuple[list[Written], int]:
@@ -213,7 +223,7 @@ def _read(undo_path: Path) -> tuple[list[Written], int]:
     except OSError as err:
         raise CrnnError(f"{undo_path} cannot be read: {err.strerror or err}.") from err
     except (ValueError, KeyError, TypeError) as err:
-        raise CrnnError(f"{undo_path} is no undo file of classify --write-tags ({err}).") from err
+        raise CrnnError(f"{undo_path} is no undo file of classify --write-tags.") from err
 
 
 def _change_of(line: bytes) -> Written:

@@ -22,6 +22,7 @@ from crnn.cli.common import (
     fold_count,
     job_count,
     positive_int,
+    result_file,
     say,
     seed,
 )
@@ -50,7 +51,7 @@ def add_commands(commands: Any) -> None:
         "classify, evaluate and train read it instead of the audio.",
     )
     parser.add_argument("dataset", metavar="DATASET")
-    parser.add_argument("--out", type=file_path, required=True, metavar="X.npz", help="archive to write")
+    parser.add_argument("--out", type=_archive_path, required=True, metavar="X.npz", help="archive to write")
     parser.add_argument(
         "--model",
         default=DEFAULT_MODEL,
@@ -59,6 +60,13 @@ def add_commands(commands: Any) -> None:
     )
     parser.add_argument("--jobs", type=job_count, default=os.cpu_count() or 1, metavar="N", help="default: all cores")
     parser.set_defaults(run=make_features)
+
+
+def _archive_path(text: str) -> Path:
+    path = result_file(".npz", makes_folder=True)(text)
+    if path.suffix.lower() != ".npz":
+        raise argparse.ArgumentTypeError(f"an archive is known by its ending: {path}.npz")
+    return path
 
 
 def _add_scan(commands: Any) -> None:

@@ -31,9 +31,7 @@ DEMO_NAME = "demo"
 
 _SAMPLED_BYTES = 1 << 16
 _ACCEPTED = "A folder, a zip of one, or a log-mel archive (.npz) is accepted."
-_AS_FOLDERS = (
-    f"Make one folder for each genre with its audio files in it, or a {CSV_NAME} with the columns file,genre."
-)
+_AS_FOLDERS = f"Make one folder for each genre with its audio files in it, or a {CSV_NAME} with the columns file,genre."
 
 
 def scan(source: str | Path) -> Dataset:

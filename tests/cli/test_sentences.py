@@ -64,6 +64,52 @@ def test_paths_that_cannot_be(capsys, arguments, status, path):
     assert ("too long for a path" if path == LONG else "knows no home of ~nobody-of-that-name") in said
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["classify", "a.mp3", "--out", "song.mp3"], "song.mp3 is music or a data set by its name"),
+        (["evaluate", "demo", "--rows", "music.zip"], "music.zip is music or a data set by its name"),
+        (["export", "--to", "onnx", "--out", "song.mp3"], "song.mp3 is music or a data set by its name"),
+        (["features", "music.zip", "--out", "music.zip"], "music.zip is music or a data set by its name"),
+        (["classify", "mine.npz", "--out", "mine.npz"], "mine.npz is music or a data set by its name"),
+        (["features", "demo", "--out", "mine"], "an archive is known by its ending: mine.npz"),
+        (["classify", "song.mp3", "--out", "folder"], "folder is a folder; name a file in it"),
+        (["evaluate", "demo", "--rows", "none/rows.jsonl"], "there is no folder none"),
+        (["classify", "song.mp3", "--at-least", "0.9"], "add --write-tags or --playlists"),
+        (["classify", "song.mp3", "--timeline", "--format", "csv"], "A line of csv holds no timeline"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_music_is_never_written_over_and_no_option_is_passed_over(tmp_path, monkeypatch, capsys, arguments, said):
+    """`classify --out *.mp3` names a song as the output; and whoever errs learns it before the work, not after it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    for name in ("song.mp3", "music.zip", "mine.npz"):
+        (tmp_path / name).write_bytes(b"dear")
+    assert run(*arguments) == 2
+    assert said in capsys.readouterr().err
+    assert {path.read_bytes() for path in tmp_path.glob("*.*")} == {b"dear"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--playlists", "song.wav/lists"], "The playlists cannot be written to song.wav"),
+        (["--write-tags", "--undo-file", "song.wav/undo"], "undo cannot be written, so no tag is"),
+        (["--write-tags", "--undo-file", "song.wav"], "song.wav is no undo file of classify --write-tags."),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_heard(
+    bundle, tmp_path, monkeypatch, capsys, arguments, said
+):
+    monkeypatch.chdir(tmp_path)
+    soundfile.write(tmp_path / "song.wav", sine(440.0, 2.0), RATE)
+    assert run("classify", "song.wav", "--model", str(bundle.path), *arguments) == 1
+    answered, told = capsys.readouterr()
+    assert said in told
+    assert not answered
+
+
 def test_a_file_that_begins_with_a_tilde_is_itself(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("~old.wav").touch()

@@ -152,6 +152,14 @@ def test_what_fails_is_counted_and_what_follows_a_stop_is_left(tmp_path, monkeyp
     assert way_back == f"To undo it: python -m crnn classify --undo {options.undo_file}"
 
 
+def test_the_way_back_can_be_typed_where_its_path_has_spaces(tmp_path, capsys):
+    """As that of the user's data has on a Mac."""
+    undo_file = tmp_path / "Application Support" / "undo.jsonl"
+    rows, options = planned(tmp_path, at_least=0.0, dry_run=False, undo_file=undo_file)
+    assert tagging.write_tags(rows, options, lambda: True) == 0
+    assert capsys.readouterr().err.splitlines()[1] == f'To undo it: python -m crnn classify --undo "{undo_file}"'
+
+
 @pytest.mark.parametrize(
     "changes", [{"format": "json"}, {"format": "csv"}, {"format": "json", "out": "rows.jsonl"}, {}]
 )
