@@ -196,7 +196,7 @@ def bundle_folders(*shelves: Path) -> list[Path]:
             continue
         except OSError as err:
             raise BundleError(f"The models in {shelf} cannot be read: {err.strerror or err}.") from err
-    return [found[name] for name in sorted(found)]
+    return [found[name] for name in sorted(found, key=lambda name: (name.casefold(), name))]
 
 
 def save_bundle(bundle: Bundle, folder: Path, write_files: Callable[[Path], None], *, replace: bool = False) -> Bundle:

@@ -266,6 +266,12 @@ def test_an_empty_folder_is_a_place_for_a_model(bundle: Bundle, tmp_path: Path) 
     assert save_bundle(bundle, tmp_path / "new", copy_onnx(bundle)).name == "new"
 
 
+def test_the_shelf_is_in_the_order_of_the_alphabet(tmp_path: Path) -> None:
+    for name in ("ska", "Zydeco", "Bolero"):
+        tiny_bundle(tmp_path / name)
+    assert [bundle.name for bundle in bundles.list_bundles(tmp_path)[0]] == ["Bolero", "ska", "Zydeco"]
+
+
 def copy_onnx(bundle: Bundle) -> Callable[[Path], None]:
     network = bundle.file("model.onnx").read_bytes()
     return lambda draft: (draft / "model.onnx").write_bytes(network) and None
