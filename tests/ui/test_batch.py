@@ -65,6 +65,14 @@ def test_files_of_one_name_are_told_apart_in_every_download(monkeypatch: pytest.
     assert [json.loads(line)["file"] for line in batch.json_lines(answered).splitlines()] == told
 
 
+def test_lengths_sort_as_text() -> None:
+    songs = [dataclasses.replace(heard(Verdict.GENRE), duration_seconds=s) for s in (3723.0, 125.0, 605.0, 9.5)]
+    rows = batch._rows([*((SONG, song) for song in songs), (SONG, AudioError("Broken."))])
+    lengths = [row["Length"] for row in rows]
+    assert lengths == ["1:02:03.0", "   2:05.0", "  10:05.0", "   0:09.5", ""]
+    assert sorted(lengths) == ["", "   0:09.5", "   2:05.0", "  10:05.0", "1:02:03.0"]
+
+
 def test_error_is_a_row() -> None:
     row = batch._row(SONG, AudioError("This is a text file. Give audio."))
     assert (row["Answer"], row["Confidence"]) == ("This is a text file.", "")

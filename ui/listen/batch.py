@@ -26,7 +26,7 @@ Answered = list[tuple[Sound, Prediction | CrnnError]]
 
 def choose_sound(answered: Answered) -> Sound:
     """Draw the sortable table; returns the sound whose row was clicked last, at first the first that was answered."""
-    rows = [_row(sound, found) for sound, found in answered]
+    rows = _rows(answered)
     event: Any = st.dataframe(
         {title: [row[title] for row in rows] for title in rows[0]},
         hide_index=True,
@@ -65,7 +65,14 @@ def _chosen(answered: Answered, cells: list[Any]) -> Sound:
     return next((sound for sound, found in answered if isinstance(found, Prediction)), answered[0][0])
 
 
-def _row(sound: Sound, found: Prediction | CrnnError) -> dict[str, str | None]:
+def _rows(answered: Answered) -> list[dict[str, str]]:
+    """The cells; lengths stand right-aligned, for Streamlit sorts them letter by letter: 2:05 would follow 10:05."""
+    rows = [_row(sound, found) for sound, found in answered]
+    longest = max(len(row["Length"]) for row in rows)
+    return [row | {"Length": row["Length"] and row["Length"].rjust(longest)} for row in rows]
+
+
+def _row(sound: Sound, found: Prediction | CrnnError) -> dict[str, str]:
     if isinstance(found, CrnnError):
         return {
             "File": name_of(sound),
