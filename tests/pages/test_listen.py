@@ -67,6 +67,24 @@ def test_files_own_words_stand_under_the_answer_as_they_are(app: AppTest) -> Non
     assert any("So :\u2060red\\[What\\]" in caption.value for caption in app.main.caption)
 
 
+def test_many_files_go_with_one_click(app: AppTest) -> None:
+    upload(app, ("a.wav", TREBLE))
+    assert not [button for button in app.button if button.label.startswith("Remove all")]
+    upload(app, ("a.wav", TREBLE), ("b.wav", BASS))
+    next(button for button in app.button if button.label == "Remove all 2").click().run()
+    assert not app.exception
+    assert not app.main.subheader
+    assert app.main.expander[0].label == "Give a sound"
+    upload(app, ("b.wav", BASS))
+    assert app.main.expander[0].label.startswith("b.wav")
+
+
+def test_quotation_marks_of_a_name_arrive_as_they_are(app: AppTest) -> None:
+    """Browsers send those of a 12" mix as %22."""
+    upload(app, ("Blue Monday (12%22 mix), 100%.wav", TREBLE))
+    assert app.main.expander[0].label.startswith('Blue Monday (12" mix), 100%.wav')
+
+
 def test_player_gets_timeline_picture_and_sound(app: AppTest) -> None:
     upload(app, ("song.wav", TREBLE))
     view = component(app, "player")

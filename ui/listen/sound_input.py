@@ -94,6 +94,10 @@ def give_a_sound(model: Model | None = None) -> None:
         )
         _see_to("upload", uploads.ids(files), _take_uploads)
         st.caption(limits.of_sounds())
+        n_given = sum(sound.origin == "upload" for sound in sounds())
+        if n_given > 1:
+            # One by one takes a click each, and further files come beside those that are there.
+            st.button(f"Remove all {n_given}", icon=":material/delete:", key="listen.remove", on_click=_remove_uploads)
         surplus = st.session_state.get(_SURPLUS)
         if surplus:
             st.warning(surplus)
@@ -190,13 +194,18 @@ def _take_uploads() -> None:
             return
     taken, st.session_state[_SURPLUS] = limits.as_many_as_fit(held)
     if taken:
-        give(tuple(Sound(upload.name, upload.getvalue(), "upload") for upload in taken))
+        give(tuple(Sound(uploads.file_name(upload), upload.getvalue(), "upload") for upload in taken))
         st.session_state[_EXAMPLE] = None
         st.session_state[GAVE] = _uploads_key()
     # Streamlit also calls for a new uploader whose first run was cut short, or whose page the browser left and was led
     # back to: nobody took anything away.
     elif st.session_state.get(GAVE) == _uploads_key():
         _forget("upload")
+
+
+def _remove_uploads() -> None:
+    _empty_uploader()
+    _forget("upload")
 
 
 def _empty_uploader() -> None:

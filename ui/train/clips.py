@@ -107,7 +107,7 @@ def _take_clips() -> None:
     if not files:
         return
     taken, surplus = limits.as_many_as_fit(files)
-    if _keep([(upload.name, upload.getvalue()) for upload in taken], surplus):
+    if _keep([(uploads.file_name(upload), upload.getvalue()) for upload in taken], surplus):
         limits.release(files)
 
 

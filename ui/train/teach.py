@@ -19,7 +19,7 @@ from ui.components.landing import arrival
 from ui.listen import live
 from ui.shared import chrome, limits, progress, state, uploads, visitor
 from ui.shared.state import Model, Sound
-from ui.shared.words import headline, plain
+from ui.shared.words import plain
 from ui.train import clips, options, saving
 from ui.train.results import draw_results
 
@@ -140,7 +140,7 @@ def _teach(start: Model) -> None:
 def _draw_taught(taught: Taught) -> None:
     """How good it is, and a try."""
     st.divider()
-    st.subheader(headline(reports.headline(taught.report, "clip")), anchor=False)
+    st.subheader(plain(reports.headline(taught.report, "clip")), anchor=False)
     if not taught.is_current:
         st.info("You changed your clips since it learnt. Learn them again.")
     st.caption(plain(reports.perspective(taught.report)))
@@ -190,7 +190,7 @@ def _take_song(key: str) -> None:
     files = uploads.held([st.session_state.get(key)])
     if not files:
         return
-    state.give((Sound(files[0].name, files[0].getvalue(), "upload"),))
+    state.give((Sound(uploads.file_name(files[0]), files[0].getvalue(), "upload"),))
     _take_try()
     limits.release(files)
     st.session_state[_TRIED] = st.session_state.get(_TRIED, 0) + 1

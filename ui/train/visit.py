@@ -10,8 +10,8 @@ from crnn.evaluation.report import Report
 from crnn.text import number_of
 from crnn.training import visit_head
 from crnn.training.own_genres import LEAST_CLIPS
-from ui.shared import lesson, limits, promises, state
-from ui.shared.words import headline, plain
+from ui.shared import lesson, limits, promises, state, uploads
+from ui.shared.words import plain
 from ui.train.results import draw_results
 
 _FAULTS = "train.visit.faults"
@@ -49,7 +49,7 @@ def _draw_form() -> None:
     if not is_sent:
         return
     taken, surplus = limits.as_many_as_fit(files or [])
-    clips = [(upload.name, upload.getvalue()) for upload in taken]
+    clips = [(uploads.file_name(upload), upload.getvalue()) for upload in taken]
     clips += [("", recording.getvalue())] if recording is not None else []
     if not genre.strip() or not clips:
         st.error("Both are needed: the genre's name, and clips of it.")
@@ -93,7 +93,7 @@ def _draw_given() -> None:
 
 
 def _draw_report(report: Report) -> None:
-    st.subheader(headline(reports.headline(report, "clip")), anchor=False)
+    st.subheader(plain(reports.headline(report, "clip")), anchor=False)
     st.caption(plain(reports.perspective(report)))
     _draw_use()
     draw_results(report, "train.visit")
