@@ -70,7 +70,7 @@ def test_mixup_is_seen_heard_and_called_a_reconstruction(explore: AppTest) -> No
     assert after[:, treble].max() > before[:, treble].max() + 20
     words = " ".join(caption.value for caption in explore.main.caption)
     assert "reconstruction" in words
-    this, that = map(int, re.findall(r"(\d+) %", words.replace("\\", "")))
+    this, that = map(int, re.findall(r"(\d+)\s%", words.replace("\\", "")))
     assert this + that == 100
     assert 50 <= this < 90
 

@@ -29,7 +29,7 @@ from ui.shared import answer_cache
 from ui.shared.answer_cache import View
 from ui.shared.media import part_samples, serve
 from ui.shared.state import EXPLORE_PART, EXPLORE_SOUND, REASONS, VIEWS, WHY_AT, Model, Sound, name_of
-from ui.shared.words import file_stem_of, headline, plain, table
+from ui.shared.words import file_stem_of, plain, table
 
 # Of no genre: a word has no colour of its own.
 _TAG_COLOR = "#7A8899"
@@ -53,7 +53,7 @@ def draw_verdict(sound: Sound, prediction: Prediction) -> tuple[DeltaGenerator, 
     answer = output.answer_sentence(prediction)
     announce(answer)
     with left, _beside_cover(sound):
-        st.subheader(headline(answer), anchor=False)
+        st.subheader(plain(answer), anchor=False)
         if beside := output.beside_sentence(prediction):
             st.markdown(plain(beside))
         if also := output.heard_sentence(prediction):

@@ -13,20 +13,19 @@ _JOINED = re.compile(
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>~$#|!&])")
 # What a line may begin with: lists, rules, the underlining of a heading, a directive. Track numbers do.
 _LINE_START = re.compile(r"^(\d*)(?=[.)](?:\s|$))|^(?=[-+](?:\s|-|$)|=+$)")
+_PERCENT = re.compile(r"(?<=\d) (?=%)")
 # They turn the direction of all that follows, beyond the name that holds them.
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 def plain(text: str) -> str:
-    """`text` as Markdown that shows exactly its characters: no markup, HTML, links or pictures."""
-    one_line = " ".join(_TURNING.sub("\N{REPLACEMENT CHARACTER}", text).split())
+    """`text` as Markdown that shows exactly its characters: no markup, HTML, links or pictures.
+
+    A percentage is one word where a line ends.
+    """
+    one_line = _PERCENT.sub("\N{NO-BREAK SPACE}", " ".join(_TURNING.sub("\N{REPLACEMENT CHARACTER}", text).split()))
     joined = _JOINED.sub("\\g<0>\u2060", one_line)
     return _LINE_START.sub(r"\1\\", _MARKUP.sub(r"\\\1", joined))
-
-
-def headline(text: str) -> str:
-    """`text` as a heading, plain: a percentage is one word where a narrow line ends."""
-    return plain(text).replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -13,7 +13,7 @@ from crnn.jobs.runs import Run
 from crnn.text import confidence, number_of
 from ui.shared import state
 from ui.shared.media import play_track
-from ui.shared.words import headline, plain, table
+from ui.shared.words import plain, table
 from ui.train import by_ear, saving, teach
 from ui.train.charts import draw_confusion, draw_curves, draw_genre_scores, draw_reliability
 from ui.train.run import draw_log
@@ -38,7 +38,7 @@ def draw_report(run: Run, report: dict[str, Any]) -> None:
         saving.draw_save(run.model_dir)
         saving.draw_saved(run.model_dir)
         return
-    st.subheader(headline(reports.headline(report)), anchor=False)
+    st.subheader(plain(reports.headline(report)), anchor=False)
     for sentence in filter(None, (reports.perspective(report), " ".join(report["protection"]), *report["notes"])):
         st.caption(plain(sentence))
     _draw_save(run, report)
