@@ -160,7 +160,7 @@ def _advice(collection: Collection, n_tracks: Counter[str], splits: tuple[str, .
         )
     few = sorted(genre for genre, n in n_tracks.items() if 1 < n < _FEW_TRACKS)
     if few:
-        advice.append(f"Fewer than {_FEW_TRACKS} tracks of {listed(few)}: start from a trained model.")
+        advice.append(f"Fewer than {_FEW_TRACKS} tracks of {listed(few)}: leave “Start from” at a trained model.")
     faulty = _faulty_of_gtzan(collection)
     if faulty:
         way = " The split fault-filtered leaves them out." if "fault-filtered" in splits else ""

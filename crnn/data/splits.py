@@ -231,19 +231,19 @@ def protection_of(parts: dict[str, tuple[Track, ...]], n_folds: int = 0) -> tupl
         return split_notes(parts)
     return (
         *split_notes(parts),
-        f"Scored by {n_folds} folds: each track was answered by one of {n_folds} networks that had not learnt it. The "
-        "model that is kept learnt all of them, so the score is a little cautious.",
+        f"Scored by {n_folds} folds, each answered by a network that had not learnt it; the model that is kept learnt "
+        "all of them, so the score is a little cautious.",
         _what_the_interval_counts([track for part in parts.values() for track in part]),
     )
 
 
 def _what_the_interval_counts(tracks: Sequence[Track]) -> str:
-    counted = (
-        "The interval counts tracks of an artist as far as they are right or wrong together"
-        if units_of(tracks)
-        else "The interval counts each track for itself: where some are of one artist, the true one is wider"
-    )
-    return f"{counted}. That the folds share most of what they learnt is not in it."
+    if units_of(tracks):
+        return (
+            "The interval counts tracks of an artist as far as they are right or wrong together, but not that the "
+            "folds share most of what they learnt."
+        )
+    return "The interval takes tracks for independent: a common artist, and what folds share, make the true one wider."
 
 
 def _is_gtzan_partition(parts: dict[str, tuple[Track, ...]]) -> bool:

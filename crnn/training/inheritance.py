@@ -139,9 +139,9 @@ def refused_sentence(counts: dict[str, int], n_tracks: int) -> str:
         n_tracks: Of how many.
     """
     if not any(counts.values()):
-        return f"The model would refuse none of its {n_tracks} own tracks."
+        return f"The model takes all of its {n_tracks} own tracks for music of its genres."
     said = " and ".join(f"{n} {Verdict(name).traits.refusal}" for name, n in counts.items() if n)
-    return f"The model would refuse some of its {n_tracks} own tracks: {said}."
+    return f"Of its {n_tracks} own tracks the model would refuse {said}."
 
 
 def fit_other(

@@ -75,7 +75,7 @@ def test_the_card_that_a_bundled_model_comes_with_is_the_one_that_is_written_tod
 def test_what_unsure_and_the_set_do_stands_in_the_card_by_as_many_tracks_as_tell_something(tmp_path):
     judged = {"answered": 0.5, "answered_accuracy": 0.8, "set_coverage": 0.9, "set_size": 1.4}
     scores = SCORES | judged | {"n_tracks": 40, "independent_tracks": 20.0}
-    found = {"found": ["The model would refuse none of its 40 own tracks."]}
+    found = {"found": ["The model takes all of its 40 own tracks for music of its genres."]}
     bundle = dataclasses.replace(tiny_bundle(tmp_path / "m"), scores={"folds": scores}, training=found)
     card = model_card(bundle)
     # Wilson's intervals of 10 in 20, 8 in 10 and 18 in 20.
@@ -87,7 +87,7 @@ def test_what_unsure_and_the_set_do_stands_in_the_card_by_as_many_tracks_as_tell
         "| genres in the prediction set | 1.40 |",
     ):
         assert line in card.splitlines(), line
-    assert card.split("## Limits\n\n")[1].split("\n")[0].endswith("refuse none of its 40 own tracks.")
+    assert card.split("## Limits\n\n")[1].split("\n")[0].endswith("music of its genres.")
 
 
 def test_a_name_with_a_stroke_keeps_its_cell_and_lists_are_told_plainly(tmp_path):

@@ -33,7 +33,7 @@ def test_more_than_three_times_as_many_is_unbalanced(n_jazz: int, n_rock: int, s
 
 def test_genres_of_fewer_than_twenty_tracks_are_named() -> None:
     (said,) = overview.check(collection(19, 20)).advice
-    assert said == "Fewer than 20 tracks of “jazz”: start from a trained model."
+    assert said == "Fewer than 20 tracks of “jazz”: leave “Start from” at a trained model."
 
 
 @pytest.mark.parametrize(

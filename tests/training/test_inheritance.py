@@ -82,14 +82,13 @@ def test_the_report_says_what_would_be_refused(tmp_path: Path) -> None:
     found = inheritance.refused(bundle, LabelledTracks(("a", "b", "c"), cells, np.zeros(3, np.int64)), said)
     assert found == {"not_music": 0, "other": 1}
     assert inheritance.refused_sentence(found, 3) == (
-        "The model would refuse some of its 3 own tracks: 1 as music of another genre."
+        "Of its 3 own tracks the model would refuse 1 as music of another genre."
     )
     assert inheritance.refused_sentence({"not_music": 2, "other": 1}, 5) == (
-        "The model would refuse some of its 5 own tracks: 2 for not sounding like music and "
-        "1 as music of another genre."
+        "Of its 5 own tracks the model would refuse 2 for not sounding like music and 1 as music of another genre."
     )
     assert inheritance.refused_sentence({"not_music": 0, "other": 0}, 3) == (
-        "The model would refuse none of its 3 own tracks."
+        "The model takes all of its 3 own tracks for music of its genres."
     )
 
 

@@ -280,7 +280,7 @@ def test_an_order_for_a_head_is_carried_out_without_keras(tmp_path, monkeypatch)
     assert bundle.rejection is not None
     assert (bundle.rejection.weights, bundle.rejection.bias) == (rejection.weights, rejection.bias)
     assert bundle.rejection.threshold <= rejection.threshold
-    assert any("would refuse none of its 21 own tracks" in note for note in report["notes"])
+    assert any("takes all of its 21 own tracks for music" in note for note in report["notes"])
     assert not bundle.is_trainable
     assert bundle.scores["folds"]["n_tracks"] == len(report["tracks"]) == 21
     assert bundle.scores["folds"]["accuracy"] > 0.6

@@ -99,7 +99,7 @@ def test_the_report_is_by_folds_over_all_clips(body: Classifier) -> None:
     assert report["scores"]["confusion"] == [[3, 0], [0, 3]]
     assert report["is_calibrated"] is False
     assert report["lucky_guess"] == {"genre": "whistle", "accuracy": 0.5}
-    assert report["protection"][1].startswith("Scored by 3 folds")
+    assert report["protection"][1].startswith("Scored by 3 folds, each answered by a network that had not learnt it")
     assert {track["path"] for track in report["tracks"]} == {None}
 
 
