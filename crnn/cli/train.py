@@ -147,12 +147,13 @@ def scan(options: argparse.Namespace) -> int:
 
 def _obstacles(dataset: Dataset) -> list[str]:
     """What `train` would refuse, and labels that contradict each other, as sentences."""
-    from crnn.data.collection import join, select_tracks
+    from crnn.data.collection import check_usable, join, select_tracks
     from crnn.data.splits import check_trainable
 
     found, collection = [], join([dataset])
     try:
         check_trainable(collection.tracks)
+        check_usable(collection)
         select_tracks(collection, None, 0)
     except CrnnError as err:
         found.append(str(err))

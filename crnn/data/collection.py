@@ -18,6 +18,7 @@ from crnn.data.scan import scan
 from crnn.data.splits import dealt_way, split_tracks
 from crnn.data.tracks import Dataset, Fault, Track, copies_fault
 from crnn.data.user_clips import is_corrections
+from crnn.errors import TooFewTracksError
 from crnn.features.archive import UInt8Array
 from crnn.text import listed, number_of
 
@@ -50,6 +51,12 @@ class Collection:
     def all_tracks(self) -> tuple[Track, ...]:
         """Tracks of the genres, then those of none."""
         return (*self.tracks, *self.others)
+
+    @property
+    def usable_tracks(self) -> tuple[Track, ...]:
+        """Those of its tracks that no fault leaves out; which ones are, listening to all of them tells."""
+        lost = {fault.subject for fault in self.faults if fault.loses_track}
+        return tuple(track for track in self.tracks if track.track_id not in lost)
 
     @property
     def name(self) -> str:
@@ -108,6 +115,24 @@ def with_copies_together(collection: Collection, pairs: Iterable[tuple[str, str]
         name = group_of.get(track.track_id, f"track {track.track_id}")
         tracks.append(replace(track, group=f"same as {min(joined.subset(name))}") if name in joined else track)
     return replace(collection, tracks=tuple(tracks))
+
+
+def check_usable(collection: Collection) -> None:
+    """Refuse genres of which too little is left beside what cannot be used.
+
+    Args:
+        collection: With the faults that listening found.
+
+    Raises:
+        TooFewTracksError: A genre has fewer than two tracks left; all are named.
+    """
+    left = Counter(track.genre for track in collection.usable_tracks)
+    few = [genre for genre in collection.genres if left[genre] < 2]
+    if few:
+        raise TooFewTracksError(
+            f"Of {listed(few)} fewer than two tracks can be used: two are needed, one to learn and one to check. "
+            "Add tracks, or leave the genre out."
+        )
 
 
 def gather(sources: Iterable[str | Path], new_names: dict[str, str | None] | None = None) -> Collection:

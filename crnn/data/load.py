@@ -45,7 +45,7 @@ def load_parts(
         on_progress: Called with the tracks done and all tracks.
 
     Raises:
-        TooFewTracksError: None could be read.
+        TooFewTracksError: None can be learnt from.
         DatasetError: An archive was made with other features.
     """
     wanted = [track for tracks in parts.values() for track in tracks]
@@ -96,5 +96,5 @@ def in_parts(
         )
     if not any(len(part) for part in loaded.values()) and not may_be_empty:
         reasons = " ".join(fault.message for fault in faults[:3])
-        raise TooFewTracksError(f"None of the {len(wanted)} tracks could be read. {reasons}".strip())
+        raise TooFewTracksError(f"None of the {len(wanted)} tracks can be learnt from. {reasons}".strip())
     return Loaded(loaded, faults)

@@ -69,6 +69,11 @@ class Fault:
         return self.contradicts or self.kind not in {"twice", "duplicate", "near_copy", "silent", "clipped"}
 
     @property
+    def loses_track(self) -> bool:
+        """Whether it is of a track that holds nothing to learn from, and is left out."""
+        return self.kind in {"silent", "too_short", "unreadable"}
+
+    @property
     def is_about_copies(self) -> bool:
         """Whether it tells of one recording that lies there more than once."""
         return self.contradicts or self.kind in {"duplicate", "near_copy"}

@@ -3,8 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
-from crnn.data.collection import Collection, join, with_copies_together, with_genres
-from crnn.data.tracks import Dataset, Track
+import pytest
+
+from crnn.data.collection import Collection, check_usable, join, with_copies_together, with_genres
+from crnn.data.tracks import Dataset, Fault, Track
+from crnn.errors import TooFewTracksError
 
 
 def dataset(name: str, **digests: str) -> Dataset:
@@ -62,3 +65,15 @@ def test_a_correction_alone_in_its_genre_waits_for_a_second() -> None:
     # Of a folder of one's own a single track is a mistake to be told of.
     alone = replace(corrections(a="jazz", b="jazz", c="rock", d="rock", e="ska"), source=Path("/music/mine"))
     assert not join([alone]).waiting
+
+
+def test_what_holds_nothing_to_learn_from_is_counted_out() -> None:
+    tracks = tuple(Track(f"{genre}{n}", genre, None) for genre in ("a", "b") for n in range(3))
+    clipped = (Fault("clipped", "a0", ""), Fault("near_copy", "a1, a2", ""))
+    lost = tuple(Fault(kind, subject, "") for kind, subject in (("silent", "b0"), ("too_short", "b1")))
+    heard = join([Dataset("x", tracks, "folder", None)])
+    check_usable(replace(heard, faults=(*clipped, lost[0])))
+    heard = replace(heard, faults=(*clipped, *lost))
+    assert [track.track_id for track in heard.usable_tracks] == ["a0", "a1", "a2", "b2"]
+    with pytest.raises(TooFewTracksError, match="Of “b” fewer than two tracks can be used: two are needed"):
+        check_usable(heard)

@@ -116,7 +116,16 @@ def test_what_was_heard_stands_open(home: Path, models: Path, tmp_path: Path) ->
     app.text_input(key="train.folder").set_value(str(tmp_path / "music")).run()
     app.button(key="train.listen").click().run()
     assert [box.proto.expanded for box in app.expander if "to know" in box.label] == [True]
-    assert "None of them stops the training." in read(app)
+    assert "What cannot be used is left out." in read(app)
+    assert "Learns all 4 tracks" in read(app)
+    # Of what is left nothing may be learnable: said before the start, not after it.
+    (tmp_path / "music" / "b" / "b1.wav").unlink()
+    (tmp_path / "music" / "b" / "silent.wav").write_bytes(wav_bytes(0.0 * sine(100.0, 4.0), RATE))
+    app.run()
+    assert not app.exception
+    app.button(key="train.listen").click().run()
+    assert "Of “b” fewer than two tracks can be used" in read(app)
+    assert next(button for button in app.button if button.label == "Start training").disabled
 
 
 def test_what_was_listened_to_for_one_start_is_not_for_another(

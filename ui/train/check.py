@@ -126,7 +126,7 @@ def _draw_faults(faults: tuple[Fault, ...], *, is_open: bool) -> None:
     n_copies = sum(fault.is_about_copies for fault in faults)
     words = number_of(len(faults), "thing") + " to know" + (f", {n_copies} of them copies" if n_copies else "")
     with st.expander(words, expanded=is_open, icon=":material/info:", key="train.faults"):
-        st.caption("None of them stops the training.")
+        st.caption("What cannot be used is left out.")
         rows = [(fault.subject, fault.message) for fault in faults[:_MAX_FAULTS_SHOWN]]
         st.markdown(table(("what", "found"), rows))
         if len(faults) > _MAX_FAULTS_SHOWN:

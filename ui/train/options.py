@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from crnn.config import AugmentConfig, FeatureConfig, ModelConfig
-from crnn.data.collection import Collection, with_genres
+from crnn.data.collection import Collection, check_usable, with_genres
 from crnn.data.overview import Check, head_protection, protection
 from crnn.data.splits import DEALT, check_trainable
 from crnn.errors import CrnnError, TooFewTracksError
@@ -333,6 +333,8 @@ def _as_renamed(collection: Collection, order: TrainingOrder) -> tuple[Collectio
     try:
         renamed = with_genres(collection, order.genres) if order.genres else collection
         check_trainable(renamed.tracks)
+        check_usable(renamed)
+        renamed = dataclasses.replace(renamed, tracks=renamed.usable_tracks)
         if order.method == "head":
             return renamed, head_protection(renamed, order.split, seed), ""
         return renamed, protection(renamed, order.split, seed, order.folds), ""
