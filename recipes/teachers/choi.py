@@ -27,7 +27,7 @@ DEPTH_DB: Final = 80.0
 """What lies further below the loudest cell is cut; dB of the power squared."""
 N_STEPS: Final = 15
 STEP_SIZE: Final = 128
-CHOI_TAGS: Final = TAGS["MSD"]
+CHOI_TAGS: Final = TAGS
 """The same fifty tags as musicnn's, in the same order."""
 
 _EPSILON: Final = 1e-6

@@ -1,9 +1,8 @@
-"""The music taggers of Pons & Serra, "musicnn" (2019), as Keras models with their published weights.
+"""The music tagger of Pons & Serra, "MSD_musicnn" (2019), as a Keras model with its published weights.
 
 The weights (ISC licence) are read from the wheel `musicnn-0.1.0-py3-none-any.whl`, which is not installed: its code
-asks for TensorFlow 1, and only the checkpoints in it are wanted. Four networks are in it: `MSD_musicnn` and `MSD_vgg`,
-taught the tags of the Million Song Dataset, and `MTT_musicnn` and `MTT_vgg`, taught those of MagnaTagATune.
-Input is log-mel in the teachers' own scale, axis order `(n_frames, n_mels)`; 62.5 frames a second, 3 s a segment.
+asks for TensorFlow 1, and only the checkpoint in it is wanted, which was taught the tags of the Million Song Dataset.
+Input is log-mel in the teacher's own scale, axis order `(n_frames, n_mels)`; 62.5 frames a second, 3 s a segment.
 """
 
 import math
@@ -22,31 +21,24 @@ N_FFT: Final = 512
 HOP_LENGTH: Final = 256
 N_MELS: Final = 96
 SEGMENT_FRAMES: Final = 187
-"""Frames in the 3 s that the teachers were trained on; the vgg networks take no other number."""
+"""Frames in the 3 s that the teacher was trained on."""
 TAGGRAM_HOP_FRAMES: Final = 61
 """What 1 s of hop becomes in the published extractor, so 0.976 s."""
 
-_MSD_TAGS: Final = (
+TAGS: Final = (
     "rock,pop,alternative,indie,electronic,female vocalists,dance,00s,alternative rock,jazz,beautiful,metal,chillout,"
     "male vocalists,classic rock,soul,indie rock,Mellow,electronica,80s,folk,90s,chill,instrumental,punk,oldies,blues,"
     "hard rock,ambient,acoustic,experimental,female vocalist,guitar,Hip-Hop,70s,party,country,easy listening,sexy,"
     "catchy,funk,electro,heavy metal,Progressive rock,60s,rnb,indie pop,sad,House,happy"
 ).split(",")
-_MTT_TAGS: Final = (
-    "guitar,classical,slow,techno,strings,drums,electronic,rock,fast,piano,ambient,beat,violin,vocal,synth,female,"
-    "indian,opera,male,singing,vocals,no vocals,harpsichord,loud,quiet,flute,woman,male vocal,no vocal,pop,soft,sitar,"
-    "solo,man,classic,choir,voice,new age,dance,male voice,female vocal,beats,harp,cello,no voice,weird,country,metal,"
-    "female voice,choral"
-).split(",")
-TAGS: Final[Mapping[str, tuple[str, ...]]] = {"MSD": tuple(_MSD_TAGS), "MTT": tuple(_MTT_TAGS)}
-"""Tags in logit order, by the first three letters of a network's name."""
-NETWORKS: Final = ("MSD_musicnn", "MSD_vgg", "MTT_musicnn", "MTT_vgg")
+"""Tags in logit order."""
 
+_NAME: Final = "MSD_musicnn"
 _Weights = Mapping[str, npt.NDArray[np.float32]]
 
 
 def log_mel(samples: npt.NDArray[np.float32], sample_rate: int) -> npt.NDArray[np.float32]:
-    """Log-mel spectrogram in the scale the musicnn networks were trained on: `log10(1 + 10000 * mel power)`.
+    """Log-mel spectrogram in the scale that MSD_musicnn was trained on: `log10(1 + 10000 * mel power)`.
 
     Unlike the project's own log-mel it keeps the absolute level, and ends at 8 kHz.
 
@@ -107,41 +99,35 @@ def segment(log_mel_frames: npt.NDArray[np.float32], hop_frames: int) -> npt.NDA
     return windows[::hop_frames].transpose(0, 2, 1)
 
 
-def load_musicnn(wheel: Path, name: str = "MSD_musicnn") -> keras.Model:
-    """One of the four published networks with its weights.
+def load_musicnn(wheel: Path) -> keras.Model:
+    """The network with its published weights.
 
     Args:
         wheel: The file `musicnn-0.1.0-py3-none-any.whl`.
-        name: One of `NETWORKS`.
 
     Returns:
         A model from `(batch, n_frames, 96)` log-mel to a dict of `logits` `(batch, 50)`, before the sigmoid, tags in
-        the order of `TAGS`; for musicnn also `penultimate` `(batch, 200)` and `frames` `(batch, n_frames, 753)`, the
-        features that it pools over time; for vgg, which takes 187 frames only, `penultimate` `(batch, 256)`.
-
-    Raises:
-        ValueError: `name` is not one of `NETWORKS`.
+        the order of `TAGS`, `penultimate` `(batch, 200)`, and `frames` `(batch, n_frames, 753)`, the features that it
+        pools over time.
     """
-    if name not in NETWORKS:
-        raise ValueError(f"unknown network {name!r}: musicnn has {', '.join(NETWORKS)}")
-    weights = _read_checkpoint(wheel, name)
-    model = _build_vgg(name) if name.endswith("vgg") else _build_musicnn(name)
+    weights = _read_checkpoint(wheel)
+    model = _build_musicnn()
     for layer in model.layers:
         if layer.weights:
             _set_weights(layer, weights)
     return model
 
 
-def _read_checkpoint(wheel: Path, name: str) -> _Weights:
-    """Arrays of one network by their TensorFlow 1 names, optimiser state left out."""
+def _read_checkpoint(wheel: Path) -> _Weights:
+    """Arrays of the network by their TensorFlow 1 names, optimiser state left out."""
     import tensorflow as tf
 
     with zipfile.ZipFile(wheel) as archive, tempfile.TemporaryDirectory() as folder:
         for member in archive.namelist():
-            if member.startswith(f"musicnn/{name}/"):
+            if member.startswith(f"musicnn/{_NAME}/"):
                 archive.extract(member, folder)
         # The files have no stem (".index", ".data-00000-of-00001"), so the prefix ends in a slash.
-        reader = tf.compat.v1.train.NewCheckpointReader(f"{folder}/musicnn/{name}/")
+        reader = tf.compat.v1.train.NewCheckpointReader(f"{folder}/musicnn/{_NAME}/")
         names = [key for key in reader.get_variable_to_shape_map() if "Adam" not in key and "/" in key]
         return {key: np.asarray(reader.get_tensor(key), np.float32) for key in names}
 
@@ -150,7 +136,7 @@ def _set_weights(layer: keras.layers.Layer, weights: _Weights) -> None:
     """Gives a layer the arrays that the checkpoint holds under its name."""
     arrays = []
     for variable in layer.weights:
-        array = weights[f"{layer.name.removeprefix('tf_')}/{variable.name}"]
+        array = weights[f"{layer.name}/{variable.name}"]
         # Convolutions over time were stored as 2-D ones whose kernel spans the feature axis: (k, features, 1, filters).
         arrays.append(array[:, :, 0, :] if array.ndim > len(variable.shape) else array)
     layer.set_weights(arrays)
@@ -164,7 +150,7 @@ def _convolve(x: Any, index: int, kernel_size: tuple[int, int], n_filters: int, 
     return keras.ops.max(x, axis=2)
 
 
-def _build_musicnn(name: str) -> keras.Model:
+def _build_musicnn() -> keras.Model:
     """The musicnn architecture; layers bear the names of the checkpoint."""
     inputs = keras.layers.Input((None, N_MELS), name="log_mel")
     x = keras.layers.BatchNormalization(name="batch_normalization")(keras.ops.expand_dims(inputs, -1))
@@ -184,20 +170,4 @@ def _build_musicnn(name: str) -> keras.Model:
     x = keras.layers.Dense(200, activation="relu", name="dense")(x)
     penultimate = keras.layers.BatchNormalization(name="batch_normalization_10")(x)
     logits = keras.layers.Dense(50, name="dense_1")(penultimate)
-    return keras.Model(inputs, {"logits": logits, "penultimate": penultimate, "frames": frames}, name=name)
-
-
-def _build_vgg(name: str) -> keras.Model:
-    """The vgg baseline of the same paper; layers bear the names of the checkpoint."""
-    inputs = keras.layers.Input((SEGMENT_FRAMES, N_MELS), name="log_mel")
-    x = keras.layers.BatchNormalization(name="batch_normalization")(keras.ops.expand_dims(inputs, -1))
-    # The first pool looks at 4 frames and 1 mel but moves by 2 and 2: so it was published, and so it was trained.
-    pools = (((4, 1), (2, 2)), ((2, 2), (2, 2)), ((2, 2), (2, 2)), ((2, 2), (2, 2)), ((4, 4), (4, 4)))
-    for index, (size, strides) in enumerate(pools, start=1):
-        # A name may not begin with a digit in every Keras back end; `_set_weights` takes the prefix off.
-        x = keras.layers.Conv2D(128, 3, padding="same", activation="relu", name=f"tf_{index}CNN")(x)
-        x = keras.layers.BatchNormalization(name=f"batch_normalization_{index}")(x)
-        x = keras.layers.MaxPooling2D(size, strides, name=f"pool{index}")(x)
-    penultimate = keras.layers.Flatten(name="flatten")(x)
-    logits = keras.layers.Dense(50, name="dense")(penultimate)
-    return keras.Model(inputs, {"logits": logits, "penultimate": penultimate}, name=name)
+    return keras.Model(inputs, {"logits": logits, "penultimate": penultimate, "frames": frames}, name=_NAME)

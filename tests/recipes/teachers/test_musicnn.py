@@ -1,4 +1,4 @@
-"""The ports of the musicnn networks, against the published taggrams; skipped where weights or data are not at hand."""
+"""The port of MSD_musicnn, against the published taggrams; skipped where weights or data are not at hand."""
 
 import os
 from pathlib import Path
@@ -37,19 +37,12 @@ def test_resampling_keeps_a_tone_and_its_length() -> None:
     np.testing.assert_allclose(resampled[500:-500], expected[500:-500], atol=1e-3)
 
 
-def test_unknown_network_is_refused() -> None:
-    with pytest.raises(ValueError, match="MSD_musicnn_big"):
-        musicnn.load_musicnn(WHEEL, "MSD_musicnn_big")
-
-
 @needs_wheel
-@pytest.mark.parametrize("name", musicnn.NETWORKS)
-def test_every_network_loads_and_gives_fifty_tags(name: str) -> None:
-    outputs = musicnn.load_musicnn(WHEEL, name).predict_on_batch(np.zeros((2, 187, 96), np.float32))
-    assert outputs["logits"].shape == (2, len(musicnn.TAGS[name[:3]]))
-    if name.endswith("musicnn"):
-        assert outputs["penultimate"].shape == (2, 200)
-        assert outputs["frames"].shape == (2, 187, 753)
+def test_it_loads_and_gives_fifty_tags() -> None:
+    outputs = musicnn.load_musicnn(WHEEL).predict_on_batch(np.zeros((2, 187, 96), np.float32))
+    assert outputs["logits"].shape == (2, len(musicnn.TAGS))
+    assert outputs["penultimate"].shape == (2, 200)
+    assert outputs["frames"].shape == (2, 187, 753)
 
 
 @needs_wheel
