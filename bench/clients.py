@@ -19,10 +19,9 @@ class Client:
     Args:
         host: Name and port of the server.
         origin: Of the page that it would be; None for a client that is none.
-        has_cookie: Whether it opens its visit with the cookie that it was given.
     """
 
-    def __init__(self, host: str, *, origin: str | None = None, has_cookie: bool = True) -> None:
+    def __init__(self, host: str, *, origin: str | None = None) -> None:
         from websockets.sync.client import connect
         from websockets.typing import Origin
 
@@ -41,7 +40,7 @@ class Client:
                 f"ws://{host}/_stcore/stream",
                 max_size=None,
                 origin=page,
-                additional_headers={"Cookie": self.cookie} if has_cookie else {},
+                additional_headers={"Cookie": self.cookie},
             )
         )
 

@@ -138,16 +138,15 @@ def children(contestants: dict[str, Sequence[str | Path]], repeats: int) -> dict
     return {name: median([costs[name] for costs in rounds[1:]]) for name in contestants}
 
 
-def music(seconds: float, seed: int = 0) -> Sound:
+def music(seconds: float) -> Sound:
     """A medley of synthesized pieces of 30 s, float32 `(n_samples,)` at `SOURCE_RATE`.
 
     Args:
         seconds: Its length; the last piece is cut.
-        seed: Of the first piece, whose style it chooses, too; it grows by one a piece.
     """
     styles = sorted(demo.STYLES)
     n_pieces = int(np.ceil(seconds / 30))
-    pieces = [demo.synthesize(styles[(seed + i) % len(styles)], seed + i, 30.0, SOURCE_RATE) for i in range(n_pieces)]
+    pieces = [demo.synthesize(styles[i % len(styles)], i, 30.0, SOURCE_RATE) for i in range(n_pieces)]
     return np.concatenate(pieces)[: int(seconds * SOURCE_RATE)]
 
 

@@ -43,9 +43,7 @@ _LEFT_SECONDS = 8.0
 def main() -> None:
     """Print a line a kind, then the other pairs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--data", nargs="+", default=[str(paths.data_dir() / n) for n in ("gtzan-audio", "emotify-audio")]
-    )
+    parser.add_argument("--data", nargs="+", default=[str(paths.data_dir() / name) for name in DATA])
     parser.add_argument("--copies", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
