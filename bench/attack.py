@@ -23,28 +23,24 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from sounds import sine, wav_bytes
+from tiny_bundle import tiny_bundle
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-
-from sounds import sine, wav_bytes  # noqa: E402
-from tiny_bundle import tiny_bundle  # noqa: E402
-
-from bench import attacking, forging, hostile_networks  # noqa: E402
-from bench.attacking import CameThroughError, NotServedError, hold  # noqa: E402
-from crnn.bundles import library, shelves  # noqa: E402
-from crnn.bundles.bundle import ONNX_NAME, Bundle, load_bundle, save_bundle  # noqa: E402
-from crnn.config import FeatureConfig  # noqa: E402
-from crnn.data import public_addresses, user_clips  # noqa: E402
-from crnn.data.download import fetch  # noqa: E402
-from crnn.data.scan import scan  # noqa: E402
-from crnn.errors import CrnnError  # noqa: E402
-from crnn.inference.classifier import Classifier  # noqa: E402
-from crnn.inference.remote import RemoteSession  # noqa: E402
-from crnn.jobs import deletion, exports, quota, runs  # noqa: E402
-from crnn.jobs.order import TrainingOrder, preset  # noqa: E402
-from crnn.owner import Owner, person  # noqa: E402
-from crnn.training import visit_head  # noqa: E402
+from bench import attacking, forging, hostile_networks
+from bench.attacking import CameThroughError, NotServedError, hold
+from crnn.bundles import library, shelves
+from crnn.bundles.bundle import ONNX_NAME, Bundle, load_bundle, save_bundle
+from crnn.config import FeatureConfig
+from crnn.data import public_addresses, user_clips
+from crnn.data.download import fetch
+from crnn.data.scan import scan
+from crnn.errors import CrnnError
+from crnn.inference.classifier import Classifier
+from crnn.inference.remote import RemoteSession
+from crnn.jobs import deletion, exports, quota, runs
+from crnn.jobs.order import TrainingOrder, preset
+from crnn.owner import Owner, person
+from crnn.training import visit_head
 
 ANN, BEN = person("https://id.example", "ann"), person("https://id.example", "ben")
 STRANGER = Owner("public", "0" * 32)

@@ -27,13 +27,11 @@ import numpy as np
 from sounds import sine, wav_bytes
 from tiny_bundle import tiny_bundle
 
+from bench import ROOT
 from bench.clients import Client, texts
 from crnn.bundles.library import DEFAULT_MODEL
 from crnn.data import public_addresses
 from crnn.limits import BY_MODE
-
-ROOT = Path(__file__).resolve().parents[1]
-
 
 # A cold start on a busy machine; an app that takes longer is not up.
 UP_SECONDS = 180.0

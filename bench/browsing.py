@@ -24,8 +24,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench import compared
-from bench.measuring import ROOT, Cost, median, music, write_mp3, write_wav
+from bench import ROOT, compared
+from bench.measuring import Cost, median, music, write_mp3, write_wav
 
 MODULE = "bench.browsing"
 ONE_LINE = "import streamlit as st\nst.write('Ready')\n"

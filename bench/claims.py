@@ -24,8 +24,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from crnn import paths
 from crnn.bundles.bundle import Bundle, Calibration
 from crnn.bundles.library import DEFAULT_MODEL, find_bundle

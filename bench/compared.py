@@ -18,7 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from bench import ROOT
+
 # What is no figure but what one is judged by, or what was asked for.
 _ASIDE = ("aim_", "is_", "sound_seconds", "changes", "from_", "to_")
 

@@ -1,6 +1,7 @@
 """Is the explanation faithful? Deletes the cells it names, and asks the network again.
 
-Run from the repository's root: `python bench/explanation.py [--model NAME] [--tracks N] [--audio]`.
+    python -m bench.explanation [--model NAME] [--tracks N] [--audio]
+
 For valid tracks of the archive, or with --audio of those that are there as sound (a model that reads another front
 end needs it), it takes the segment in the middle and deletes, to each band's mean, the cells named most important,
 the same number at random, and the loudest, and prints how far the posterior of the answer falls. At a fifth of the
@@ -21,17 +22,14 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from crnn import paths  # noqa: E402
-from crnn.audio.clip import load_clip  # noqa: E402
-from crnn.bundles.bundle import load_bundle  # noqa: E402
-from crnn.features import log_mel as features  # noqa: E402
-from crnn.features.archive import read_archive, to_db  # noqa: E402
-from crnn.inference import explanation  # noqa: E402
-from crnn.inference.classifier import Classifier  # noqa: E402
-from crnn.synthesis.examples import example, example_names  # noqa: E402
+from crnn import paths
+from crnn.audio.clip import load_clip
+from crnn.bundles.bundle import load_bundle
+from crnn.features import log_mel as features
+from crnn.features.archive import read_archive, to_db
+from crnn.inference import explanation
+from crnn.inference.classifier import Classifier
+from crnn.synthesis.examples import example, example_names
 
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.5)
 N_RANDOM = 5

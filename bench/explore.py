@@ -1,6 +1,6 @@
 """How fast Explore draws, how much it sends, and whether its memory grows.
 
-Run from the repository's root: `python -m bench.explore [--seconds S] [--long-seconds S] [--changes N]`.
+`python -m bench.explore [--seconds S] [--long-seconds S] [--changes N]`.
 Prints JSON, or with `--against` a table of before and after (`bench.compared`). For every view of a
 synthesized sound: seconds to compute and pack it once all is warm (what a change of settings costs
 the server), seconds of a second look (from the cache), and bytes sent to the browser; seconds to
@@ -23,15 +23,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from bench import compared, measuring  # noqa: E402
-from crnn.analysis import masking, views  # noqa: E402
-from crnn.analysis.figures import VIRIDIS  # noqa: E402
-from crnn.config import FeatureConfig  # noqa: E402
-from ui import components  # noqa: E402
-from ui.explore import view_panels as exploring  # noqa: E402
+from bench import compared, measuring
+from crnn.analysis import masking, views
+from crnn.analysis.figures import VIRIDIS
+from crnn.config import FeatureConfig
+from ui import components
+from ui.explore import view_panels as exploring
 
 Array = npt.NDArray[Any]
 MODULE = "bench.explore"

@@ -22,14 +22,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+from sounds import chirp, sine, wav_bytes
 
-from sounds import chirp, sine, wav_bytes  # noqa: E402
-
-from bench.attacking import CameThroughError, NotServedError, hold, resident_bytes, served  # noqa: E402
-from bench.clients import Client, texts  # noqa: E402
-from ui.shared.steady import WINDOW_SECONDS  # noqa: E402
+from bench.attacking import CameThroughError, NotServedError, hold, resident_bytes, served
+from bench.clients import Client, texts
+from ui.shared.steady import WINDOW_SECONDS
 
 Write = Callable[[Any], object]
 

@@ -24,15 +24,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from training_runs import SETTINGS, epochs_of, order_for, small_data_set, wait_until
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-
-from training_runs import SETTINGS, epochs_of, order_for, small_data_set, wait_until  # noqa: E402
-
-from crnn.jobs import runs  # noqa: E402
-from crnn.jobs.order import TrainingOrder  # noqa: E402
-from crnn.owner import MACHINE  # noqa: E402
+from crnn.jobs import runs
+from crnn.jobs.order import TrainingOrder
+from crnn.owner import MACHINE
 
 MAX_DIFFERENCE = 1e-3
 PATIENCE_SECONDS = 3600.0

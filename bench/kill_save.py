@@ -22,14 +22,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-
-from crnn.bundles import swap  # noqa: E402
-from crnn.bundles.bundle import bundle_folders, load_bundle, save_bundle  # noqa: E402
-from crnn.errors import BundleError  # noqa: E402
-from crnn.jobs import kept  # noqa: E402
-from crnn.limits import DRAFT_SECONDS  # noqa: E402
+from bench import ROOT
+from crnn.bundles import swap
+from crnn.bundles.bundle import bundle_folders, load_bundle, save_bundle
+from crnn.errors import BundleError
+from crnn.jobs import kept
+from crnn.limits import DRAFT_SECONDS
 
 NAME = "mine"
 # A save takes some tens of milliseconds.

@@ -25,18 +25,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+import numpy as np
+from sounds import noise, sine, wav_bytes
 
-import numpy as np  # noqa: E402
-from sounds import noise, sine, wav_bytes  # noqa: E402
-
-from bench.load import browser  # noqa: E402
-from bench.signing_in import House, correct, give, sign_in  # noqa: E402
-from crnn.data import user_clips  # noqa: E402
-from crnn.jobs import runs  # noqa: E402
-from crnn.jobs.order import TrainingOrder, preset  # noqa: E402
-from crnn.owner import Owner, person  # noqa: E402
+from bench.load import browser
+from bench.signing_in import House, correct, give, sign_in
+from crnn.data import user_clips
+from crnn.jobs import runs
+from crnn.jobs.order import TrainingOrder, preset
+from crnn.owner import Owner, person
 
 # Of a kill after the begin of the work: an upload and its correction take some seconds, ten on a busy machine.
 MOMENTS_SECONDS = (0.2, 20.0)

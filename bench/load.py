@@ -28,16 +28,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sounds import RATE, noise, sine, wav_bytes
+from tiny_bundle import tiny_bundle
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-
-from sounds import RATE, noise, sine, wav_bytes  # noqa: E402
-from tiny_bundle import tiny_bundle  # noqa: E402
-
-from crnn.bundles.bundle import load_bundle  # noqa: E402
-from crnn.inference import output  # noqa: E402
-from crnn.inference.classifier import Classifier  # noqa: E402
+from bench import ROOT
+from crnn.bundles.bundle import load_bundle
+from crnn.inference import output
+from crnn.inference.classifier import Classifier
 
 PATIENCE_MS = 300_000
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

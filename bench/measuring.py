@@ -22,10 +22,10 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from bench import ROOT
 from crnn.audio import workers
 from crnn.data import demo
 
-ROOT = Path(__file__).resolve().parents[1]
 SOURCE_RATE = 44_100
 Sound = npt.NDArray[np.float32]
 

@@ -1,6 +1,6 @@
 """Whether copies of recordings are found, and other recordings are not taken for copies.
 
-    python bench/near_copies.py --copies 60
+    python -m bench.near_copies --copies 60
 
 Some recordings of a data set are encoded anew (mp3 at 64 and 32 kbit/s, Opus, AAC), cut at a random place at another
 level, or both, and put among all of them. Prints how each kind was found, its lowest correlation, and the pairs of
@@ -12,13 +12,10 @@ from __future__ import annotations
 import argparse
 import random
 import subprocess
-import sys
 import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from crnn import paths
 from crnn.config import FeatureConfig

@@ -15,7 +15,7 @@ from typing import Any
 
 from tiny_bundle import tiny_bundle
 
-ROOT = Path(__file__).resolve().parents[1]
+from bench import ROOT
 
 
 class House:

@@ -26,14 +26,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+from sounds import wav_bytes
 
-from sounds import wav_bytes  # noqa: E402
-
-from bench.attacking import resident_bytes  # noqa: E402
-from bench.load import browser  # noqa: E402
-from crnn.data import demo  # noqa: E402
+from bench import ROOT
+from bench.attacking import resident_bytes
+from bench.load import browser
+from crnn.data import demo
 
 HOST = "genrescope.example"
 VIEWS = ("Notes", "Harmony", "Beats", "Loudness", "Timbre", "Tones alone", "Drums alone", "Octaves")

@@ -21,7 +21,6 @@ import dataclasses
 import json
 import os
 import statistics
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -31,8 +30,6 @@ from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from crnn import paths
 from crnn.bundles.bundle import Bundle

@@ -27,22 +27,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+from sounds import wav_bytes
 
-from sounds import wav_bytes  # noqa: E402
-
-from bench.attacking import resident_bytes, served  # noqa: E402
-from bench.clients import Client, texts  # noqa: E402
-from crnn.bundles.bundle import load_bundle  # noqa: E402
-from crnn.bundles.library import DEFAULT_MODEL  # noqa: E402
-from crnn.data import demo  # noqa: E402
-from crnn.inference import output  # noqa: E402
-from crnn.inference.classifier import Classifier  # noqa: E402
-from crnn.jobs import runs  # noqa: E402
-from crnn.jobs.order import TrainingOrder, preset  # noqa: E402
-from crnn.owner import person  # noqa: E402
-from crnn.text import clock  # noqa: E402
+from bench import ROOT
+from bench.attacking import resident_bytes, served
+from bench.clients import Client, texts
+from crnn.bundles.bundle import load_bundle
+from crnn.bundles.library import DEFAULT_MODEL
+from crnn.data import demo
+from crnn.inference import output
+from crnn.inference.classifier import Classifier
+from crnn.jobs import runs
+from crnn.jobs.order import TrainingOrder, preset
+from crnn.owner import person
+from crnn.text import clock
 
 RATE = 22_050
 PIECES_EACH = 3

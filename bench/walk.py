@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest import mock
 
+from bench import ROOT
 from bench.browsing import chromium, server
-from bench.measuring import ROOT
 from bench.walking import ACTS, Sounds, Walk, make_sounds
 
 # What is Streamlit's or Python's own, and nothing for a visitor.

@@ -34,7 +34,8 @@ def project(tmp_path: Path) -> Path:
     """A project of two commits: what is measured took 3 s, and takes 1.5 s."""
     folder = tmp_path / "project"
     (folder / "bench").mkdir(parents=True)
-    shutil.copy(compared.__file__, folder / "bench" / "compared.py")
+    for name in ("__init__.py", "compared.py"):
+        shutil.copy(Path(compared.__file__).with_name(name), folder / "bench")
     git(folder, "init", "-q")
     for seconds in (3.0, 1.5):
         (folder / "state.txt").write_text(str(seconds))
