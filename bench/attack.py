@@ -26,8 +26,9 @@ import numpy as np
 from sounds import sine, wav_bytes
 from tiny_bundle import tiny_bundle
 
-from bench import attacking, forging, hostile_networks
-from bench.attacking import CameThroughError, NotServedError, hold
+from bench import attacking, forging, hostile_networks, measuring
+from bench.attacking import CameThroughError, hold
+from bench.serving import NotServedError
 from crnn.bundles import library, shelves
 from crnn.bundles.bundle import ONNX_NAME, Bundle, load_bundle, save_bundle
 from crnn.config import FeatureConfig
@@ -167,10 +168,10 @@ def misbehave_after_the_trial(folder: Path) -> str:
             hold(bool(np.isfinite(classifier.run(rare + 20.0)[0]).all()), "it does not even serve")
             # The process is up, which may take longer than an answer.
             session.answer_seconds = answer_seconds
-            began, before = time.monotonic(), attacking.resident_bytes(os.getpid())
+            began, before = time.monotonic(), measuring.resident_bytes(os.getpid())
             words = refused(partial(classifier.run, rare))
             hold(time.monotonic() - began < 60.0, "it held its visitor for a minute")
-            hold(attacking.resident_bytes(os.getpid()) - before < 200 * 2**20, "the server's own memory grew")
+            hold(measuring.resident_bytes(os.getpid()) - before < 200 * 2**20, "the server's own memory grew")
     return words
 
 

@@ -5,17 +5,13 @@ from __future__ import annotations
 import contextlib
 import http.client
 import io
-import os
 import re
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,24 +21,17 @@ from unittest import mock
 
 import numpy as np
 from sounds import sine, wav_bytes
-from tiny_bundle import tiny_bundle
 
-from bench import ROOT
 from bench.clients import Client, texts
+from bench.measuring import resident_bytes
+from bench.serving import served
 from crnn.bundles.library import DEFAULT_MODEL
 from crnn.data import public_addresses
 from crnn.limits import BY_MODE
 
-# A cold start on a busy machine; an app that takes longer is not up.
-UP_SECONDS = 180.0
-
 
 class CameThroughError(Exception):
     """An act came through."""
-
-
-class NotServedError(Exception):
-    """The app that acts are tried on did not come up: nothing is known of them."""
 
 
 def zipped(files: dict[str, bytes]) -> bytes:
@@ -100,12 +89,6 @@ def peak_of(work: Callable[[], object]) -> float:
     return float(peak)
 
 
-def resident_bytes(pid: int) -> int:
-    """Memory of a process."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
 @contextlib.contextmanager
 def redirecting_server(to: str) -> Iterator[str]:
     """An address that leads on to another."""
@@ -157,56 +140,6 @@ def mixed_name(addresses: tuple[str, ...]) -> Iterator[None]:
 
     with mock.patch.object(socket, "getaddrinfo", look_up):
         yield
-
-
-@contextlib.contextmanager
-def served(folder: Path, mode: str = "public", **settings: str) -> Iterator[tuple[str, int]]:
-    """Host and port of the app in a mode, and its process id.
-
-    Args:
-        folder: Takes `models`, with a hand-made bundle, `home` and the log.
-        mode: `GENRESCOPE_MODE` of the server.
-        **settings: Further environment variables, which win over those that are set here.
-
-    Raises:
-        NotServedError: It ended, or does not answer.
-    """
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = probe.getsockname()[1]
-    tiny_bundle(folder / "models" / DEFAULT_MODEL)
-    environment = {
-        **os.environ,
-        "GENRESCOPE_MODE": mode,
-        "GENRESCOPE_MODELS": str(folder / "models"),
-        "GENRESCOPE_HOME": str(folder / "home"),
-        **settings,
-    }
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true", "--server.port"]
-    with (folder / "log.txt").open("wb") as log:
-        process = subprocess.Popen([*command, str(port)], cwd=ROOT, env=environment, stdout=log, stderr=log)
-        try:
-            _await(process, port, folder / "log.txt")
-            yield f"localhost:{port}", process.pid
-        finally:
-            process.terminate()
-            process.wait(30)
-
-
-def _await(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    """Wait until the app answers."""
-    deadline = time.monotonic() + UP_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        with (
-            contextlib.suppress(OSError),
-            urllib.request.urlopen(f"http://localhost:{port}/_stcore/health", timeout=5),
-        ):
-            return
-        time.sleep(0.3)
-    status = process.poll()
-    found = f"does not answer after {UP_SECONDS:.0f} s" if status is None else f"ended with status {status}"
-    said = " ".join(log.read_text(encoding="utf-8", errors="replace").split())[-500:]
-    raise NotServedError(f"The app {found} and cannot be tried. Its last words: {said or 'none'}")
 
 
 def hold(fact: bool, words: str) -> None:

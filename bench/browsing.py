@@ -13,9 +13,7 @@ import contextlib
 import itertools
 import os
 import re
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import ROOT, compared
-from bench.measuring import Cost, median, music, write_mp3, write_wav
+from bench.measuring import Cost, median, music, resident_mb, write_mp3, write_wav
+from bench.serving import await_up, chromium, free_port, run_command
 
 MODULE = "bench.browsing"
 ONE_LINE = "import streamlit as st\nst.write('Ready')\n"
@@ -35,7 +34,6 @@ given = st.file_uploader("Sound")
 if given is not None:
     st.audio(given.getvalue())
 """
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _UPLOAD = '[data-testid="stFileUploaderDropzoneInput"]'
 _VERDICT = '[data-testid="stMain"] h3'
 _PATIENCE_SECONDS = 180
@@ -130,7 +128,7 @@ def live(microphone: Path, *, seconds: float) -> dict[str, float]:
         page.locator(_VERDICT).first.wait_for(timeout=_PATIENCE_SECONDS * 1000)
         to_verdict = time.perf_counter() - ended
         cpu = _cpu_seconds(process.pid) - cpu
-        memory = _resident_mb(process.pid)
+        memory = round(resident_mb(process.pid), 1)
     times = [at / 1000 for at, _ in seen]
     return {
         "press_to_first_answer_seconds": round(times[0] - began / 1000, 2),
@@ -181,15 +179,8 @@ def second_minute(sound: Path) -> dict[str, float]:
         ):
             page.get_by_text(re.compile(words)).first.wait_for(timeout=_PATIENCE_SECONDS * 1000)
             found[f"{name}_seconds"] = time.perf_counter() - began
-        found["server_mb"] = _resident_mb(process.pid)
+        found["server_mb"] = resident_mb(process.pid)
     return {name: round(seconds, 2) for name, seconds in found.items()}
-
-
-def _resident_mb(pid: int) -> float:
-    """Memory of a process that is in use; 0 where the system has no /proc."""
-    status = Path(f"/proc/{pid}/status")
-    lines = status.read_text(encoding="ascii").splitlines() if status.is_file() else []
-    return next((round(int(line.split()[1]) / 1024, 1) for line in lines if line.startswith("VmRSS")), 0.0)
 
 
 def _upload_once(browser: Any, address: str, process: subprocess.Popen[bytes], given: Path, sign: str) -> Cost:
@@ -215,34 +206,17 @@ def _script(folder: Path, source: str) -> Path:
 @contextlib.contextmanager
 def server(script: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Address and process of a Streamlit app, on a port of its own."""
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.headless", "true"]
+    port = free_port()
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    process = subprocess.Popen(
-        [*command, "--server.port", str(port), "--browser.gatherUsageStats", "false"],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _wait_for_port(port, process)
-        yield f"http://localhost:{port}", process
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            process.wait(30)
-
-
-def _wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError), socket.create_connection(("localhost", port), timeout=1):
-            return
-        time.sleep(0.01)
-    raise RuntimeError("the server did not come up")
+    with tempfile.NamedTemporaryFile() as log:
+        process = subprocess.Popen(run_command(script, port), cwd=ROOT, env=environment, stdout=log, stderr=log)
+        try:
+            await_up(port, process, Path(log.name))
+            yield f"http://localhost:{port}", process
+        finally:
+            if process.returncode is None:
+                process.terminate()
+                process.wait(30)
 
 
 def _end(process: subprocess.Popen[bytes]) -> float:
@@ -260,24 +234,6 @@ def _cpu_seconds(pid: int) -> float:
         return 0.0
     user, system = stat.read_text().rsplit(")", 1)[1].split()[11:13]
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-
-
-@contextlib.contextmanager
-def chromium(*arguments: str) -> Iterator[Any]:
-    """The system's Chromium, driven by Playwright, with options more."""
-    from playwright.sync_api import sync_playwright
-
-    program = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    if program is None:
-        raise RuntimeError("no Chromium is installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=program,
-            headless=True,
-            args=["--no-sandbox", "--disable-gpu", "--no-first-run", *arguments],
-        )
-        yield browser
-        browser.close()
 
 
 def main() -> int:

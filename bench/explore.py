@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,14 +70,6 @@ def _draw(name: str, samples: npt.NDArray[np.float32], digest: str, settings: vi
     cost = Cost(time.perf_counter() - started, time.process_time() - cpu_started, len(sent["json"].encode()))
     print(f"{digest}: {name}, {cost.seconds:.2f} s", file=sys.stderr)
     return cost
-
-
-def resident_mb() -> float:
-    """Memory of this process that is in use."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) / 1024
-    raise OSError("/proc/self/status does not tell the memory")
 
 
 def times(seconds: float) -> dict[str, dict[str, Any]]:
@@ -180,13 +172,13 @@ def _growth_mb(n_changes: int, seconds: float) -> float:
     """Memory gained from view change `FIRST_CHANGE` to the last, each one computed anew."""
     samples = music(seconds)
     names = list(views.VIEWS)
-    before = 0.0
+    before = 0
     for change in range(n_changes):
         if change == FIRST_CHANGE:
-            before = resident_mb()
+            before = measuring.resident_bytes(os.getpid())
         settings = views.ViewSettings(range_db=60 + change / 10)
         _draw(names[change % len(names)], samples, "memory", settings)
-    return resident_mb() - before
+    return (measuring.resident_bytes(os.getpid()) - before) / 2**20
 
 
 def main() -> int:

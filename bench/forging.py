@@ -24,8 +24,10 @@ from typing import Any
 
 from sounds import chirp, sine, wav_bytes
 
-from bench.attacking import CameThroughError, NotServedError, hold, resident_bytes, served
+from bench.attacking import CameThroughError, hold
 from bench.clients import Client, texts
+from bench.measuring import resident_bytes
+from bench.serving import NotServedError, served
 from ui.shared.steady import WINDOW_SECONDS
 
 Write = Callable[[Any], object]

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from sounds import noise, sine, wav_bytes
 
-from bench.load import browser
+from bench.serving import chromium
 from bench.signing_in import House, correct, give, sign_in
 from crnn.data import user_clips
 from crnn.jobs import runs
@@ -112,8 +112,8 @@ def begin_training(owner: Owner) -> runs.Run:
 
 def _killed_again_and_again(house: House, n_kills: int, rng: random.Random) -> dict[str, Any]:
     """What two people find after each kill, and what became of the training of one of them."""
-    with browser() as chromium:
-        people = [Person(name, person(house.issuer, name), sign_in(chromium, house, name)) for name in ("ann", "ben")]
+    with chromium() as browser:
+        people = [Person(name, person(house.issuer, name), sign_in(browser, house, name)) for name in ("ann", "ben")]
         for each in people:
             each.page.set_default_timeout(60_000)
             each.work()

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -27,7 +28,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from bench import browsing
-from bench.measuring import SOURCE_RATE, music, write_mp3, write_wav
+from bench.measuring import SOURCE_RATE, music, resident_bytes, write_mp3, write_wav
 from crnn import paths
 from crnn.audio.clip import load_clip
 from crnn.bundles.library import DEFAULT_MODEL, find_bundle
@@ -71,14 +72,18 @@ def _memory(classifier: Classifier, minutes: int) -> dict[str, float]:
     live = LiveListening(classifier, SOURCE_RATE, kept_seconds=_KEPT_SECONDS)
     # Twice as long as what is kept: then everything that is dropped has been dropped once.
     first = round(2 * _KEPT_SECONDS / 60)
-    before = 0.0
+    before = 0
     for number in tqdm(range(1, minutes + 1), desc="minutes"):
         for block in minute:
             live.push(block)
             live.answer()
         if number == first:
-            before = _resident_mb()
-    return {"from_minute": first, "to_minute": minutes, "growth_mb": round(_resident_mb() - before, 1)}
+            before = resident_bytes(os.getpid())
+    return {
+        "from_minute": first,
+        "to_minute": minutes,
+        "growth_mb": round((resident_bytes(os.getpid()) - before) / 2**20, 1),
+    }
 
 
 def clips(classifier: Classifier) -> dict[str, Any]:
@@ -118,13 +123,6 @@ def _until_settled(
 
 def _top(prediction: Prediction | None) -> str:
     return "" if prediction is None else prediction.ranked()[0][0]
-
-
-def _resident_mb() -> float:
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) / 1024
-    raise OSError("/proc/self/status does not tell the memory")
 
 
 def main() -> int:

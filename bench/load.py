@@ -12,72 +12,26 @@ Memory is that of the server's process (Linux). Prints JSON; the exit status is 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import os
 import re
-import shutil
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sounds import RATE, noise, sine, wav_bytes
-from tiny_bundle import tiny_bundle
 
-from bench import ROOT
+from bench.measuring import resident_mb
+from bench.serving import chromium, served
 from crnn.bundles.bundle import load_bundle
+from crnn.bundles.library import DEFAULT_MODEL
 from crnn.inference import output
 from crnn.inference.classifier import Classifier
 
 PATIENCE_MS = 300_000
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
 Clip = tuple[str, bytes]
-
-
-@contextlib.contextmanager
-def serve(models: Path, log: Path) -> Iterator[tuple[str, int]]:
-    """The app's address and its process id.
-
-    Args:
-        models: Folder of the models.
-        log: File that the server writes its log to.
-    """
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = probe.getsockname()[1]
-    address = f"http://localhost:{port}"
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true", "--server.port"]
-    environment = {**os.environ, "GENRESCOPE_MODELS": str(models), "GENRESCOPE_HOME": str(models.parent / "home")}
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [*command, str(port)], cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT
-        )
-        try:
-            _wait_until_up(address, process)
-            yield address, process.pid
-        finally:
-            process.terminate()
-            process.wait(30)
-
-
-def _wait_until_up(address: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 180
-    while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/_stcore/health", timeout=5):
-            return
-        time.sleep(0.3)
-    raise RuntimeError("the server did not come up")
 
 
 def make_clip(number: int, seconds: float) -> Clip:
@@ -128,33 +82,11 @@ def heard(page: Any) -> int:
     )
 
 
-def memory_mb(pid: int) -> float:
-    """Resident memory of a process; 0 where Linux's account of it is not there."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    except OSError:
-        return 0.0
-    found = re.search(r"VmRSS:\s+(\d+)", status)
-    return int(found[1]) / 1024 if found else 0.0
-
-
-@contextlib.contextmanager
-def browser(*arguments: str) -> Iterator[Any]:
-    """A Chromium without a window."""
-    from playwright.sync_api import sync_playwright
-
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=program, headless=True, args=[*ARGUMENTS, *arguments])
-        yield opened
-        opened.close()
-
-
 def crowd(
-    address: str,
+    host: str,
     pid: int,
     classifier: Classifier,
-    chromium: Any,
+    browser: Any,
     *,
     n_sessions: int,
     n_uploads: int,
@@ -163,23 +95,23 @@ def crowd(
     """Sessions that all upload at once, each a clip of its own length; what went wrong and what it cost.
 
     Args:
-        address: Of the app.
+        host: Name and port of the app.
         pid: Of its process.
         classifier: The model that the app uses.
-        chromium: The browser.
+        browser: Chromium.
         n_sessions: How many pages, each with cookies and storage of its own.
         n_uploads: Rounds of uploads.
         patience_seconds: How long the memory may take to come back; a session is kept for two minutes after its page.
     """
-    contexts = [chromium.new_context(viewport={"width": 1000, "height": 800}) for _ in range(n_sessions)]
+    contexts = [browser.new_context(viewport={"width": 1000, "height": 800}) for _ in range(n_sessions)]
     pages = [context.new_page() for context in contexts]
     for page in pages:
-        page.goto(address)
+        page.goto(f"http://{host}")
         page.get_by_role("tab", name="Upload").wait_for(timeout=PATIENCE_MS)
     # The first answer loads the network and what draws; that stays, and is not the visitors'.
     _upload(pages[0], make_clip(9000, 10.0))
     read_answer(pages[0])
-    before = memory_mb(pid)
+    before = resident_mb(pid)
     wrong: list[dict[str, Any]] = []
     waits: list[float] = []
     for turn in range(n_uploads):
@@ -196,10 +128,10 @@ def crowd(
                 wrong.append(
                     {"session": i, "expected": [expected[i], clip[0], len(clip[1])], "read": [words, name, n_bytes]}
                 )
-    at_most = memory_mb(pid)
+    at_most = resident_mb(pid)
     for context in contexts:
         context.close()
-    after = _settled(address, pid, chromium, before, patience_seconds)
+    after = _settled(host, pid, browser, before, patience_seconds)
     return {
         "sessions": n_sessions,
         "uploads": n_sessions * n_uploads,
@@ -213,43 +145,43 @@ def crowd(
     }
 
 
-def _settled(address: str, pid: int, chromium: Any, aim: float, patience_seconds: float) -> float:
+def _settled(host: str, pid: int, browser: Any, aim: float, patience_seconds: float) -> float:
     """Memory when it has come back near `aim`, or when patience ends.
 
     Visitors come and go meanwhile: Streamlit forgets those whose two minutes are over when another one leaves.
     """
     deadline = time.monotonic() + patience_seconds
-    while memory_mb(pid) > aim * 1.1 and time.monotonic() < deadline:
+    while resident_mb(pid) > aim * 1.1 and time.monotonic() < deadline:
         time.sleep(10)
-        context = chromium.new_context()
+        context = browser.new_context()
         page = context.new_page()
-        page.goto(address)
+        page.goto(f"http://{host}")
         page.get_by_role("tab", name="Upload").wait_for(timeout=PATIENCE_MS)
         context.close()
-    return memory_mb(pid)
+    return resident_mb(pid)
 
 
 def soak(
-    address: str, pid: int, classifier: Classifier, chromium: Any, *, n_uploads: int, settle_at: int = 100
+    host: str, pid: int, classifier: Classifier, browser: Any, *, n_uploads: int, settle_at: int = 100
 ) -> dict[str, Any]:
     """One session, clip after clip; the growth of the server's memory from clip `settle_at` on.
 
     Args:
-        address: Of the app.
+        host: Name and port of the app.
         pid: Of its process.
         classifier: The model that the app uses.
-        chromium: The browser.
+        browser: Chromium.
         n_uploads: How many clips.
         settle_at: From which clip on growth counts.
     """
-    page = chromium.new_context().new_page()
-    page.goto(address)
+    page = browser.new_context().new_page()
+    page.goto(f"http://{host}")
     wrong, memory = 0, []
     for number in range(n_uploads):
         clip = make_clip(number, 10.0)
         _upload(page, clip)
         wrong += read_answer(page) != (_expected_words(classifier, clip), clip[0])
-        memory.append(memory_mb(pid))
+        memory.append(resident_mb(pid))
         if number % 50 == 49:
             print(f"{number + 1} of {n_uploads}: {memory[-1]:.0f} MB", file=sys.stderr, flush=True)
     settle_at = min(settle_at, n_uploads // 2)
@@ -272,17 +204,14 @@ def main() -> int:
     parser.add_argument("--soak", type=int, default=0, metavar="N", help="one session with N uploads instead")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        tiny_bundle(Path(folder) / "models" / "tiny")
-        classifier = Classifier(load_bundle(Path(folder) / "models" / "tiny"))
-        log = Path(folder) / "log.txt"
-        with serve(Path(folder) / "models", log) as (address, pid), browser() as chromium:
+        with served(Path(folder), "local") as (host, pid), chromium() as browser:
+            classifier = Classifier(load_bundle(Path(folder) / "models" / DEFAULT_MODEL))
             if options.soak:
-                result = soak(address, pid, classifier, chromium, n_uploads=options.soak)
+                result = soak(host, pid, classifier, browser, n_uploads=options.soak)
             else:
-                result = crowd(
-                    address, pid, classifier, chromium, n_sessions=options.sessions, n_uploads=options.uploads
-                )
-        result["server_faults"] = log.read_text(errors="replace").count("Traceback")
+                result = crowd(host, pid, classifier, browser, n_sessions=options.sessions, n_uploads=options.uploads)
+        log = (Path(folder) / "log.txt").read_text(encoding="utf-8", errors="replace")
+        result["server_faults"] = log.count("Traceback")
     print(json.dumps(result, indent=1))
     return 1 if result["wrong"] or result["server_faults"] else 0
 

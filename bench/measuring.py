@@ -138,6 +138,24 @@ def children(contestants: dict[str, Sequence[str | Path]], repeats: int) -> dict
     return {name: median([costs[name] for costs in rounds[1:]]) for name in contestants}
 
 
+def resident_bytes(pid: int) -> int:
+    """Memory of a process that is in use.
+
+    Raises:
+        OSError: It is gone, or this system has no /proc.
+    """
+    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def resident_mb(pid: int) -> float:
+    """Memory of a process that is in use; 0 where it is gone, or the system has no /proc."""
+    try:
+        return resident_bytes(pid) / 2**20
+    except OSError:
+        return 0.0
+
+
 def music(seconds: float) -> Sound:
     """A medley of synthesized pieces of 30 s, float32 `(n_samples,)` at `SOURCE_RATE`.
 

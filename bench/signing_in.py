@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-import socket
 import subprocess
-import sys
-import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 from tiny_bundle import tiny_bundle
 
 from bench import ROOT
+from bench.serving import await_up, free_port, run_command
 
 
 class House:
@@ -27,9 +24,7 @@ class House:
     """
 
     def __init__(self, folder: Path, provider_port: int) -> None:
-        with socket.socket() as probe:
-            probe.bind(("localhost", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.address, self.home = f"http://localhost:{self.port}", folder / "home"
         self.issuer = f"http://localhost:{provider_port}"
         self._folder = folder
@@ -42,7 +37,7 @@ class House:
 
     def open(self) -> None:
         """Begin to serve, and wait until it does."""
-        command = f"-m streamlit run app.py --server.headless true --server.port {self.port} --secrets.files".split()
+        command = [*run_command("app.py", self.port), "--secrets.files", str(self._folder / "secrets.toml")]
         environment = {
             **os.environ,
             "GENRESCOPE_MODE": "shared",
@@ -53,22 +48,8 @@ class House:
             "AUTHLIB_INSECURE_TRANSPORT": "1",
         }
         with (self._folder / "log.txt").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, *command, str(self._folder / "secrets.toml")],
-                cwd=ROOT,
-                env=environment,
-                stdout=log,
-                stderr=log,
-            )
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and self.process.poll() is None:
-            try:
-                urllib.request.urlopen(f"{self.address}/_stcore/health", timeout=5).close()
-            except OSError:
-                time.sleep(0.2)
-            else:
-                return
-        raise RuntimeError(f"the server did not come up (exit code {self.process.poll()})")
+            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        await_up(self.port, self.process, self._folder / "log.txt")
 
     def kill(self) -> None:
         """End it without a word."""

@@ -15,13 +15,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,8 +27,8 @@ from typing import Any
 from sounds import wav_bytes
 
 from bench import ROOT
-from bench.attacking import resident_bytes
-from bench.load import browser
+from bench.measuring import resident_mb
+from bench.serving import await_up, chromium, free_port
 from crnn.data import demo
 
 HOST = "genrescope.example"
@@ -50,7 +48,7 @@ class Memory:
     """
 
     def __init__(self, pid: int, group: Path | None) -> None:
-        self._pid, self._group, self._peak = pid, group, 0
+        self._pid, self._group, self._peak = pid, group, 0.0
         self._ended = threading.Event()
         threading.Thread(target=self._look_on, daemon=True).start()
 
@@ -61,25 +59,18 @@ class Memory:
     def __str__(self) -> str:
         now = self._now()
         self._peak = max(self._peak, now)
-        words = f"{now >> 20} MB, {self._peak >> 20} at most"
+        words = f"{now:.0f} MB, {self._peak:.0f} at most"
         if self._group is not None:
             # With the files that were read, which the system lets go of where it must.
             words += f"; {_peak_of(self._group) >> 20} at most by the cgroup"
         return words
 
-    def _now(self) -> int:
-        return sum(map(_resident, _family(self._pid)))
+    def _now(self) -> float:
+        return sum(map(resident_mb, _family(self._pid)))
 
     def _look_on(self) -> None:
         while not self._ended.wait(0.1):
             self._peak = max(self._peak, self._now())
-
-
-def _resident(pid: int) -> int:
-    try:
-        return resident_bytes(pid)
-    except OSError:
-        return 0
 
 
 def _family(pid: int) -> list[int]:
@@ -131,9 +122,7 @@ def served(streamlit: str, home: Path, group: Path | None) -> Iterator[tuple[int
         home: The server's home.
         group: Cgroup that it is put into.
     """
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     words = ["run", "app.py", "--server.address", "0.0.0.0", "--server.headless", "true", "--server.port", str(port)]
     enter = f"echo $$ > {group / 'cgroup.procs'} && " if group is not None else ""
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "STREAMLIT_SERVER_ALLOWED_HOSTS": HOST}
@@ -147,13 +136,7 @@ def served(streamlit: str, home: Path, group: Path | None) -> Iterator[tuple[int
             stderr=log,
         )
         try:
-            while process.poll() is None and time.monotonic() < began + 180:
-                with (
-                    contextlib.suppress(OSError),
-                    urllib.request.urlopen(f"http://localhost:{port}/_stcore/health", timeout=5),
-                ):
-                    break
-                time.sleep(0.05)
+            await_up(port, process, home / "log.txt")
             yield port, process.pid, time.monotonic() - began
         finally:
             process.terminate()
@@ -218,18 +201,18 @@ def explore(page: Any) -> None:
     page.wait_for_timeout(10_000)
 
 
-def walk(chromium: Any, address: str, clips: dict[str, list[Sound]], memory: Memory) -> int:
+def walk(browser: Any, address: str, clips: dict[str, list[Sound]], memory: Memory) -> int:
     """Have the visitors do one act after the other, and tell what each took; the number of faults on their pages.
 
     Args:
-        chromium: A browser.
+        browser: Chromium.
         address: The app's.
         clips: Of each genre, for all visitors.
         memory: The server's.
     """
     pages = []
     for _ in range(N_VISITORS):
-        pages.append(chromium.new_context(viewport={"width": 1280, "height": 1000}).new_page())
+        pages.append(browser.new_context(viewport={"width": 1280, "height": 1000}).new_page())
         pages[-1].set_default_timeout(PATIENCE_MS)
         with _told("first page", memory):
             pages[-1].goto(address)
@@ -266,11 +249,11 @@ def main() -> int:
     with (
         tempfile.TemporaryDirectory() as home,
         served(options.streamlit, Path(home), group) as (port, pid, seconds),
-        browser(f"--host-resolver-rules=MAP {HOST} 127.0.0.1") as chromium,
+        chromium(f"--host-resolver-rules=MAP {HOST} 127.0.0.1") as browser,
     ):
         memory = Memory(pid, group)
         print(f"listens: {seconds:.1f} s; {memory}", flush=True)
-        n_faults = walk(chromium, f"http://{HOST}:{port}/", clips, memory)
+        n_faults = walk(browser, f"http://{HOST}:{port}/", clips, memory)
         memory.close()
     return 1 if n_faults else 0
 

@@ -30,8 +30,9 @@ from typing import Any
 from sounds import wav_bytes
 
 from bench import ROOT
-from bench.attacking import resident_bytes, served
 from bench.clients import Client, texts
+from bench.measuring import resident_bytes
+from bench.serving import served
 from crnn.bundles.bundle import load_bundle
 from crnn.bundles.library import DEFAULT_MODEL
 from crnn.data import demo

@@ -20,7 +20,8 @@ from pathlib import Path
 from unittest import mock
 
 from bench import ROOT
-from bench.browsing import chromium, server
+from bench.browsing import server
+from bench.serving import chromium
 from bench.walking import ACTS, Sounds, Walk, make_sounds
 
 # What is Streamlit's or Python's own, and nothing for a visitor.

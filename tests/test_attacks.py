@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import attack, attacking, hostile_networks
+from bench import attack, attacking, hostile_networks, serving
 from ui.shared import doorman, promises, visits
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -70,8 +70,8 @@ def test_an_act_that_comes_through_is_told() -> None:
 
 def test_a_server_that_ends_at_once_is_told_with_its_last_words(tmp_path: Path) -> None:
     with (
-        pytest.raises(attacking.NotServedError, match=r"ended with status 1 and .*encodings"),
-        attacking.served(tmp_path, PYTHONHOME=str(tmp_path)),
+        pytest.raises(serving.NotServedError, match=r"ended with status 1 and .*encodings"),
+        serving.served(tmp_path, PYTHONHOME=str(tmp_path)),
     ):
         pytest.fail("nothing is served")
 
@@ -79,9 +79,9 @@ def test_a_server_that_ends_at_once_is_told_with_its_last_words(tmp_path: Path) 
 def test_a_server_that_does_not_come_up_in_time_is_told_and_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attacking, "UP_SECONDS", 0.0)
+    monkeypatch.setattr(serving, "UP_SECONDS", 0.0)
     with (
-        pytest.raises(attacking.NotServedError, match="does not answer after 0 s"),
-        attacking.served(tmp_path),
+        pytest.raises(serving.NotServedError, match="does not answer after 0 s"),
+        serving.served(tmp_path),
     ):
         pytest.fail("nothing is served")

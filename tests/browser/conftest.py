@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
-import socket
 import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,9 +17,10 @@ from second_try import pytest_runtest_protocol  # noqa: F401 - a hook
 from sounds import sine, wav_bytes
 from tiny_bundle import tiny_bundle
 
+from bench import serving
+
 ROOT = Path(__file__).resolve().parents[2]
 TONE_HZ = 1234.5
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 @pytest.fixture(scope="session")
@@ -45,62 +43,32 @@ def served(models: Path, logs: Path, **environment: str) -> Iterator[str]:
         logs: Where what the server says is written.
         environment: More variables of it.
     """
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = probe.getsockname()[1]
-    log = (logs / "log.txt").open("w+b")
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true", "--server.port"]
-    process = subprocess.Popen(
-        [*command, str(port)],
-        cwd=ROOT,
-        env={**os.environ, "GENRESCOPE_MODELS": str(models), **environment},
-        stdout=log,
-        stderr=subprocess.STDOUT,
-    )
-    try:
-        _wait_until_up(f"http://localhost:{port}", process)
-        yield f"http://localhost:{port}"
-    finally:
-        process.terminate()
-        process.wait(60)
-        log.close()
-
-
-def _wait_until_up(address: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 180
-    while time.monotonic() < deadline and process.poll() is None:
+    port, log = serving.free_port(), logs / "log.txt"
+    command, variables = serving.run_command("app.py", port), {**os.environ, "GENRESCOPE_MODELS": str(models)}
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, cwd=ROOT, env=variables | environment, stdout=out, stderr=out)
         try:
-            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=5) as answer:
-                if answer.status == 200:
-                    return
-        except OSError:
-            time.sleep(0.2)
-    pytest.fail(f"the server did not come up (exit code {process.poll()})")
+            serving.await_up(port, process, log)
+            yield f"http://localhost:{port}"
+        finally:
+            process.terminate()
+            process.wait(60)
 
 
 @pytest.fixture(scope="session")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     """The browser; its microphone plays a sine of `TONE_HZ` for ever."""
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if program is None:
+    if serving.chromium_program() is None:
         lacks("no Chromium is installed")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
+    if importlib.util.find_spec("playwright") is None:
         lacks("playwright is not installed (requirements-dev.txt)")
     tone = tmp_path_factory.mktemp("microphone") / "tone.wav"
     tone.write_bytes(wav_bytes(sine(TONE_HZ, 20.0, 48_000, level=0.25), 48_000, "PCM_16"))
     arguments = (
-        "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-        "--disable-component-update --disable-sync --use-fake-device-for-media-stream "
-        "--use-fake-ui-for-media-stream --autoplay-policy=no-user-gesture-required"
+        "--use-fake-device-for-media-stream --use-fake-ui-for-media-stream --autoplay-policy=no-user-gesture-required"
     ).split()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=program, headless=True, args=[*arguments, f"--use-file-for-fake-audio-capture={tone}"]
-        )
+    with serving.chromium(*arguments, f"--use-file-for-fake-audio-capture={tone}") as browser:
         yield browser
-        browser.close()
 
 
 PAGES = pytest.StashKey[list[Any]]()

@@ -14,7 +14,7 @@ from listen_in_browser import hand_over
 from sounds import sine, wav_bytes
 from tiny_bundle import tiny_bundle, tiny_onnx
 
-from bench.attacking import served
+from bench.serving import served
 from crnn.bundles.bundle import EMBEDDINGS_NAME, ONNX_NAME, load_bundle, save_bundle
 from crnn.evaluation.report import to_html
 

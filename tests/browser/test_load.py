@@ -6,19 +6,21 @@ import os
 from pathlib import Path
 
 import pytest
-from tiny_bundle import tiny_bundle
 
 from bench import load
+from bench.serving import served
+from crnn.bundles.bundle import load_bundle
+from crnn.bundles.library import DEFAULT_MODEL
 from crnn.inference.classifier import Classifier
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def test_three_visitors_get_their_own_answers(chromium, tmp_path: Path) -> None:
-    classifier = Classifier(tiny_bundle(tmp_path / "models" / "tiny"))
-    with load.serve(tmp_path / "models", tmp_path / "log.txt") as (address, pid):
-        crowd = load.crowd(address, pid, classifier, chromium, n_sessions=3, n_uploads=2, patience_seconds=0)
-        soak = load.soak(address, pid, classifier, chromium, n_uploads=12, settle_at=4)
+    with served(tmp_path, "local") as (host, pid):
+        classifier = Classifier(load_bundle(tmp_path / "models" / DEFAULT_MODEL))
+        crowd = load.crowd(host, pid, classifier, chromium, n_sessions=3, n_uploads=2, patience_seconds=0)
+        soak = load.soak(host, pid, classifier, chromium, n_uploads=12, settle_at=4)
     assert (crowd["wrong"], crowd["uploads"]) == ([], 6)
     assert (soak["wrong"], soak["uploads"]) == (0, 12)
     assert "Traceback" not in (tmp_path / "log.txt").read_text(errors="replace")
