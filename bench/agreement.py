@@ -11,12 +11,12 @@ Needs GENRESCOPE_DATA with gtzan-audio and gtzan-logmel.npz.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import sys
 
 import numpy as np
 
+from bench.measuring import labelled
 from crnn import paths
 from crnn.audio.clip import load_clip
 from crnn.bundles.library import DEFAULT_MODEL, find_bundle
@@ -38,21 +38,19 @@ def main() -> int:
     archive = read_archive(paths.data_dir() / "gtzan-logmel.npz")
     log_mels = dict(zip(archive.track_ids, archive.log_mel, strict=True))
     genres, config = classifier.bundle.genres, classifier.config
-    with (folder / "tracks.csv").open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["split"] == "valid"]
+    tracks = labelled(folder, "valid")
     heard, stored, truth = [], [], []
-    for row in rows:
-        path = folder / row["file"]
+    for path, genre in tracks:
         answer = classifier.classify(load_clip(path, config.sample_rate))
-        heard.append([dict(answer.ranked())[genre] for genre in genres])
+        heard.append([dict(answer.ranked())[name] for name in genres])
         logits, _ = classifier.run(plain_segments(log_mels[path.stem], config))
         stored.append(track_posteriors([logits], classifier.bundle.calibration.temperature)[0])
-        truth.append(genres.index(row["genre"]))
+        truth.append(genres.index(genre))
     audio, mel = np.array(heard), np.array(stored)
     same = audio.argmax(axis=1) == mel.argmax(axis=1)
     answered = np.minimum(audio.max(axis=1), mel.max(axis=1)) >= classifier.bundle.calibration.unsure_below
     found = {
-        "n": len(rows),
+        "n": len(tracks),
         "same_genre": int(same.sum()),
         "answered": int(answered.sum()),
         "same_genre_of_answered": int(same[answered].sum()),

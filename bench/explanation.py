@@ -12,7 +12,6 @@ reasons of 30 s take: the first part, and all.
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 import time
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from bench.measuring import labelled
 from crnn import paths
 from crnn.audio.clip import load_clip
 from crnn.bundles.bundle import load_bundle
@@ -55,11 +55,9 @@ def _segments(wanted: argparse.Namespace, classifier: Classifier) -> Iterator[Fl
     """A segment of each of so many tracks of the split, drawn by chance."""
     rng = np.random.default_rng(0)
     if wanted.audio:
-        folder = paths.data_dir() / "gtzan-audio"
-        rows = list(csv.DictReader((folder / "tracks.csv").open(encoding="utf-8")))
-        files = [folder / row["file"] for row in rows if row["split"] == wanted.split]
-        for i in rng.permutation(len(files))[: wanted.tracks]:
-            yield _middle_of_sound(files[i], classifier)
+        tracks = labelled(paths.data_dir() / "gtzan-audio", wanted.split)
+        for i in rng.permutation(len(tracks))[: wanted.tracks]:
+            yield _middle_of_sound(tracks[i][0], classifier)
         return
     archive = read_archive(wanted.archive)
     members = [i for i, split in enumerate(archive.splits) if split == wanted.split]

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import collections
 import dataclasses
-import functools
 import json
 import multiprocessing
 import multiprocessing.connection
@@ -145,12 +144,16 @@ def _limit_memory() -> None:
 
 
 class _Child:
-    """One child process, the case that it is at, and since when."""
+    """One child process, begun again when a case has ended it; the case that it is at, and since when."""
 
     def __init__(self, corpus: Corpus, seed: int, model: Path) -> None:
+        self._work = (corpus, seed, model)
+        self.begin()
+
+    def begin(self) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_work, args=(theirs, corpus, seed, model), daemon=True)
+        self.process = context.Process(target=_work, args=(theirs, *self._work), daemon=True)
         self.process.start()
         theirs.close()
         if not self.pipe.poll(_START_SECONDS) or self.pipe.recv() != "ready":
@@ -181,13 +184,11 @@ def run(
         limit_seconds: A case that takes longer is killed.
     """
     waiting = collections.deque(numbers)
-    start = functools.partial(_Child, corpus, seed, model)
-    children = [start() for _ in range(min(n_jobs, len(numbers)))]
+    children = [_Child(corpus, seed, model) for _ in range(min(n_jobs, len(numbers)))]
     for child in children:
         child.give(waiting.popleft())
     try:
-        while any(child.number >= 0 for child in children):
-            busy = [child for child in children if child.number >= 0]
+        while busy := [child for child in children if child.number >= 0]:
             multiprocessing.connection.wait([child.pipe for child in busy], timeout=0.5)
             for child in busy:
                 result = _look(child, corpus, seed, limit_seconds)
@@ -196,7 +197,7 @@ def run(
                 yield result
                 if result.outcome in {"crash", "hang"}:
                     child.end()
-                    child.__init__(corpus, seed, model)  # type: ignore[misc]
+                    child.begin()
                 child.give(waiting.popleft() if waiting else None)
     finally:
         for child in children:

@@ -13,7 +13,6 @@ the answer of then is that of the whole track.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import statistics
@@ -28,7 +27,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from bench import browsing
-from bench.measuring import SOURCE_RATE, music, resident_bytes, write_mp3, write_wav
+from bench.measuring import SOURCE_RATE, labelled, music, resident_bytes, write_mp3, write_wav
 from crnn import paths
 from crnn.audio.clip import load_clip
 from crnn.bundles.library import DEFAULT_MODEL, find_bundle
@@ -88,16 +87,14 @@ def _memory(classifier: Classifier, minutes: int) -> dict[str, float]:
 
 def clips(classifier: Classifier) -> dict[str, Any]:
     """When validation tracks would have ended by themselves, and whether the answer stays."""
-    folder = paths.data_dir() / "gtzan-audio"
-    rows = list(csv.DictReader((folder / "tracks.csv").open(encoding="utf-8")))
     ended: list[tuple[float, bool, bool, bool]] = []
     rate = classifier.config.sample_rate
-    for row in tqdm([row for row in rows if row["split"] == "valid"], desc="clips"):
-        clip = load_clip(folder / row["file"], rate)
+    for path, genre in tqdm(labelled(paths.data_dir() / "gtzan-audio", "valid"), desc="clips"):
+        clip = load_clip(path, rate)
         seconds, then = _until_settled(classifier, clip.samples, rate)
         whole = classifier.classify(clip)
         names = [_top(then), _top(whole)]
-        ended.append((seconds, names[0] == names[1], names[0] == row["genre"], names[1] == row["genre"]))
+        ended.append((seconds, names[0] == names[1], names[0] == genre, names[1] == genre))
     early = [row for row in ended if row[0] < _LONGEST_SECONDS]
     return {
         "n_clips": len(ended),

@@ -7,6 +7,7 @@ says how much work was done.
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import os
 import statistics
@@ -166,6 +167,17 @@ def music(seconds: float) -> Sound:
     n_pieces = int(np.ceil(seconds / 30))
     pieces = [demo.synthesize(styles[i % len(styles)], i, 30.0, SOURCE_RATE) for i in range(n_pieces)]
     return np.concatenate(pieces)[: int(seconds * SOURCE_RATE)]
+
+
+def labelled(folder: Path, split: str) -> list[tuple[Path, str]]:
+    """File and genre of each track of a part, in the order of the folder's `tracks.csv`.
+
+    Args:
+        folder: Of the table and the sounds, such as `gtzan-audio`.
+        split: Of the part, such as `valid`.
+    """
+    with (folder / "tracks.csv").open(encoding="utf-8", newline="") as file:
+        return [(folder / row["file"], row["genre"]) for row in csv.DictReader(file) if row["split"] == split]
 
 
 def write_mp3(path: Path, samples: Sound, repeats: int = 1) -> Path:

@@ -14,7 +14,6 @@ many of it are clicks and nothing else.
 from __future__ import annotations
 
 import argparse
-import csv
 import itertools
 import json
 import shutil
@@ -26,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.measuring import labelled
 from crnn import paths
 from crnn.audio.clip import Clip, from_samples, load_clip
 from crnn.audio.folders import contents
@@ -104,11 +104,9 @@ def music() -> Iterator[tuple[str, Clip]]:
         ("music, GTZAN valid", "gtzan-audio", "valid"),
         ("music, outside", "emotify-audio", "outside"),
     ):
-        if (data / folder / "tracks.csv").is_file():
-            with (data / folder / "tracks.csv").open(encoding="utf-8") as file:
-                for row in csv.DictReader(file):
-                    if row["split"] == split:
-                        yield kind, load_clip(data / folder / row["file"], RATE)
+        if (data / folder).is_dir():
+            for path, _ in labelled(data / folder, split):
+                yield kind, load_clip(path, RATE)
     for seed in range(12):
         yield "music, drums alone", _drums(seed)
 

@@ -15,7 +15,6 @@ Needs GENRESCOPE_DATA with gtzan-audio.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import sys
 from collections import defaultdict
@@ -24,6 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from bench.measuring import labelled
 from crnn import paths
 from crnn.audio.clip import Clip, load_clip
 from crnn.bundles.library import DEFAULT_MODEL, find_bundle
@@ -74,12 +74,9 @@ def main() -> int:
 
 
 def _sounds(sample_rate: int) -> list[tuple[str, Pieces]]:
-    folder = paths.data_dir() / "gtzan-audio"
     by_genre: dict[str, list[npt.NDArray[np.float32]]] = defaultdict(list)
-    with (folder / "tracks.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            if row["split"] == "valid":
-                by_genre[row["genre"]].append(load_clip(folder / row["file"], sample_rate).samples)
+    for path, genre in labelled(paths.data_dir() / "gtzan-audio", "valid"):
+        by_genre[genre].append(load_clip(path, sample_rate).samples)
     rng = np.random.default_rng(15)
     genres = sorted(by_genre)
     sounds: list[tuple[str, Pieces]] = []
