@@ -129,6 +129,10 @@ def _name() -> str:
 
 def run() -> None:
     """The command `genrescope`, and `python -m crnn`: one command, then the end of the process."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            # Whoever started it closed the stream, as some schedulers do: what is said goes nowhere.
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - until the end
     if "--verbose" not in sys.argv:
         _silence_decoders()
     sys.exit(main())

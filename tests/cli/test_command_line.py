@@ -351,6 +351,16 @@ def test_module_runs_and_results_alone_go_to_stdout(bundle, music):
     assert json.loads(done.stdout)["genre"] == "bass"
 
 
+@pytest.mark.parametrize("closed", ["<&- >&-", "2>&-"])
+def test_streams_that_were_closed_are_no_traceback(bundle, music, tmp_path, closed):
+    out = tmp_path / "rows.jsonl"
+    command = [sys.executable, "-m", "crnn", "classify", music / "low.wav", "--model", bundle.path]
+    shell = ["sh", "-c", f'exec "$@" {closed}', "sh", *command, "--format", "json", "--out", out]
+    done = subprocess.run(shell, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(out.read_text(encoding="utf-8"))["genre"] == "bass"
+
+
 @pytest.mark.slow
 def test_what_decoders_say_of_a_damaged_file_is_not_heard(bundle, tmp_path):
     out = io.BytesIO()
