@@ -16,7 +16,7 @@ from crnn import paths
 from crnn.bundles.bundle import Bundle, check_name, check_place
 from crnn.bundles.library import find_bundle
 from crnn.data.audit import Heard, heard_in
-from crnn.data.collection import Collection, gather, log_mels, select_tracks, split_way
+from crnn.data.collection import Collection, check_usable, gather, log_mels, select_tracks, split_way
 from crnn.data.feature_cache import CACHE_FOLDER
 from crnn.data.load import in_parts
 from crnn.data.splits import check_learnable, check_trainable, fold_parts, most_folds, protection_of
@@ -137,6 +137,7 @@ def _prepare(
     collection = heard.collection
     if heard.copies:
         parts = _parts_of(order, collection)
+    _check_left(order, dataclasses.replace(collection, faults=(*collection.faults, *faults)), parts)
     protection = () if order.method == "head" else protection_of(parts, order.folds)
     watcher.on_event(
         {
@@ -156,6 +157,15 @@ def _prepare(
     materials = Materials(collection, parts, loaded, settings, *place, copies, tuple(of_others), protection, wrong)
     _tell(materials, watcher)
     return materials
+
+
+def _check_left(order: TrainingOrder, collection: Collection, parts: Parts) -> None:
+    """Refuse what cannot be learnt once the tracks that hold nothing are gone, some of which only listening finds."""
+    check_usable(collection)
+    if order.method == "network" and not order.folds:
+        usable = {track.track_id for track in collection.usable_tracks}
+        left = {name: tuple(track for track in part if track.track_id in usable) for name, part in parts.items()}
+        check_learnable(left, collection.genres)
 
 
 def _found_wrong(heard: Heard) -> tuple[Fault, ...]:

@@ -7,11 +7,13 @@ import json
 
 import numpy as np
 import pytest
+from sounds import wav_bytes
+from tiny_bundle import tiny_bundle
 from training_runs import SETTINGS, order_for, small_data_set
 
 from crnn.data.collection import gather
 from crnn.data.overview import check, protection
-from crnn.errors import CrnnError, DatasetError, EmptyGenreError
+from crnn.errors import CrnnError, DatasetError, EmptyGenreError, TooFewTracksError
 from crnn.jobs.estimates import measured_pace, training_seconds
 from crnn.jobs.order import CHECKPOINT_NAME, preset
 from crnn.jobs.runs import Account, Run, runs_dir
@@ -172,6 +174,22 @@ def test_a_refused_training_leaves_nothing_behind(home):
     with pytest.raises(CrnnError, match="A single track in"):
         carry_out(brief(folder, home / "models" / "mine", run_dir=home / "run"))
     assert [path.name for path in (home / "run").iterdir()] == ["order.json"]
+
+
+@pytest.mark.parametrize("method", ["head", "network"])
+def test_a_genre_of_silence_is_refused_with_a_sentence(home, method):
+    """Of a head it once was a traceback."""
+    from crnn.training.pipeline import carry_out
+
+    folder = small_data_set(home / "sounds", n_tracks=4, seconds=1.2)
+    tiny_bundle(home / "models" / "tiny")
+    for number in range(4):
+        quiet = wav_bytes(np.zeros(30_000 + 1000 * number, np.float32), subtype="PCM_16")
+        (folder / "quiet").mkdir(exist_ok=True)
+        (folder / "quiet" / f"{number}.wav").write_bytes(quiet)
+    order = brief(folder, home / "models" / "m", method=method, init="tiny" if method == "head" else None)
+    with pytest.raises(TooFewTracksError, match="Of “quiet” fewer than two tracks can be used"):
+        carry_out(order)
 
 
 def test_time_is_judged_by_earlier_runs_of_the_same_network(home):
