@@ -86,7 +86,8 @@ def _add_train(commands: Any) -> None:
         "train",
         "teach a model your genres",
         "Fit a head to what a model hears, or train a network, on data sets; and save the model.\n"
-        "Ctrl-C ends the run and keeps the best epoch so far; --resume goes on, under the same settings and data.",
+        "Ctrl-C ends the run and keeps the best epoch so far; --resume --replace goes on from there,\n"
+        "under the same settings and data.",
     )
     parser.add_argument("datasets", nargs="+", metavar="DATASET")
     parser.add_argument(
@@ -264,6 +265,8 @@ def train(options: argparse.Namespace) -> int:
         n_folds = bundle.split.get("folds")
         what = f"tracks, pooled over {n_folds} folds" if n_folds else "validation tracks"
         say(f"{bundle.name}: {scores['accuracy']:.1%} of {scores['n_tracks']} {what} ({low:.1%} to {high:.1%})")
+    if outcome.stopped:
+        say("Stopped: the best so far was kept. The same command with --resume --replace goes on.", to_stderr=True)
     print(bundle.path)
     return 1 if any(fault.is_failure for fault in outcome.faults) else 0
 

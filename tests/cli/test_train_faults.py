@@ -10,6 +10,8 @@ from tiny_bundle import tiny_bundle
 from training_runs import small_data_set
 
 from crnn.__main__ import main
+from crnn.bundles.bundle import load_bundle
+from crnn.training.materials import Outcome
 
 
 @pytest.fixture
@@ -66,3 +68,12 @@ def test_wrong_use_is_status_2_and_data_that_do_not_allow_it_1(sounds, capsys) -
     assert main([*order, str(new), "--preset", "instant", "--split", "artist"]) == 1
     assert "No artist is known" in capsys.readouterr().err
     assert main(["train", str(sounds / "nowhere"), "--init", "tiny", "--out", str(new), "--preset", "instant"]) == 1
+
+
+def test_after_a_stop_it_is_told_how_to_go_on(sounds, capsys, monkeypatch) -> None:
+    """--resume alone would be refused, for the best so far lies there as a model."""
+    best = load_bundle(sounds.parent / "models" / "tiny")
+    for stopped, said in ((True, "Stopped: the best so far was kept. "), (False, "")):
+        monkeypatch.setattr("crnn.training.pipeline.carry_out", lambda *_, s=stopped, **__: Outcome(best, (), s))
+        assert main(["train", str(sounds), "--out", "m", "--init", "scratch"]) == 0
+        assert capsys.readouterr().err == (said and f"{said}The same command with --resume --replace goes on.\n")
