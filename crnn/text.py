@@ -127,7 +127,8 @@ def off_by(low: float, high: float) -> str:
     signs = [0.0 if end == "0.00" else excess for end, excess in zip(ends, (low, high), strict=True)]
     if signs[0] < 0 < signs[1]:
         return f"from {ends[0]} too low to {ends[1]} too high"
-    return f"from {ends[0]} to {ends[1]} too {'low' if signs[0] < 0 else 'high'}"
+    nearer, further = ends[::-1] if signs[0] < 0 else ends
+    return f"from {nearer} to {further} too {'low' if signs[0] < 0 else 'high'}"
 
 
 def right_of(confusion: Sequence[Sequence[int]]) -> str:

@@ -70,9 +70,9 @@ def test_names_in_a_list_are_told_apart(names: list[str], told: list[str]) -> No
     [
         (-0.114, 0.146, "from 0.11 too low to 0.15 too high"),
         (0.021, 0.146, "from 0.02 to 0.15 too high"),
-        (-0.2, -0.05, "from 0.20 to 0.05 too low"),
+        (-0.2, -0.05, "from 0.05 to 0.20 too low"),
         (-0.003, 0.06, "from 0.00 to 0.06 too high"),
-        (-0.06, 0.004, "from 0.06 to 0.00 too low"),
+        (-0.06, 0.004, "from 0.00 to 0.06 too low"),
     ],
 )
 def test_how_far_confidence_may_be_off_is_told_by_its_side(low: float, high: float, said: str) -> None:

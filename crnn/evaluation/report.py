@@ -26,7 +26,7 @@ Report = dict[str, Any]
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
-table { border-collapse: collapse; margin: 1rem 0; }
+table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; }
 th, td { padding: 0.25rem 0.6rem; text-align: right; border-bottom: 1px solid #ddd; }
 th:first-child, td:first-child { text-align: left; }
 """
@@ -149,6 +149,12 @@ def perspective(report: Report) -> str:
     return sentence
 
 
+def learnt_from(report: Report) -> str:
+    """What data it was, as a sentence."""
+    data = report["data"]
+    return f"Learnt from {data.get('name')}, {data.get('n_tracks')} tracks."
+
+
 def kept_sentence(report: Report) -> str:
     """Which epoch is the model, and why that one."""
     epochs = report["history"]
@@ -229,11 +235,7 @@ def to_html(report: Report, name: str = "a new model") -> str:
         name: What the model is called.
     """
     parts = [f"<h1>Report on {escape(name)}</h1>", f"<p>{escape(headline(report))} {escape(perspective(report))}</p>"]
-    data = report["data"]
-    parts.append(
-        f"<p>Learnt from {escape(str(data.get('name')))}, {escape(str(data.get('n_tracks')))} tracks. "
-        f"Made {escape(str(report['created'])[:10])}.</p>"
-    )
+    parts.append(f"<p>{escape(learnt_from(report))} Made {escape(str(report['created'])[:10])}.</p>")
     parts += [_list("What the split protects against", report["protection"]), _list("Notes", report["notes"])]
     scores = report["scores"]
     if scores:
@@ -241,9 +243,11 @@ def to_html(report: Report, name: str = "a new model") -> str:
         parts += ["<h2>Reliability</h2>", f"<p>{escape(calibration_sentence(report))}</p>"]
         parts += [_table(("mean confidence", "share right", "tracks"), _reliability(scores))]
         parts += ["<h2>Mistakes, the surest first</h2>", _mistake_table(report)]
-    parts += ["<h2>Epochs</h2>", f"<p>{escape(kept_sentence(report))}</p>", _history_table(report)]
+    parts += ["<h2>Epochs</h2>", f"<p>{escape(kept_sentence(report))}</p>"]
+    parts += [_history_table(report)] if report["history"] else []
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
+        "<meta name='viewport' content='width=device-width'>"
         # Should markup ever come through, it fetches and runs nothing.
         "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         f"<title>Report on {escape(name)}</title><style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>\n"

@@ -19,6 +19,7 @@ from crnn.evaluation.report import (
     genre_rows,
     headline,
     kept_sentence,
+    learnt_from,
     macro_f1,
     mistakes,
     perspective,
@@ -43,6 +44,7 @@ def test_the_lucky_guess_is_the_share_of_the_commonest_genre(tmp_path):
     scored = report | {"scores": {"n_tracks": 5, "accuracy": 0.6, "accuracy_interval": [0.23, 0.88]}}
     assert headline(scored) == "3 of 5 unheard tracks right: 60 % (23 to 88 %)."
     always = "Always saying treble would score 60 %."
+    assert learnt_from(report | {"data": {"name": "mine", "n_tracks": 24}}) == "Learnt from mine, 24 tracks."
     assert perspective(scored) == f"In brackets: what it may be of others (95 % interval). {always}"
     of_artists = scored | {"scores": scored["scores"] | {"independent_tracks": 3.4}}
     as_many = "5 tracks tell as much as 3 of one artist each"
@@ -98,6 +100,11 @@ def test_an_epoch_is_told_in_tracks_and_not_in_a_share_of_few():
     page = to_html(report)
     assert "<td>3 of 4</td>" in page
     assert "0.750" not in page
+    # On a phone it is as wide as that, and what is wider scrolls by itself.
+    assert "<meta name='viewport' content='width=device-width'>" in page
+    assert "epoch</th>" in page
+    assert "epoch</th>" not in to_html(report | {"history": []})
+    assert learnt_from(report) in page
 
 
 TRACK = {"track_id": "a", "genre": "jazz", "answer": "pop", "confidence": 0.5, "path": None, "demo_id": None}

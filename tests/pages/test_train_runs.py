@@ -137,6 +137,7 @@ def test_a_report_is_read_and_its_model_saved(home: Path, models: Path) -> None:
     assert not app.exception
     text = read(app)
     assert "3 of 4 unheard tracks right: 75 %" in text
+    assert "Learnt from demo, 12 tracks. In brackets" in text
     assert "Always saying a would score 50 %." in text
     assert "b1: is b, answered a (0.90)" in text
     assert "Macro F1 0.73" in text

@@ -39,7 +39,8 @@ def draw_report(run: Run, report: dict[str, Any]) -> None:
         saving.draw_saved(run.model_dir)
         return
     st.subheader(plain(reports.headline(report)), anchor=False)
-    for sentence in filter(None, (reports.perspective(report), " ".join(report["protection"]), *report["notes"])):
+    about = f"{reports.learnt_from(report)} {reports.perspective(report)}"
+    for sentence in filter(None, (about, " ".join(report["protection"]), *report["notes"])):
         st.caption(plain(sentence))
     _draw_save(run, report)
     _draw_try(run, report)
