@@ -189,6 +189,9 @@ def _open_path(source: Path | str, name: str) -> BinaryIO:
         mode = os.stat(source).st_mode
         if stat.S_ISREG(mode):
             return NamelessFile(_WatchedFile(source))
+        if stat.S_ISDIR(mode):
+            # One that may be looked into was looked into by whoever found it.
+            os.scandir(source).close()
     except (OSError, ValueError) as err:  # ValueError: a NUL in the name
         reason = getattr(err, "strerror", None) or err
         raise UndecodableAudioError(f"{called(name)} cannot be opened: {reason}.") from err

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,18 +102,25 @@ def contents(folder: Path) -> Contents:
     return Contents(*(tuple(sorted(paths, key=Path.as_posix)) for paths in (audio, others, hidden, closed)))
 
 
-def find_audio_files(paths: Iterable[Path]) -> tuple[list[Path], list[str]]:
+def find_audio_files(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
     """Files named, and those that folders named hold; and what was left out, as sentences.
 
-    Links that lead nowhere and pipes are among them, so that whoever reads them tells of them.
+    Links that lead nowhere, pipes and folders named that may not be read are among them, so that whoever reads them
+    tells of them.
     """
     found: list[Path] = []
     notes: list[str] = []
     for path in paths:
         if os.path.isdir(path):
             inside = contents(path)
+            if path in inside.closed:
+                found.append(path)
+                continue
             found.extend(inside.audio)
             notes.extend(f"{called(str(path))}: {note}" for note in inside.notes())
+            # Of one alone whoever asked will say so.
+            if not inside.audio and len(paths) > 1:
+                notes.append(f"{called(str(path))} holds no sound file.")
         else:
             found.append(path)
     return found, notes

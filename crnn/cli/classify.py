@@ -19,7 +19,7 @@ from crnn.cli.answering import Answerer, answer_in_worker, answered
 from crnn.cli.common import add_command, add_model_option, file_path, job_count, progress, result_file, say
 from crnn.cli.playlists import make_folder, write_playlists
 from crnn.cli.tagging import add_options as add_tag_options
-from crnn.cli.tagging import take_up, undo_tags, write_tags
+from crnn.cli.tagging import new_undo_path, take_up, undo_tags, write_tags
 from crnn.errors import CrnnError, WrongUseError
 from crnn.inference.rows import Row, csv_header, csv_row, table_lines
 from crnn.text import number_of
@@ -99,7 +99,8 @@ def classify(options: argparse.Namespace, wrong_use: Callable[[str], NoReturn]) 
     bundle = find_bundle(options.model)
     if options.playlists is not None:
         make_folder(options.playlists)
-    if options.undo_file is not None and not options.dry_run:
+    if options.write_tags and not options.dry_run:
+        options.undo_file = options.undo_file or new_undo_path()
         take_up(options.undo_file)
     files, left_out = find_audio_files(options.paths)
     for note in left_out:

@@ -84,7 +84,7 @@ def write_tags(rows: Iterable[Row], options: argparse.Namespace, should_stop: Ca
     by_path = {path_of(row["file"]).resolve(): row for row in chosen if path_of(row["file"]).is_file()}
     changes = [_planned(path, row, overwrite=options.overwrite_genre) for path, row in by_path.items()]
     counts = {"written": 0, "left": 0, "failed": 0}
-    undo_path = options.undo_file or _new_undo_path()
+    undo_path = options.undo_file or new_undo_path()
     if not options.dry_run:
         take_up(undo_path)
     for change in progress(changes, len(changes), "tags"):
@@ -152,7 +152,8 @@ def _files(n: int) -> str:
     return "1 file" if n == 1 else f"{n} files"
 
 
-def _new_undo_path() -> Path:
+def new_undo_path() -> Path:
+    """Where how to undo it is kept unless somebody says where."""
     stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     return paths.home_dir() / "undo" / f"tags-{stamp}-{os.getpid()}.jsonl"
 

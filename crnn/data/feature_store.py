@@ -55,7 +55,9 @@ class FeatureStore:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = _open_store(path)
         except (OSError, sqlite3.Error) as err:
-            raise DatasetError(f"The feature cache {path} cannot be opened: {err}.") from err
+            raise DatasetError(
+                f"The feature cache {path} cannot be opened: {getattr(err, 'strerror', None) or err}."
+            ) from err
 
     def close(self) -> None:
         """Close the file."""

@@ -7,7 +7,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from sounds import RATE, sine, wav_bytes
+from sounds import RATE, sine, wav_bytes, write_sound
+from tiny_bundle import tiny_bundle
+from unprivileged import run_unprivileged
 
 from crnn.audio.files import AUDIO_SUFFIXES
 from crnn.audio.folders import contents, find_audio_files, is_audio_name
@@ -83,3 +85,26 @@ def test_every_ending_counts_in_any_case() -> None:
         assert is_audio_name(f"a{suffix.upper()}")
     assert not is_audio_name("a.txt")
     assert not is_audio_name("wav")
+
+
+def test_a_folder_without_sound_among_others_is_told(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    song = tmp_path / "song.wav"
+    assert find_audio_files([tmp_path / "empty", song]) == ([song], [f"“{tmp_path / 'empty'}” holds no sound file."])
+    assert find_audio_files([tmp_path / "empty"]) == ([], [])
+
+
+def test_a_folder_that_was_named_and_may_not_be_read_is_an_error_row(tmp_path: Path) -> None:
+    """It was left out with a remark, and the status was that of success."""
+    (tmp_path / "closed").mkdir()
+    write_sound(tmp_path / "closed" / "a.wav", 300.0)
+    write_sound(tmp_path / "song.wav", 300.0, 2.0)
+    tiny = tiny_bundle(tmp_path / "tiny")
+    (tmp_path / "closed").chmod(0o000)
+    arguments = ["classify", str(tmp_path / "closed"), str(tmp_path / "song.wav"), "--model", str(tiny.path)]
+    try:
+        said = run_unprivileged(f"from crnn.__main__ import main\nprint(main({arguments}))")
+    finally:
+        (tmp_path / "closed").chmod(0o755)
+    assert "“closed” cannot be opened: Permission denied." in said
+    assert said.splitlines()[-1] == "1"

@@ -95,6 +95,7 @@ def test_music_is_never_written_over_and_no_option_is_passed_over(tmp_path, monk
     ("arguments", "said"),
     [
         (["--playlists", "song.wav/lists"], "The playlists cannot be written to song.wav"),
+        (["--write-tags"], ".jsonl cannot be written, so no tag is"),
         (["--write-tags", "--undo-file", "song.wav/undo"], "undo cannot be written, so no tag is"),
         (["--write-tags", "--undo-file", "song.wav"], "song.wav is no undo file of classify --write-tags."),
     ],
@@ -103,6 +104,7 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_heard(
     bundle, tmp_path, monkeypatch, capsys, arguments, said
 ):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GENRESCOPE_HOME", str(tmp_path / "song.wav"))
     soundfile.write(tmp_path / "song.wav", sine(440.0, 2.0), RATE)
     assert run("classify", "song.wav", "--model", str(bundle.path), *arguments) == 1
     answered, told = capsys.readouterr()

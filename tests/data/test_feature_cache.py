@@ -208,7 +208,7 @@ def test_a_full_disk_costs_only_the_shortcut(
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path):
     (tmp_path / "file").touch()
-    with pytest.raises(DatasetError, match="cannot be opened"):
+    with pytest.raises(DatasetError, match=r"features\.sqlite cannot be opened: \w[^\[]*\."):
         FeatureCache(tmp_path / "file" / "c", CONFIG).load([], n_jobs=1)
 
 
