@@ -52,4 +52,9 @@ def test_more_files_than_are_accepted_are_told_of(app: AppTest, monkeypatch: pyt
     song = wav_bytes(sine(60.0, 6.0))
     app.file_uploader[0].set_value([(f"{i}.wav", song, "audio/wav") for i in range(3)]).run()
     said = " ".join(element.value for element in (*app.main.warning, *app.main.info, *app.main.caption))
-    assert "3 files were given, and 2 at once are accepted: the first 2 were taken." in said
+    assert "3 files were given, and 2 at once are accepted: the first 2 were taken. Remove them to give" in said
+    # Not in the box, which is closed by then.
+    assert len(app.main.warning) == 1
+    assert not [warning for box in app.main.expander for warning in box.warning]
+    app.button(key="listen.remove").click().run()
+    assert not app.main.warning

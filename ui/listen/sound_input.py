@@ -44,6 +44,7 @@ def choose_source(models: list[Model], key: str) -> Model | None:
             chosen = choose_model(models, key)
         with left:
             give_a_sound(chosen)
+    draw_surplus()
     # Outside the box, which is closed once there is a sound.
     # A place for each, always there: boxes below that moved would close.
     with st.container():
@@ -51,6 +52,14 @@ def choose_source(models: list[Model], key: str) -> Model | None:
     with st.container():
         live.draw_news()
     return chosen
+
+
+def draw_surplus() -> None:
+    """Draw what was too much to be taken, outside the box, which is closed once there is a sound."""
+    with st.container():
+        surplus = st.session_state.get(_SURPLUS)
+        if surplus and any(sound.origin == "upload" for sound in sounds()):
+            st.warning(surplus)
 
 
 def source_words(given: tuple[Sound, ...]) -> str:
@@ -98,9 +107,6 @@ def give_a_sound(model: Model | None = None) -> None:
         if n_given > 1:
             # One by one takes a click each, and further files come beside those that are there.
             st.button(f"Remove all {n_given}", icon=":material/delete:", key="listen.remove", on_click=_remove_uploads)
-        surplus = st.session_state.get(_SURPLUS)
-        if surplus:
-            st.warning(surplus)
     with try_out:
         st.pills(
             "Examples, synthesized on this machine when you choose one",
@@ -192,7 +198,7 @@ def _take_uploads() -> None:
         _empty_uploader()
         if not held:
             return
-    taken, st.session_state[_SURPLUS] = limits.as_many_as_fit(held)
+    taken, st.session_state[_SURPLUS] = limits.as_many_as_fit(held, "Remove them to give the others")
     if taken:
         give(tuple(Sound(uploads.file_name(upload), upload.getvalue(), "upload") for upload in taken))
         st.session_state[_EXAMPLE] = None

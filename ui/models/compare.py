@@ -61,6 +61,7 @@ def draw_contest(models: list[Model]) -> None:
     # One line, once there is a sound: the answers stand on top.
     with st.expander(sound_input.source_words(sounds()), expanded=not sounds()):
         sound_input.give_a_sound()
+    sound_input.draw_surplus()
     given = sounds()
     if not given:
         st.caption("Record, upload or choose an example: both models answer.")

@@ -104,12 +104,17 @@ def release_all() -> None:
         remove(context.session_id)
 
 
-def as_many_as_fit(files: Sequence[_T]) -> tuple[Sequence[_T], str]:
-    """As many of the files as this visitor may give at once, and a sentence if there were more."""
+def as_many_as_fit(files: Sequence[_T], then: str = "Give the others after them") -> tuple[Sequence[_T], str]:
+    """As many of the files as this visitor may give at once, and a sentence if there were more.
+
+    Args:
+        files: What was given.
+        then: How the others can be given.
+    """
     most = max_files()
     if len(files) <= most:
         return files, ""
     return files[:most], (
         f"{len(files)} files were given, and {most} at once are accepted: the first {most} "
-        "were taken. Give the others after them, or use the command line for whole folders."
+        f"were taken. {then}, or use the command line for whole folders."
     )
