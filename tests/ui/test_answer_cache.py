@@ -1,8 +1,10 @@
-"""Answers kept for the visit, where two of its scripts ask for them at once."""
+"""Answers kept for the visit: where two of its scripts ask at once, where one is stopped, and what is let go."""
 
 from __future__ import annotations
 
+import dataclasses
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,26 +14,40 @@ import streamlit as st
 from sounds import noise, sine, wav_bytes
 from tiny_bundle import tiny_bundle
 
+from crnn import limits
 from crnn.audio.clip import load_clip
+from crnn.errors import ClipTooLongError
 from crnn.features.log_mel import mel_power
 from crnn.inference.classifier import Classifier
-from ui.shared import answer_cache
-from ui.shared.state import SOUNDS, Sound, find_models
+from ui.shared import answer_cache, state
+from ui.shared.state import SOUNDS, Model, Sound, find_models
 
 
 class LeftError(Exception):
     """As Streamlit ends a script: from within, at its next word to the page."""
 
 
-def test_next_script_goes_on_only_when_the_former_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Model]:
+    """The hand-made one; outside of a page the session's state is one for all threads, as for a visit's scripts."""
     tiny_bundle(tmp_path / "tiny")
     monkeypatch.setenv("GENRESCOPE_MODELS", str(tmp_path))
-    (model,) = find_models()[0]
-    samples = np.concatenate([sine(80.0, 90.0), sine(6000.0, 60.0)]) + noise(150.0, level=0.001)
-    sound = Sound("long.wav", wav_bytes(samples, subtype="PCM_16"), "upload")
-    # Outside of a page the session's state is one for all threads, as it is for a visit's scripts.
+    (found,) = find_models()[0]
+    yield found
+    st.session_state.clear()
+
+
+def long_sound(seconds: float = 150.0, name: str = "long.wav") -> Sound:
+    """Bass, and treble from three fifths on."""
+    samples = np.concatenate([sine(80.0, 0.6 * seconds), sine(6000.0, 0.4 * seconds)]) + noise(seconds, level=0.001)
+    return Sound(name, wav_bytes(samples, subtype="PCM_16"), "upload")
+
+
+def test_next_script_goes_on_where_the_former_was_once_that_has_ended(model: Model) -> None:
+    sound = long_sound()
     st.session_state[SOUNDS] = (sound,)
     is_listening, may_end, is_next_listening = threading.Event(), threading.Event(), threading.Event()
+    heard: list[float] = []
 
     def first(seconds: float) -> None:
         if seconds > 40:
@@ -39,11 +55,15 @@ def test_next_script_goes_on_only_when_the_former_has_ended(tmp_path: Path, monk
             assert may_end.wait(30)
             raise LeftError
 
+    def second(seconds: float) -> None:
+        is_next_listening.set()
+        heard.append(seconds)
+
     try:
         with ThreadPoolExecutor(2) as scripts:
             former = scripts.submit(answer_cache.answer, sound, model, first)
             assert is_listening.wait(30)
-            following = scripts.submit(answer_cache.answer, sound, model, lambda seconds: is_next_listening.set())
+            following = scripts.submit(answer_cache.answer, sound, model, second)
             assert not is_next_listening.wait(0.5)
             may_end.set()
             with pytest.raises(LeftError):
@@ -51,28 +71,94 @@ def test_next_script_goes_on_only_when_the_former_has_ended(tmp_path: Path, monk
             found = following.result(30)
     finally:
         may_end.set()
-        st.session_state.clear()
     expected = Classifier(model.bundle).classify_file(sound.data, name=sound.name)
-    assert is_next_listening.is_set()
+    assert heard[0] > 40
     assert found.segments == expected.segments
     np.testing.assert_allclose(found.posterior, expected.posterior, atol=1e-6)
 
 
-def test_picture_and_player_are_what_was_heard_for_the_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tiny_bundle(tmp_path / "tiny")
-    monkeypatch.setenv("GENRESCOPE_MODELS", str(tmp_path))
-    (model,) = find_models()[0]
-    sound = Sound("song.wav", wav_bytes(sine(80.0, 7.3) + noise(7.3, level=0.01)), "upload")
+def test_picture_and_player_are_what_was_heard_for_the_answer(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = sine(80.0, 7.3, 44_100) + noise(7.3, 44_100, level=0.01)
+    sound = Sound("song.wav", wav_bytes(samples, 44_100), "upload")
     st.session_state[SOUNDS] = (sound,)
     config = model.bundle.feature_config
-    try:
-        computed_anew = answer_cache._look(sound, config)
-        answer_cache.answer(sound, model)
-        monkeypatch.delattr(answer_cache, "_take")
-        found = answer_cache.view(sound, config)
-    finally:
-        st.session_state.clear()
+    computed_anew = answer_cache._look(sound, config)
+    answer_cache.answer(sound, model)
+    monkeypatch.delattr(answer_cache, "_take")
+    found = answer_cache.view(sound, config)
     np.testing.assert_array_equal(found.power, computed_anew.power)
     np.testing.assert_array_equal(found.power, mel_power(load_clip(sound.data, config.sample_rate).samples, config))
     assert found.wav == computed_anew.wav
     assert found.peak_db == computed_anew.peak_db
+
+
+def test_a_sound_that_is_stopped_is_answered_so_far_and_gone_on_with(model: Model) -> None:
+    sound, heard = long_sound(), list[float]()
+    st.session_state[SOUNDS] = (sound,)
+    assert not answer_cache.is_stopped(sound, model)
+
+    def stop(seconds: float) -> None:
+        heard.append(seconds)
+        answer_cache.stop(sound, model)
+
+    part = answer_cache.answer(sound, model, stop)
+    assert heard == [part.duration_seconds]
+    assert (part.genre, part.duration_seconds < 90) == ("bass", True)
+    # No answer yet: whoever asks again has the same, and nothing more is listened to.
+    assert answer_cache.answer(sound, model, stop).duration_seconds == part.duration_seconds
+    assert answer_cache.is_stopped(sound, model)
+    assert not answer_cache.is_answered(sound, model)
+    assert answer_cache.known(sound, model) is None
+    answer_cache.go_on(sound, model)
+    assert not answer_cache.is_stopped(sound, model)
+    whole = answer_cache.answer(sound, model, heard.append)
+    assert heard == sorted(set(heard))
+    assert whole.duration_seconds == heard[-1] == pytest.approx(150.0)
+    # Once all of it was heard a late stop takes nothing back.
+    answer_cache.stop(sound, model)
+    assert not answer_cache.is_stopped(sound, model)
+    assert answer_cache.known(sound, model) is whole
+    assert answer_cache._left() == {}
+
+
+def test_of_what_is_longer_than_granted_no_more_is_heard(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(limits.BY_MODE, "local", dataclasses.replace(limits.BY_MODE["local"], sound_seconds=60.0))
+    sound, heard = long_sound(), list[float]()
+    st.session_state[SOUNDS] = (sound,)
+    for _ in range(2):
+        with pytest.raises(ClipTooLongError):
+            answer_cache.answer(sound, model, heard.append)
+    assert 0 < max(heard) <= 60
+    assert heard == sorted(set(heard))
+    assert answer_cache.is_answered(sound, model)
+    assert answer_cache.known(sound, model) is None
+    # Nothing of it is held.
+    assert answer_cache._left() == {}
+    assert answer_cache._TAKEN not in st.session_state
+
+
+def test_what_is_no_longer_among_the_sounds_of_the_visit_is_let_go(model: Model) -> None:
+    given = [Sound(f"{hertz}.wav", wav_bytes(sine(float(hertz), 6.0)), "upload") for hertz in (80, 6000)]
+    left = long_sound()
+    state.give((*given, left))
+    for sound in given:
+        answer_cache.answer(sound, model)
+
+    def leave(seconds: float) -> None:
+        raise LeftError
+
+    with pytest.raises(LeftError):
+        answer_cache.answer(left, model, leave)
+    (listening,) = answer_cache._left().values()
+    # What is on show counts, and so does what was heard before it.
+    st.session_state[SOUNDS] = ()
+    assert [answer_cache.is_answered(sound, model) for sound in (*given, left)] == [True, True, False]
+    assert answer_cache._TAKEN in st.session_state
+    state.forget({given[0].digest, left.digest})
+    st.session_state[SOUNDS] = (given[0],)
+    assert [answer_cache.is_answered(sound, model) for sound in given] == [True, True]
+    assert answer_cache._left() == {}
+    assert answer_cache._TAKEN not in st.session_state
+    assert listening._stream._file.closed
+    st.session_state[SOUNDS] = ()
+    assert [answer_cache.is_answered(sound, model) for sound in given] == [False, True]

@@ -89,7 +89,6 @@ def _answer(sound: Sound, model: Model, on_progress: Callable[[float], None] | N
                 check_granted(listening.seconds, visitor.owner())
                 if on_progress is not None:
                     on_progress(listening.seconds)
-            check_granted(listening.seconds, visitor.owner())
             found: Prediction | CrnnError = listening.answer()
         except CrnnError as err:
             found = err
