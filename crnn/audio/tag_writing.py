@@ -218,7 +218,7 @@ def _opened(path: Path) -> Any:
             raise TagError(f"It cannot be read: {err}.") from err
         if _is_of_another_kind(path):
             raise TagError("Its format has no tag that can be written.") from err
-        raise TagError(f"Its tags are damaged ({err or type(err).__name__}).") from err
+        raise TagError(f"Its tags are damaged ({str(err) or type(err).__name__}).") from err
     if found is None or _field_of(found) is None:
         raise TagError("Its format has no tag that can be written.")
     return found
@@ -275,7 +275,7 @@ def _written(found: Any, genre: str) -> None:
         _set_genre(found, genre)
     except (MutagenError, *_MISTAKES) as err:
         # A header that counts what cannot be counted on from: 0xFFFFFFFF bytes, say.
-        raise TagError(f"Its tags cannot be written ({err or type(err).__name__}).") from err
+        raise TagError(f"Its tags cannot be written ({str(err) or type(err).__name__}).") from err
 
 
 def _set_genre(found: Any, genre: str) -> None:

@@ -60,7 +60,7 @@ class Answerer:
             return error_row(name, type(err).__name__, str(err))
         except Exception as err:  # noqa: BLE001 - a fault of ours costs its file, not the batch; the log has it whole
             _log.exception("%s could not be answered", name)
-            return error_row(name, type(err).__name__, f"A fault of the program: {err or type(err).__name__}.")
+            return error_row(name, type(err).__name__, f"A fault of the program: {str(err) or type(err).__name__}.")
         row = output.to_json(prediction, name, with_timeline=self.with_timeline)
         return row | {"tagged": tagged_json(read_genres(path), row, prediction.genres)}
 
@@ -219,7 +219,9 @@ class _Crew:
             try:
                 worker.pipe.send(task.path)
             except OSError:  # it died while it had nothing to do
-                self._bury(worker)
+                how = self._bury(worker)
+                if not worker.is_ready:
+                    self._count_false_start(how)
                 continue
             worker.task = task
             self._busy.append(worker)
@@ -251,9 +253,7 @@ class _Crew:
         """The error row of a file that killed too many workers, or None: it may have another one."""
         how = self._bury(worker)
         if not worker.is_ready:
-            self._n_false_starts += 1
-            if self._n_false_starts >= _MAX_FALSE_STARTS:
-                raise CrnnError(f"The worker processes end as soon as they are started ({how}). Try without --jobs.")
+            self._count_false_start(how)
             return None
         task.n_deaths += 1
         _log.warning("A worker process %s while it read %s", how, task.path)
@@ -261,6 +261,11 @@ class _Crew:
             return None
         message = f"The {_TRIES} processes that read this file ended before they answered; the last one {how}."
         return error_row(written_name(task.path), "WorkerDiedError", f"{message} Its own command may tell why.")
+
+    def _count_false_start(self, how: str) -> None:
+        self._n_false_starts += 1
+        if self._n_false_starts >= _MAX_FALSE_STARTS:
+            raise CrnnError(f"The worker processes end as soon as they are started ({how}). Try without --jobs.")
 
     def _hire(self) -> _Worker:
         # Spawned, not forked: ONNX Runtime's threads do not survive a fork.

@@ -209,6 +209,24 @@ def test_a_change_of_another_tag_is_refused(made: Path, tmp_path: Path, monkeypa
     assert path.read_bytes() == (made / "a.flac").read_bytes()
 
 
+def test_a_mistake_that_says_nothing_is_told_by_its_kind(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.flac"
+    path.write_bytes((made / "a.flac").read_bytes())
+
+    def mistake(*_: object) -> None:
+        raise IndexError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tag_writing, "_set_genre", mistake)
+        with pytest.raises(TagError, match=r"cannot be written \(IndexError\)"):
+            write(path, "Jazz")
+    monkeypatch.setattr("mutagen.File", mistake)
+    with pytest.raises(TagError, match=r"are damaged \(IndexError\)"):
+        genres_in(path)
+
+
 @pytest.mark.parametrize("name", ["text.mp3", "empty.flac", "a.au"])
 def test_files_without_tags_are_told(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
