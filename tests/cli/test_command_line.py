@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import io
 import json
+import os
 import subprocess
 import sys
 
@@ -16,6 +17,7 @@ from tiny_bundle import tiny_bundle
 from crnn.__main__ import build_parser, main
 from crnn.bundles.bundle import rewrite_json
 from crnn.bundles.library import DEFAULT_MODEL, find_bundle
+from crnn.cli import classify
 from crnn.config import FeatureConfig
 from crnn.features.archive import make_archive, read_archive, to_uint8, write_archive
 from crnn.features.log_mel import log_mel
@@ -87,6 +89,23 @@ def test_csv_parses_and_holds_a_column_a_genre(capsys, bundle, music):
     assert next(row for row in rows if row["file"].endswith("text.wav"))["error"]
 
 
+def test_a_place_that_takes_no_rows_is_a_sentence(capsys, bundle, music, tmp_path):
+    arguments = ["classify", str(music / "low.wav"), "--model", str(bundle.path), "--format", "json", "--out"]
+    nowhere = tmp_path / "none" / "rows.jsonl"
+    assert main([*arguments, str(nowhere)]) == 1
+    assert capsys.readouterr() == ("", f"error: {nowhere} cannot be written: {os.strerror(2)}.\n")
+    assert main([*arguments, str(music), "--resume"]) == 1
+    assert f"{music} cannot be taken up: " in capsys.readouterr().err
+
+
+def test_a_row_is_on_the_disk_before_the_next_one_is_worked_out(bundle, tmp_path):
+    out = tmp_path / "rows.jsonl"
+    options = build_parser().parse_args(["classify", "a.wav", "--format", "json", "--out", str(out)])
+    with classify._writer(options, bundle.genres) as write:
+        write({"file": "a.wav"})
+        assert out.read_text() == '{"file": "a.wav"}\n'
+
+
 def test_out_writes_the_file_and_says_nothing(capsys, bundle, music, tmp_path):
     out_file = tmp_path / "answers.jsonl"
     _, out = _classify(capsys, bundle, music, "--format", "json", "--out", out_file)
@@ -118,11 +137,21 @@ def test_two_jobs_give_the_same_rows_in_the_same_order(bundle, music):
         assert a.get("genres", {}) == pytest.approx(b.get("genres", {}), abs=1e-5)
 
 
-@pytest.mark.parametrize("arguments", [["classify"], ["classify", "x", "--format", "xml"], ["nothing"], []])
-def test_wrong_use_is_status_2(arguments):
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["classify"], "name a PATH, or --undo FILE"),
+        (["classify", "x", "--undo", "y"], "PATH and --undo exclude each other"),
+        (["classify", "x", "--format", "xml"], "invalid choice: 'xml'"),
+        (["nothing"], "invalid choice: 'nothing'"),
+        ([], "required"),
+    ],
+)
+def test_wrong_use_is_status_2(capsys, arguments, said):
     with pytest.raises(SystemExit) as stopped:
         main(arguments)
     assert stopped.value.code == 2
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["classify", "train", "evaluate", "features", "scan", "export", "models"])

@@ -104,21 +104,26 @@ def test_resume_says_where_there_is_nothing_to_go_on_with_or_nothing_left(capsys
     assert out.read_bytes() == before
 
 
-def test_resume_leaves_another_file_alone(capsys, bundle, shelf, tmp_path):
+@pytest.mark.parametrize("content", ["Dear diary,\ntoday", '"file"\ntoday', '{"file": "a.wav"}\n{}\n'])
+def test_resume_leaves_another_file_alone(capsys, bundle, shelf, tmp_path, content):
     out = tmp_path / "diary.txt"
-    out.write_text("Dear diary,\ntoday")
+    out.write_text(content)
     arguments = ["classify", str(shelf), "--format", "json", "--model", str(bundle.path), "--out", str(out)]
     assert main([*arguments, "--resume"]) == 1
     assert "no output of classify" in capsys.readouterr().err
-    assert out.read_text() == "Dear diary,\ntoday"
+    assert out.read_text() == content
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         (["--resume"], "--format json --out FILE"),
+        (["--resume", "--format", "json"], "--format json --out FILE"),
+        (["--resume", "--out", "rows.csv"], "--format json --out FILE"),
         (["--engine", "dask"], "--scheduler"),
         (["--scheduler", "tcp://localhost:1"], "--engine dask"),
+        (["--overwrite-genre"], "belong to --write-tags"),
+        (["--undo-file", "undo.jsonl"], "belong to --write-tags"),
     ],
 )
 def test_options_that_need_others_say_so(capsys, bundle, shelf, options, said):

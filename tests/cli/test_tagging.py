@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -60,6 +61,26 @@ def test_the_row_says_what_the_file_is_tagged_with(capsys, bundle, music):
     assert said.err == (
         "1 of 2 tagged files sound as they are tagged. Tagged with genres that the model does not know: 1.\n"
     )
+
+
+def test_what_is_no_row_goes_to_stderr_and_playlists_hold_what_is_sure_enough(capsys, bundle, music, tmp_path):
+    (music / "cover.jpg").touch()
+    handler = signal.getsignal(signal.SIGINT)
+    for at_least, n_lists in ((), 2), (("--at-least", "1"), 0):
+        folder = tmp_path / f"lists{n_lists}"
+        assert classify(bundle, music, "--format", "json", "--playlists", folder, *at_least) == 0
+        said = capsys.readouterr()
+        assert len([json.loads(line) for line in said.out.splitlines()]) == 5
+        assert said.err.splitlines()[0].endswith("1 file was left out because its ending is not audio: “cover.jpg”.")
+        assert said.err.splitlines()[-1] == f"Playlists in {folder}: {n_lists}."
+        assert len(list(folder.glob("*"))) == n_lists
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_that_tags_cannot_be_written_here_is_said_before_anything_is_listened_to(capsys, bundle, music, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mutagen", None)
+    assert classify(bundle, music, "--write-tags") == 1
+    assert capsys.readouterr() == ("", "error: Writing tags needs mutagen. Add it with: pip install mutagen\n")
 
 
 def test_the_table_and_the_csv_say_it_too(capsys, bundle, music):
