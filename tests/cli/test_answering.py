@@ -1,4 +1,4 @@
-"""Rows of files: what one says, and a crew of workers that are made up here, so that each of them dies when it should."""
+"""Rows of files: what one says, and a crew of workers made up here, so that each of them dies when it should."""
 
 from __future__ import annotations
 
