@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crnn.cli.answering import _READY, Answerer, _Crew, _Task, _Worker
+from crnn.cli.answering import _READY, Answerer, _Crew, _Task, _Worker, answered
 from crnn.errors import BundleError, CrnnError, UndecodableAudioError
 from crnn.features.archive import make_archive, write_archive
 from crnn.inference.rows import Row
@@ -153,10 +153,17 @@ def test_three_workers_in_turn_that_never_begin_are_enough(is_early: bool) -> No
     assert len(crew.hired) == 6
 
 
-def test_a_model_that_a_worker_cannot_open_ends_it_all() -> None:
+def test_a_model_that_a_worker_cannot_open_ends_them_all(monkeypatch: pytest.MonkeyPatch) -> None:
     crew = _MadeUp(2, lambda path: BundleError("The model is damaged."))
+
+    def hired(folder: Path | None, with_timeline: bool, n_workers: int) -> _Crew:
+        assert (folder, with_timeline, n_workers) == (Path("model"), True, 2)
+        return crew
+
+    monkeypatch.setattr("crnn.cli.answering._Crew", hired)
     with pytest.raises(BundleError, match=r"The model is damaged\."):
-        list(crew.rows([Path("a.wav"), Path("b.wav")]))
+        list(answered(Answerer(Path("model"), with_timeline=True), [Path("a.wav"), Path("b.wav")], 2))
+    assert [(worker.process.is_terminated, worker.pipe.closed) for worker in crew.hired] == [(True, True)] * 2
 
 
 def test_a_worker_that_died_at_rest_is_replaced_unnoticed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
 from collections.abc import Iterator
@@ -16,10 +17,11 @@ from tiny_bundle import tiny_bundle
 
 from crnn import limits
 from crnn.audio.clip import load_clip
-from crnn.errors import ClipTooLongError
+from crnn.config import FeatureConfig
+from crnn.errors import ClipTooLongError, CrnnError, UndecodableAudioError
 from crnn.features.log_mel import mel_power
 from crnn.inference.classifier import Classifier
-from ui.shared import answer_cache, state
+from ui.shared import answer_cache, state, taken
 from ui.shared.state import SOUNDS, Model, Sound, find_models
 
 
@@ -90,6 +92,11 @@ def test_picture_and_player_are_what_was_heard_for_the_answer(model: Model, monk
     np.testing.assert_array_equal(found.power, mel_power(load_clip(sound.data, config.sample_rate).samples, config))
     assert found.wav == computed_anew.wav
     assert found.peak_db == computed_anew.peak_db
+    assert answer_cache.view(sound, config) is found
+    # There is a picture now: whoever else answers need not keep what it is made of.
+    st.session_state.pop(answer_cache.ANSWERS)
+    answer_cache.answer(sound, model)
+    assert answer_cache._TAKEN not in st.session_state
 
 
 def test_a_sound_that_is_stopped_is_answered_so_far_and_gone_on_with(model: Model) -> None:
@@ -162,3 +169,70 @@ def test_what_is_no_longer_among_the_sounds_of_the_visit_is_let_go(model: Model)
     assert listening._stream._file.closed
     st.session_state[SOUNDS] = ()
     assert [answer_cache.is_answered(sound, model) for sound in given] == [False, True]
+    # The part of a sound that is looked at is not among them, and counts.
+    part = answer_cache.excerpt(left, (80.0, 100.0))
+    answer_cache.answer(part, model)
+    assert answer_cache.is_answered(part, model)
+
+
+def test_a_sound_that_cannot_be_read_is_an_error_also_where_it_was_stopped(model: Model) -> None:
+    sound = Sound("text.wav", b"This is no sound. " * 40, "upload")
+    st.session_state[SOUNDS] = (sound,)
+    answer_cache.stop(sound, model)
+    with pytest.raises(UndecodableAudioError):
+        answer_cache.answer(sound, model)
+
+
+def test_a_sound_is_as_long_as_it_was_heard_or_else_as_its_file_says(model: Model) -> None:
+    # The header is of the first of two files in one.
+    joined = Sound("joined.wav", wav_bytes(sine(80.0, 3.0)) + wav_bytes(sine(80.0, 2.0)), "upload")
+    song, text = Sound("song.wav", wav_bytes(sine(80.0, 4.0)), "upload"), Sound("text.wav", b"No sound.", "upload")
+    st.session_state[SOUNDS] = (joined, song, text)
+    assert [answer_cache.seconds_of(sound) for sound in (song, joined, text)] == [4.0, 3.0, 0.0]
+    for sound in (text, joined):
+        with contextlib.suppress(CrnnError):
+            answer_cache.answer(sound, model)
+    assert [answer_cache.seconds_of(sound) for sound in (song, joined, text)] == [4.0, 5.0, 0.0]
+
+
+def test_of_a_sound_too_long_to_be_held_the_picture_is_kept_alone(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(taken, "MAX_CLIP_SECONDS", 6.0)
+    config, finer = model.bundle.feature_config, FeatureConfig(hop_length=457)
+    long, next_one = long_sound(40.0), long_sound(40.0, "next.wav")
+    st.session_state[SOUNDS] = (long, next_one)
+
+    def leave(seconds: float) -> None:
+        raise LeftError
+
+    with pytest.raises(LeftError):
+        answer_cache.answer(long, model, leave)
+    assert answer_cache.long_picture(long, config) is None
+    answer_cache.answer(long, model)
+    assert answer_cache.long_picture(next_one, config) is None
+    picture = answer_cache.long_picture(long, config)
+    assert picture is not None
+    answer_cache.answer(next_one, model)
+    assert answer_cache.long_picture(long, config) is picture
+    assert answer_cache.long_picture(long, finer) is None
+    other = answer_cache.long_picture(next_one, config)
+    assert other is not None
+    assert other is not picture
+
+
+def test_a_part_is_called_by_its_times_and_a_long_one_holds_less_of_each_second(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answer_cache, "FULL_BAND_SECONDS", 10.0)
+    sound = Sound("live.flac", wav_bytes(sine(80.0, 30.0, 48_000), 48_000), "example")
+    heard: list[float] = []
+    for seconds, rate in ((5.0, 15.0), 44_100), ((5.0, 15.5), 22_050):
+        part = answer_cache.excerpt(sound, seconds, heard.append)
+        assert (part.name, part.origin) == (f"live, 0:05.0 to 0:{seconds[1]:.1f}.wav", "example")
+        assert len(part.data) == 44 + 2 * rate * (seconds[1] - seconds[0])
+        assert answer_cache.excerpt(sound, seconds) is part
+    assert heard[-1] >= 15.5
+    # No file has more than it was made with.
+    slow = Sound("slow.wav", wav_bytes(sine(80.0, 20.0, 8_000), 8_000), "upload")
+    assert len(answer_cache.excerpt(slow, (5.0, 15.0)).data) == 44 + 2 * 8_000 * 10
