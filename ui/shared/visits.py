@@ -24,7 +24,8 @@ from ui.shared.answer_cache import ANSWERS, LONG_PICTURE
 from ui.shared.taken_home import TakenHome
 
 HELD_SECONDS = 3600.0
-HELD_BYTES = 256 * 2**20
+# More than one visit remembers: of the greatest nothing would be brought back.
+HELD_BYTES = 512 * 2**20
 # On a server for others; with the time that the doorman takes to look it is under two minutes.
 LEFT_SECONDS = 90.0
 
