@@ -11,7 +11,7 @@ import pytest
 from crnn.errors import AudioError
 from crnn.inference.classifier import Cell, Prediction
 from crnn.inference.verdict import Verdict
-from ui.components.player import Region
+from ui.components.player import Region, chosen_region
 from ui.listen import part
 from ui.listen.part import Part
 from ui.shared.state import Sound
@@ -23,6 +23,38 @@ CELL = Cell(0.0, 2.0, np.array([0.9, 0.1], np.float32), segment=0, is_silent=Fal
 JAZZ = Prediction(
     ("jazz", "rock"), CELL.posterior, Verdict.GENRE, "jazz", 0.9, ("jazz",), (CELL,), (), np.zeros((0, 1)), 1.0, 2.0,
 )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("told", "region"),
+    [
+        ({"start": 2, "end": 3.5}, Region(2.0, 3.5)),
+        ({"start": 2, "end": 3, "low": 0, "high": 600}, Region(2.0, 3.0, (0.0, 600.0))),
+        # To the end of a sound that the browser has a little longer.
+        ({"start": 9, "end": 10.1, "low": 300}, Region(9.0, 10.1)),
+        ({"end": 3, "high": 300}, Region(0.0, 3.0)),
+        ({"start": 2, "end": 3, "low": 600, "high": 600}, Region(2.0, 3.0)),
+        ({"start": 2, "end": 3, "low": -1, "high": 600}, Region(2.0, 3.0)),
+        ({"start": 2, "end": 2}, None),
+        ({"start": -1, "end": 2}, None),
+        ({"start": 9, "end": 10.2}, None),
+        ({"start": "2", "end": None}, None),
+        ([2, 3], None),
+    ],
+)
+def test_what_the_browser_says_of_a_part_is_not_taken_on_trust(
+    monkeypatch: pytest.MonkeyPatch, told: object, region: Region | None
+) -> None:
+    monkeypatch.setattr("streamlit.session_state", {"player": {"region": told}})
+    assert chosen_region("player", 10.0) == region
+    assert chosen_region("another", 10.0) is None
+    if region is not None:
+        assert chosen_region("player", 20.0) == region
+        drawn = region.to_dict()
+        assert drawn == {name: value for name, value in told.items() if name in drawn} | {  # type: ignore[attr-defined]
+            "start": region.start_seconds
+        }
+        assert ("low" in drawn) is ("high" in drawn) is (region.hertz is not None)
 
 
 @pytest.fixture

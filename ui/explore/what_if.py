@@ -13,7 +13,7 @@ from crnn.audio.clip import Clip
 from crnn.inference import output
 from crnn.inference.classifier import Prediction
 from ui.components.bars import genre_bars
-from ui.components.player import Region, Version, chosen_region, listening_view
+from ui.components.player import Version, chosen_region, listening_view
 from ui.components.player.panels import Panel
 from ui.explore import zoom
 from ui.explore.kept import kept
@@ -24,6 +24,8 @@ from ui.shared.state import Model, Sound, classifier, name_of
 from ui.shared.words import plain
 
 FloatArray = npt.NDArray[np.float32]
+# From and to which second, from and to which Hz.
+Rectangle = tuple[tuple[float, float], tuple[float, float]]
 
 # The rectangle that was muted last, or none.
 _RECTANGLE = "explore.what_if_rectangle"
@@ -54,8 +56,10 @@ def draw_what_ifs(sound: Sound, model: Model, prediction: Prediction) -> None:
     key = f"explore.what_if.player.{sound.digest}"
     region = chosen_region(key, clip.duration_seconds)
     st.session_state[_RECTANGLE] = (key, region)
-    rectangle = region if choice == "without a rectangle" else None
-    if choice == "without a rectangle" and (region is None or region.low_hz is None):
+    is_drawn, rectangle = choice == "without a rectangle", None
+    if is_drawn and region is not None and region.hertz is not None:
+        rectangle = (region.start_seconds, region.end_seconds), region.hertz
+    if is_drawn and rectangle is None:
         changed, after = clip.samples, None
     else:
         with st.spinner("Listening again"):
@@ -70,7 +74,6 @@ def draw_what_ifs(sound: Sound, model: Model, prediction: Prediction) -> None:
     versions = [Version("as it is", serve(wav_bytes(clip), "explore.if.before"))]
     if after is not None:
         versions.insert(0, Version("with that gone", serve(wav_bytes(Clip(changed, clip.sample_rate)), "explore.if")))
-    is_drawn = choice == "without a rectangle"
     detail = zoom.of_first(" ".join(map(str, what)), changed, config, mel)
     _draw_what_if_player(
         key, sound, clip.duration_seconds, tuple(versions), mel=mel, detail=detail, can_select=is_drawn
@@ -101,14 +104,12 @@ def _draw_what_if_player(
         st.rerun()
 
 
-def _ask_again(clip: Clip, model: Model, choice: str, rectangle: Region | None) -> tuple[FloatArray, Prediction]:
+def _ask_again(clip: Clip, model: Model, choice: str, rectangle: Rectangle | None) -> tuple[FloatArray, Prediction]:
     rate = clip.sample_rate
     if rectangle is None:
         changed = what_ifs.without(clip.samples, rate, _PART_OF[choice])
     else:
-        seconds = (rectangle.start_seconds, rectangle.end_seconds)
-        hertz = (rectangle.low_hz or 0.0, rectangle.high_hz or rate / 2)
-        gains = masking.rectangle_gains(len(clip.samples), rate, seconds, hertz)
+        gains = masking.rectangle_gains(len(clip.samples), rate, *rectangle)
         changed = masking.masked(clip.samples, gains)
     return changed, classifier(model).classify(Clip(changed, rate, clip.name))
 

@@ -69,18 +69,17 @@ class Version:
 
 @dataclass(frozen=True)
 class Region:
-    """A part of the sound that was chosen by dragging; with frequencies where a rectangle was drawn."""
+    """A part of the sound that was chosen by dragging; with the lowest and highest Hz where a rectangle was drawn."""
 
     start_seconds: float
     end_seconds: float
-    low_hz: float | None = None
-    high_hz: float | None = None
+    hertz: tuple[float, float] | None = None
 
     def to_dict(self) -> dict[str, float]:
         """What the browser needs to draw it."""
         values = {"start": self.start_seconds, "end": self.end_seconds}
-        if self.low_hz is not None and self.high_hz is not None:
-            values |= {"low": self.low_hz, "high": self.high_hz}
+        if self.hertz is not None:
+            values |= {"low": self.hertz[0], "high": self.hertz[1]}
         return values
 
 
@@ -170,10 +169,9 @@ def chosen_region(key: str, seconds: float) -> Region | None:
     start, end = numbers.get("start", 0.0), numbers.get("end", 0.0)
     if not 0 <= start < end <= seconds + 0.1:
         return None
-    low, high = numbers.get("low"), numbers.get("high")
-    if low is None or high is None or not 0 <= low < high:
-        low = high = None
-    return Region(float(start), float(end), low, high)
+    low, high = numbers.get("low", 0.0), numbers.get("high", 0.0)
+    is_rectangle = "low" in numbers and 0 <= low < high
+    return Region(float(start), float(end), (float(low), float(high)) if is_rectangle else None)
 
 
 def _part(found: Any, seconds: float) -> tuple[float, float] | None:
