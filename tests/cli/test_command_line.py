@@ -14,6 +14,7 @@ import soundfile
 from sounds import RATE, noise, sine
 from tiny_bundle import tiny_bundle
 
+from crnn import paths
 from crnn.__main__ import build_parser, main
 from crnn.bundles.bundle import rewrite_json
 from crnn.bundles.library import DEFAULT_MODEL, find_bundle
@@ -196,6 +197,28 @@ def test_evaluate_follows_its_contract(capsys, bundle, archive):
     assert np.array(scores["confusion"]).sum() == 6
     assert {"macro_f1", "macro_recall", "top3_accuracy", "expected_calibration_error", "per_genre"} <= set(scores)
     assert "polka" in " ".join(scores["notes"])
+    # What is answered stands beside the scores, and so does what is said of music that the model does not know.
+    assert (scores["verdicts"], scores["unknown_genres"]["n_tracks"]) == ({"genre": 1.0}, 1)
+
+
+def test_evaluate_writes_a_row_a_track_where_it_is_told_to(capsys, bundle, archive, tmp_path):
+    arguments = ["evaluate", str(archive), "--model", str(bundle.path), "--rows"]
+    assert main([*arguments, str(tmp_path / "rows.jsonl")]) == 0
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [(row["track"], row["truth"]) for row in rows[2:4]] == [("t2", "bass"), ("t3", "treble")]
+    assert [row["genre"] for row in rows[:6]] == ["bass"] * 3 + ["treble"] * 3
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("accuracy          1.000  (")
+    assert "verdicts          genre 1.000" in lines
+    assert main([*arguments, str(tmp_path / "none" / "rows.jsonl")]) == 1
+    assert f"rows.jsonl cannot be written: {os.strerror(2)}." in capsys.readouterr().err
+
+
+def test_evaluate_refuses_tracks_of_which_the_model_knows_no_genre(capsys, bundle, tmp_path):
+    path = tmp_path / "archive.npz"
+    write_archive(path, make_archive(["t"], ["polka"], [np.full((200, 128), 9, np.uint8)]))
+    assert main(["evaluate", str(path), "--model", str(bundle.path)]) == 1
+    assert "No track there is of a genre that “tiny” knows: bass, middle, treble." in capsys.readouterr().err
 
 
 def test_evaluate_one_part(capsys, bundle, archive):
@@ -323,6 +346,23 @@ def test_models_lists_the_shelf_and_names_the_damaged(capsys, bundle, monkeypatc
     assert main(["models", "--format", "json"]) == 1
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {row["name"] for row in rows} >= {bundle.name, "damaged"}
+    assert main(["models"]) == 1
+    said = capsys.readouterr()
+    assert "damaged" not in said.out
+    assert said.err.startswith("damaged: ")
+
+
+def test_an_empty_shelf_says_how_to_make_a_model(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "shelves", lambda: (tmp_path,))
+    assert main(["models"]) == 0
+    assert "Make one: python -m crnn train demo --out models/demo\n" in capsys.readouterr().out
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "bundle.json").write_text("{")
+    assert main(["models"]) == 1
+    assert capsys.readouterr().out == ""
+    monkeypatch.undo()
+    assert main(["models"]) == 0
+    assert "Make one" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -353,6 +393,8 @@ def test_export_copies_the_network_and_adds_its_card(capsys, bundle, tmp_path):
     assert exported.graph == stored.graph
     assert "bass" in str(exported.metadata_props)
     assert not stored.metadata_props
+    said = "Not compared with Keras: this model came without its Keras file.\n"
+    assert capsys.readouterr() == (f"{out}\n", said)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits are of Unix")

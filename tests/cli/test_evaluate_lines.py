@@ -59,3 +59,31 @@ def test_other_music_is_told_apart_where_the_model_can_tell_it() -> None:
     assert others.startswith("1 track of other, which is none of the genres, left out of the scores")
     (all_of_them,) = evaluate._apart(tracks, GENRES, tells_other=False)
     assert all_of_them == "3 tracks of genres that the model does not know left out: other, techno."
+
+
+def test_each_line_of_what_is_answered_has_its_own_interval(capsys: pytest.CaptureFixture[str]) -> None:
+    summary = {
+        "verdicts": {"genre": 0.5, "not_music": 0.5},
+        "answered_accuracy": 0.75,
+        "answered_interval": [0.61, 0.82],
+        "set_coverage": 0.9,
+        "set_coverage_interval": [0.83, 0.94],
+        "set_size": 1.255,
+    }
+    more = {
+        "other": {"n_tracks": 1, "told": 0.4, "told_interval": [0.31, 0.52]},
+        "unknown_genres": {"n_tracks": 7, "named": 0.3, "named_surely": 0.1, "named_surely_interval": [0.05, 0.22]},
+    }
+    evaluate._print_summary(summary | more)
+    answered = "answers right     0.750  (0.610 to 0.820)"
+    lines = [
+        "verdicts          genre 0.500, not music 0.500",
+        answered,
+        "set holds truth   0.900  (0.830 to 0.940), of 1.25 genres on average",
+        "other             1 track, 0.400 told to be none of the genres  (0.310 to 0.520)",
+        "unknown genres    7 tracks, 0.300 named, 0.100 with 0.9 or more (0.050 to 0.220)",
+    ]
+    assert capsys.readouterr().out.splitlines() == lines
+    # What nothing was answered of has no share that is right.
+    evaluate._print_summary(summary | {"answered_accuracy": None})
+    assert capsys.readouterr().out.splitlines() == [line for line in lines[:3] if line != answered]
