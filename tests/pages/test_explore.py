@@ -21,8 +21,9 @@ from streamlit.testing.v1 import AppTest
 from crnn import text
 from crnn.analysis import spectral, what_ifs
 from crnn.analysis.grids import Grid, ViewSettings
+from crnn.audio.clip import Clip
 from crnn.inference import explanation
-from ui.explore import views
+from ui.explore import reasons, views
 from ui.shared import media
 from ui.shared.state import TAKEN_HOME, Sound
 from ui.shared.taken_home import Wanted
@@ -184,7 +185,7 @@ def test_nonsense_from_the_browser_is_no_part(opened: AppTest) -> None:
         assert not [button for button in opened.button if button.label == "Look closer"], region
 
 
-def test_why_lays_reasons_over_the_mel(opened: AppTest) -> None:
+def test_why_lays_reasons_over_the_mel(opened: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     choose(opened, "explore.part", "Why this genre")
     assert not opened.exception
     (player,) = players(opened)
@@ -199,9 +200,20 @@ def test_why_lays_reasons_over_the_mel(opened: AppTest) -> None:
     # Where it is strongest stands on the screen once; who does not see the picture hears it with the picture.
     assert "Strongest at 0:00.2, from 438 Hz to 619 Hz." in mel["name"]
     assert not [caption for caption in opened.main.caption if "most lies near" in caption.value]
-    url = player["url"]
-    choose(opened, "explore.why_heard", "what spoke for it")
-    assert players(opened)[0]["url"] != url
+    hear, asked_for = reasons._heard, list[bool]()
+
+    def heard(*args: Any) -> Clip:
+        asked_for.append(args[-1])
+        return hear(*args)
+
+    monkeypatch.setattr(reasons, "_heard", heard)
+    urls = [player["url"]]
+    for part in ("what spoke for it", "the rest", "the sound"):
+        choose(opened, "explore.why_heard", part)
+        urls.append(players(opened)[0]["url"])
+    assert asked_for == [True, False]
+    assert len(set(urls)) == 3
+    assert urls[-1] == urls[0]
 
 
 def test_why_is_reached_from_listen(app: AppTest) -> None:
@@ -286,7 +298,7 @@ def test_reason_begins_where_the_genre_is_strongest_and_follows_the_moment(explo
     assert any(f"trongest at {text.clock(moment)}, from " in words.value for words in explore.main.markdown)
     choose(explore, f"explore.why.{Sound('medley.wav', data, 'upload').digest}", {"moment": 5.0})
     start, end = players(explore)[0]["span"]
-    assert start < 5.0 < end
+    assert (start < 5.0 < end, end - start) == (True, 30)
 
 
 def test_what_if_words_come_after_the_first_squares_and_before_the_rest(
