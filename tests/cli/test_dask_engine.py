@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import wave
+from concurrent.futures import CancelledError
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from sounds import RATE, noise
 
 from crnn.__main__ import main
 from crnn.cli.answering import Answerer, answered
-from crnn.errors import CrnnError
+from crnn.cli.dask_engine import answered_by_dask
+from crnn.errors import BundleError, CrnnError
 
 N_FILES = 24
 
@@ -196,6 +198,121 @@ def test_workers_that_never_start_end_in_a_sentence(bundle, tmp_path, monkeypatc
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
     with pytest.raises(CrnnError, match="as soon as they are started"):
         list(answered(Answerer(bundle.path, False), [tmp_path / "a.wav"], 2))
+
+
+class _Future:
+    def __init__(self, key, outcome):
+        self.key, self.outcome, self.is_released = key, outcome, False
+
+    def result(self):
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+    def release(self):
+        self.is_released = True
+
+
+class _Cluster:
+    """In place of a cluster's client: three threads in two workers, and an outcome for each file."""
+
+    def __init__(self, outcomes, n_threads=(1, 2)):
+        self.outcomes, self.n_threads, self.futures = outcomes, dict(enumerate(n_threads)), []
+        self.is_closed = False
+
+    def __call__(self, address, timeout):
+        if address == "tcp://nobody":
+            raise OSError("timed out")
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.is_closed = True
+
+    def wait_for_workers(self, n, timeout):
+        if not self.n_threads:
+            raise TimeoutError
+
+    def nthreads(self):
+        return self.n_threads
+
+    def submit(self, work, path, pure):
+        assert path.is_absolute()
+        assert not pure
+        self.futures.append(_Future(f"{path}-{len(self.futures)}", self.outcomes.get(path.name) or work(path)))
+        return self.futures[-1]
+
+
+class _LastFirst(list):
+    """What is ready: the future that was handed in last comes first."""
+
+    def __iter__(self):
+        while self:
+            yield self.pop()
+
+    update = list.extend
+
+
+@pytest.fixture
+def clustered(monkeypatch):
+    import distributed
+
+    def ask(files, outcomes=(), address="tcp://here", **cluster):
+        made = _Cluster(dict(outcomes), **cluster)
+        monkeypatch.setattr(distributed, "Client", made)
+        monkeypatch.setattr(distributed, "as_completed", _LastFirst)
+        return made, answered_by_dask(lambda path: {"file": str(path), "genre": path.stem}, files, address)
+
+    return ask
+
+
+def test_four_files_a_thread_are_ahead_and_each_row_has_its_own_name(clustered):
+    taken = []
+    files = (taken.append(number) or Path(f"{number}.wav") for number in range(20))
+    cluster, rows = clustered(files)
+    first = next(rows)
+    # Twelve, and one more in place of each that is answered.
+    assert (first, len(taken)) == ({"file": "11.wav", "genre": "11"}, 13)
+    rest = list(rows)
+    assert sorted(row["file"] for row in [first, *rest]) == sorted(f"{number}.wav" for number in range(20))
+    assert all(row["file"] == f"{row['genre']}.wav" for row in rest)
+    assert all(future.is_released for future in cluster.futures)
+    assert cluster.is_closed
+
+
+def test_a_file_that_kills_its_workers_is_a_row_and_a_cluster_that_goes_is_a_sentence(clustered):
+    from distributed import KilledWorker
+
+    _, rows = clustered([Path("a.wav"), Path("bad.wav")], {"bad.wav": KilledWorker("bad.wav", None, ["w"])})
+    message = "Every worker that opened this file died. Run it alone to see why."
+    assert list(rows) == [
+        {"file": "bad.wav", "error": {"type": "KilledWorker", "message": message}},
+        {"file": "a.wav", "genre": "a"},
+    ]
+    fault = RuntimeError("outer")
+    fault.__cause__ = ModuleNotFoundError("No module named 'crnn'\nand more")
+    for outcome, said in (
+        (CancelledError(), r"scheduler at tcp://here went away\. Go on with --resume"),
+        (BundleError("No such model."), r"cluster at tcp://here cannot open the model: No such model\."),
+        (fault, r"cluster at tcp://here cannot answer \(No module named 'crnn'\)\. GenreScope must be installed"),
+        (ZeroDivisionError(), r"cannot answer \(ZeroDivisionError\)"),
+    ):
+        cluster, rows = clustered([Path("a.wav")], {"a.wav": outcome})
+        with pytest.raises(CrnnError, match=said):
+            list(rows)
+        assert cluster.is_closed
+
+
+def test_a_cluster_that_is_not_there_or_has_no_workers_is_a_sentence(clustered, monkeypatch):
+    with pytest.raises(CrnnError, match=r"No dask scheduler answers at tcp://nobody: timed out\."):
+        list(clustered([Path("a.wav")], address="tcp://nobody")[1])
+    with pytest.raises(CrnnError, match="has no workers. Start some: dask worker tcp://here"):
+        list(clustered([Path("a.wav")], n_threads=())[1])
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(CrnnError, match=r"dask is not installed\. Add it with: pip install '\.\[dask\]'"):
+        list(answered_by_dask(lambda path: {}, [], "tcp://here"))
 
 
 @pytest.mark.slow
