@@ -16,26 +16,25 @@ import sys
 
 import numpy as np
 
-from bench.measuring import labelled
+from bench.measuring import ARCHIVE_MODEL, archive_for, labelled
 from crnn import paths
 from crnn.audio.clip import load_clip
-from crnn.bundles.library import DEFAULT_MODEL, find_bundle
+from crnn.bundles.library import find_bundle
 from crnn.data.labelled import plain_segments
 from crnn.evaluation.metrics import track_posteriors
-from crnn.features.archive import read_archive
 from crnn.inference.classifier import Classifier
 
 
 def main() -> int:
     """Print the figures, then JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--model", default=ARCHIVE_MODEL)
     classifier = Classifier(find_bundle(parser.parse_args().model))
     folder = paths.data_dir() / "gtzan-audio"
     if not folder.is_dir():
         print("needs gtzan-audio in GENRESCOPE_DATA", file=sys.stderr)
         return 2
-    archive = read_archive(paths.data_dir() / "gtzan-logmel.npz")
+    archive = archive_for(classifier.bundle)
     log_mels = dict(zip(archive.track_ids, archive.log_mel, strict=True))
     genres, config = classifier.bundle.genres, classifier.config
     tracks = labelled(folder, "valid")

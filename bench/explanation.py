@@ -21,12 +21,12 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from bench.measuring import labelled
+from bench.measuring import ARCHIVE_MODEL, archive_for, labelled
 from crnn import paths
 from crnn.audio.clip import load_clip
 from crnn.bundles.bundle import load_bundle
 from crnn.features import log_mel as features
-from crnn.features.archive import read_archive, to_db
+from crnn.features.archive import to_db
 from crnn.inference import explanation
 from crnn.inference.classifier import Classifier
 from crnn.synthesis.examples import example, example_names
@@ -59,7 +59,7 @@ def _segments(wanted: argparse.Namespace, classifier: Classifier) -> Iterator[Fl
         for i in rng.permutation(len(tracks))[: wanted.tracks]:
             yield _middle_of_sound(tracks[i][0], classifier)
         return
-    archive = read_archive(wanted.archive)
+    archive = archive_for(classifier.bundle)
     members = [i for i, split in enumerate(archive.splits) if split == wanted.split]
     for i in rng.permutation(members)[: wanted.tracks]:
         yield _middle_segment(archive.log_mel[i], classifier)
@@ -111,8 +111,7 @@ def _falls(classifier: Classifier, segment: FloatArray, rng: np.random.Generator
 def main() -> int:
     """Print the curves; 1 if a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="gtzan-crnn")
-    parser.add_argument("--archive", type=Path, default=paths.data_dir() / "gtzan-logmel.npz")
+    parser.add_argument("--model", default=ARCHIVE_MODEL)
     parser.add_argument("--audio", action="store_true")
     parser.add_argument("--split", default="valid")
     parser.add_argument("--tracks", type=int, default=120)

@@ -24,10 +24,16 @@ import numpy.typing as npt
 import soundfile
 
 from bench import ROOT
+from crnn import paths
 from crnn.audio import workers
+from crnn.bundles.bundle import Bundle
 from crnn.data import demo
+from crnn.features.archive import LogMelArchive, read_archive
+from crnn.features.front_ends import check_front_end
 
 SOURCE_RATE = 44_100
+# Of the bundled models the one that reads GTZAN's log-mel archive.
+ARCHIVE_MODEL = "gtzan-crnn"
 Sound = npt.NDArray[np.float32]
 
 
@@ -167,6 +173,17 @@ def music(seconds: float) -> Sound:
     n_pieces = int(np.ceil(seconds / 30))
     pieces = [demo.synthesize(styles[i % len(styles)], i, 30.0, SOURCE_RATE) for i in range(n_pieces)]
     return np.concatenate(pieces)[: int(seconds * SOURCE_RATE)]
+
+
+def archive_for(bundle: Bundle) -> LogMelArchive:
+    """GTZAN's log-mel archive of GENRESCOPE_DATA, for a model that reads it.
+
+    Raises:
+        DatasetError: The model reads another front end: what it says of the archive would mean nothing.
+    """
+    archive = read_archive(paths.data_dir() / "gtzan-logmel.npz")
+    check_front_end(archive.made_with, bundle.feature_config, "gtzan-logmel.npz")
+    return archive
 
 
 def labelled(folder: Path, split: str) -> list[tuple[Path, str]]:

@@ -21,10 +21,10 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from bench.measuring import ARCHIVE_MODEL, archive_for
 from crnn import paths
-from crnn.bundles.library import DEFAULT_MODEL, find_bundle
+from crnn.bundles.library import find_bundle
 from crnn.data.labelled import plain_segments
-from crnn.features.archive import read_archive
 from crnn.inference.classifier import Classifier
 from crnn.intervals import wilson_interval
 
@@ -57,15 +57,14 @@ def _logistic_regression(inputs: Floats, labels: Ints, heard: Floats) -> Floats:
 def main() -> int:
     """Print the table, then JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--model", default=ARCHIVE_MODEL)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    path = paths.data_dir() / "gtzan-logmel.npz"
-    if not path.is_file():
+    if not (paths.data_dir() / "gtzan-logmel.npz").is_file():
         print("needs gtzan-logmel.npz in GENRESCOPE_DATA", file=sys.stderr)
         return 2
-    archive = read_archive(path)
     classifier = Classifier(find_bundle(options.model))
+    archive = archive_for(classifier.bundle)
     segments = [plain_segments(log_mel, classifier.bundle.feature_config) for log_mel in archive.log_mel]
     track = np.repeat(np.arange(len(segments)), [len(cut) for cut in segments])
     genres = sorted(set(archive.genres))

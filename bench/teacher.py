@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from crnn import paths
 from crnn.audio.clip import load_clip
-from crnn.bundles.library import DEFAULT_MODEL, find_bundle
+from crnn.bundles.library import find_bundle
 from crnn.config import ModelConfig
 from crnn.evaluation.metrics import track_posteriors
 from crnn.features import log_mel
@@ -47,7 +47,7 @@ def main() -> int:
     """Print the table, then JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--musicnn", type=Path, required=True, help="musicnn-0.1.0-py3-none-any.whl")
-    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--model", default="gtzan-crnn")
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
     folder = paths.data_dir() / "gtzan-audio"
