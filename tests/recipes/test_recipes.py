@@ -49,7 +49,7 @@ def heard(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("music")
     keras.utils.set_random_seed(0)
-    teachers = targets.Teachers(musicnn._build_musicnn("MSD_musicnn"), choi._build_choi())
+    teachers = targets.Teachers(musicnn._build_musicnn(), choi._build_choi())
     for index, (style, seconds) in enumerate(zip(sorted(demo.STYLES), (31.0, 20.0, 5.0), strict=False)):
         soundfile.write(folder / f"{index}.wav", demo.synthesize(style, 0, seconds, RATE), RATE)
     (folder / "broken.mp3").write_bytes(b"no music")
