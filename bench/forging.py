@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import itertools
 import json
 import re
 import socket
@@ -103,14 +104,14 @@ def events() -> Iterator[tuple[str, Write]]:
 def widgets(messages: list[Any]) -> dict[str, str]:
     """Kinds of the widgets of a page, by id."""
     found: dict[str, str] = {}
-    for message in messages:
-        for holder in (message.delta.new_element, message.delta.add_block):
-            for field, part in holder.ListFields():
-                identity = str(getattr(part, "id", "")) if field.message_type else ""
-                if identity.startswith("$$ID"):
-                    found[identity] = field.name
-                    if field.name == "bidi_component":
-                        found[_TRIGGERS.format(identity)] = "event"
+    holders = (holder for message in messages for holder in (message.delta.new_element, message.delta.add_block))
+    for field, part in itertools.chain.from_iterable(holder.ListFields() for holder in holders):
+        identity = str(getattr(part, "id", "")) if field.message_type else ""
+        if not identity.startswith("$$ID"):
+            continue
+        found[identity] = field.name
+        if field.name == "bidi_component":
+            found[_TRIGGERS.format(identity)] = "event"
     return found
 
 

@@ -116,18 +116,15 @@ def crowd(
     waits: list[float] = []
     for turn in range(n_uploads):
         clips = [make_clip(turn * n_sessions + i, 6.0 + 0.25 * i) for i in range(n_sessions)]
-        expected = [_expected_words(classifier, clip) for clip in clips]
+        expected = [[_expected_words(classifier, clip), clip[0], len(clip[1])] for clip in clips]
         began = time.monotonic()
         for page, clip in zip(pages, clips, strict=True):
             _upload(page, clip)
-        for i, (page, clip) in enumerate(zip(pages, clips, strict=True)):
-            words, name = read_answer(page)
-            n_bytes = heard(page)
+        for i, page in enumerate(pages):
+            read = [*read_answer(page), heard(page)]
             waits.append(time.monotonic() - began)
-            if (words, name, n_bytes) != (expected[i], clip[0], len(clip[1])):
-                wrong.append(
-                    {"session": i, "expected": [expected[i], clip[0], len(clip[1])], "read": [words, name, n_bytes]}
-                )
+            if read != expected[i]:
+                wrong.append({"session": i, "expected": expected[i], "read": read})
     at_most = resident_mb(pid)
     for context in contexts:
         context.close()

@@ -91,6 +91,18 @@ def _opened(folder: Path, sounds: Sounds, width: int, scheme: str) -> Iterator[t
         context.close()
 
 
+def _walked_until(last: str, walk: Walk, complaints: list[str]) -> Iterator[tuple[str, list[str], float]]:
+    """Name of each act up to one, what was wrong with it, and its seconds."""
+    for act, do in ACTS.items():
+        began = time.perf_counter()
+        wrong = walked(walk, do)
+        wrong += [f"console: {text[:200]}" for text in complaints]
+        complaints.clear()
+        yield act, wrong, time.perf_counter() - began
+        if act == last:
+            return
+
+
 def main() -> int:
     """Walk, and print a line an act."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -106,21 +118,15 @@ def main() -> int:
         parser.error(f"no act is called {', '.join(sorted(unknown))}")
     options.out.mkdir(parents=True, exist_ok=True)
     looks = [(int(width), scheme) for scheme in options.schemes.split(",") for width in options.widths.split(",")]
+    last = max(wanted, key=list(ACTS).index)
     n_wrong, taken = 0, dict[str, list[bytes]]()
     with tempfile.TemporaryDirectory() as name:
         sounds = make_sounds(Path(name))
         for width, scheme in looks:
             with _opened(Path(name), sounds, width, scheme) as (walk, complaints):
-                for act in list(ACTS)[: max(map(list(ACTS).index, wanted)) + 1]:
-                    began = time.perf_counter()
-                    wrong = walked(walk, ACTS[act])
-                    wrong += [f"console: {text[:200]}" for text in complaints]
-                    complaints.clear()
+                for act, wrong, seconds in _walked_until(last, walk, complaints):
                     n_wrong += bool(wrong)
-                    print(
-                        f"{width} {scheme:5} {act:18} {time.perf_counter() - began:5.1f} s  {'; '.join(wrong)}",
-                        flush=True,
-                    )
+                    print(f"{width} {scheme:5} {act:18} {seconds:5.1f} s  {'; '.join(wrong)}", flush=True)
                     if act in wanted:
                         taken.setdefault(act, []).append(walk.page.screenshot())
         for number, act in enumerate(ACTS):

@@ -85,11 +85,10 @@ def make_inputs(data: Path, debian: Path, work: Path) -> None:
     with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
         for name, (listed, kinds) in plans.items():
             missing = [kind for kind in kinds if not _is_there(work, name, kind)]
-            if missing:
-                sounds = listed()
-                for kind in missing:
-                    orders = [(sound, kind) for sound in sounds]
-                    _write(work, name, kind, sounds, pool.map(_compute, orders, chunksize=4))
+            sounds = listed() if missing else []
+            for kind in missing:
+                orders = [(sound, kind) for sound in sounds]
+                _write(work, name, kind, sounds, pool.map(_compute, orders, chunksize=4))
 
 
 def read_inputs(work: Path, name: str, kind: str = "clean") -> Inputs:

@@ -37,7 +37,7 @@ from crnn.data.splits import fold_tracks
 from crnn.data.tracks import Track
 from crnn.evaluation import cross_fitting
 from crnn.evaluation.calibration import calibrate
-from crnn.features.archive import read_archive, to_db, to_uint8
+from crnn.features.archive import LogMelArchive, read_archive, to_db, to_uint8
 from crnn.features.log_mel import log_mel
 from crnn.jobs.order import TrainingSettings
 from crnn.networks.onnx_export import OnnxNetwork
@@ -167,11 +167,16 @@ def answers(options: argparse.Namespace, teachers: Teachers) -> dict[str, Target
 
 def _stored(data: Path) -> dict[str, StoredLogMel]:
     """What the archive holds of the train tracks."""
-    archive = read_archive(data / "gtzan-logmel.npz")
-    with np.load(data / "gtzan-logmel.npz", allow_pickle=False) as stored:
-        column_seconds = stored["frame_index"] * 512 / WINDOWS.sample_rate
+    archive, column_seconds = _archive(data)
     of_tracks = zip(archive.track_ids, archive.log_mel, archive.splits, strict=True)
     return {name: StoredLogMel(log_mel, column_seconds) for name, log_mel, split in of_tracks if split == "train"}
+
+
+def _archive(data: Path) -> tuple[LogMelArchive, npt.NDArray[np.float64]]:
+    """GTZAN's archive, and the time of each of its columns in seconds."""
+    path = data / "gtzan-logmel.npz"
+    with np.load(path, allow_pickle=False) as stored:
+        return read_archive(path), stored["frame_index"] * targets.ARCHIVE_HOP_LENGTH / WINDOWS.sample_rate
 
 
 def _compute(job: _Job) -> str:
@@ -274,9 +279,7 @@ def archive_windows(data: Path, teachers: Teachers) -> hearing.TaggedWindows:
         data: Folder of the archive and of the published tags.
         teachers: The second hears each track; the published tags are the first's.
     """
-    archive = read_archive(data / "gtzan-logmel.npz")
-    with np.load(data / "gtzan-logmel.npz", allow_pickle=False) as stored:
-        column_seconds = stored["frame_index"] * 512 / WINDOWS.sample_rate
+    archive, column_seconds = _archive(data)
     with np.load(data / "gtzan-taggrams.npz", allow_pickle=False) as stored:
         taggrams = dict(zip(stored["track_ids"].tolist(), stored["tag_posterior"], strict=True))
     learnt = [i for i, name in enumerate(archive.track_ids) if archive.splits[i] == "train" and name in taggrams]

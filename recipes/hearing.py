@@ -6,7 +6,7 @@ Batches are drawn by numpy alone and depend on the leg's seed and the step only.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,7 +86,8 @@ class TimbralBatches:
         """Log-mels, then targets in the order of the loss's parts."""
         rng = np.random.default_rng([leg.seed, step])
         windows, taught, wholes = [], [], []
-        for source in _drawn(self.audio, FROM_AUDIO, rng):
+        for index in _drawn(self.audio, FROM_AUDIO, rng):
+            source = self.audio[index].targets
             window = rng.integers(len(source.piece))
             piece, start = source.piece[window], source.start[window]
             kind, is_bad = _kind_of_sound(leg, rng)
@@ -134,8 +135,7 @@ class StackBatches:
         """Log-mels, chunks, steps."""
         rng = np.random.default_rng([leg.seed, step])
         segments, of_chunks, of_steps = [], [], []
-        shares = np.array([source.share for source in self.audio])
-        for index in rng.choice(len(self.audio), _STACK_BATCH, p=shares / shares.sum()):
+        for index in _drawn(self.audio, _STACK_BATCH, rng):
             targets, chunks = self.audio[index].targets, self.chunks[index]
             piece, place = rng.integers(len(targets.log_mel)), rng.integers(len(self.FIRST_STEPS))
             kind, is_bad = _kind_of_sound(leg, rng)
@@ -178,15 +178,15 @@ def _kind_of_sound(leg: Leg, rng: np.random.Generator) -> tuple[int, bool]:
     return int(N_GOOD + rng.integers(N_BAD) if is_bad else rng.integers(leg.n_good)), is_bad
 
 
-def _drawn(sources: Sequence[Source], n: int, rng: np.random.Generator) -> Iterator[Targets]:
+def _drawn(sources: Sequence[Source], n: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Indices of sources, drawn by their shares."""
     shares = np.array([source.share for source in sources])
-    for index in rng.choice(len(sources), n, p=shares / shares.sum()):
-        yield sources[index].targets
+    return rng.choice(len(sources), n, p=shares / shares.sum())
 
 
 def archive_windows(
     log_mels: list[npt.NDArray[np.uint8]],
-    column_seconds: FloatArray,
+    column_seconds: npt.NDArray[np.float64],
     taggrams: list[FloatArray],
     whole_posteriors: FloatArray,
     config: FeatureConfig,

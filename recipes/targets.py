@@ -42,7 +42,7 @@ N_BAD = 3
 WINDOW_HOP_FRAMES = 2 * musicnn.TAGGRAM_HOP_FRAMES
 _LEAST_PEAK = 3e-3
 _MOST_SPEED = 1.2
-_ARCHIVE_HOP_LENGTH = 512
+ARCHIVE_HOP_LENGTH = 512
 
 
 @dataclass(frozen=True)
@@ -174,9 +174,9 @@ def _at_another_speed(piece: FloatArray, rng: np.random.Generator) -> FloatArray
 
 def _as_archive(samples: FloatArray, n_frames: int, config: FeatureConfig, rng: np.random.Generator) -> FloatArray:
     """The log-mel that the archive would hold: of frames a hop of 512 apart the next one, not one at the very time."""
-    finer = dataclasses.replace(config, hop_length=_ARCHIVE_HOP_LENGTH)
+    finer = dataclasses.replace(config, hop_length=ARCHIVE_HOP_LENGTH)
     frames = features.log_mel(samples, finer)
-    at = np.arange(n_frames) * config.hop_length / _ARCHIVE_HOP_LENGTH + rng.uniform(-1, 0)
+    at = np.arange(n_frames) * config.hop_length / ARCHIVE_HOP_LENGTH + rng.uniform(-1, 0)
     return frames[np.clip(np.ceil(at).astype(np.int64), 0, len(frames) - 1)]
 
 
