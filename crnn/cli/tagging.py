@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from crnn.cli.common import file_path, progress, say
 from crnn.errors import CrnnError
 from crnn.inference.rows import Row
 from crnn.inference.tag_words import written
-from crnn.text import confidence
+from crnn.text import confidence, number_of
 from crnn.untrusted import json_line, path_of, visible
 
 AT_LEAST = 0.8
@@ -107,13 +107,13 @@ def _planned(path: Path, row: Row, *, overwrite: bool) -> _Change:
         old = tag_writing.genres_in(path) or read_genres(path)
         tag_writing.check_replaceable(path)
     except TagError as err:
-        return _Change(path, change.confidence, change.new, reason=str(err))
+        return replace(change, reason=str(err))
     reason = ""
     if old == (change.new,):
         reason = "It says so already."
     elif old and not overwrite:
         reason = f"It is tagged {' and '.join(old)}."
-    return _Change(path, change.confidence, change.new, old, reason)
+    return replace(change, old=old, reason=reason)
 
 
 def _carried_out(change: _Change, undo_path: Path) -> tuple[_Change, str]:
@@ -123,7 +123,7 @@ def _carried_out(change: _Change, undo_path: Path) -> tuple[_Change, str]:
             _keep(kept, undo_path)
             tag_writing.put_in_place(draft, kept)
     except TagError as err:
-        return _Change(change.path, change.confidence, change.new, change.old, str(err)), "failed"
+        return replace(change, reason=str(err)), "failed"
     return change, "written"
 
 
@@ -138,18 +138,15 @@ def _line(change: _Change, outcome: str) -> str:
 def _sum_up(counts: dict[str, int], undo_path: Path, *, is_dry: bool) -> None:
     would = "would be " if is_dry else ""
     failed = f", {counts['failed']} failed" if counts["failed"] else ""
+    files = number_of(counts["written"], "file")
     say(
-        f"Genres {would}written into {_files(counts['written'])}, {counts['left']} left as they are{failed}.",
+        f"Genres {would}written into {files}, {counts['left']} left as they are{failed}.",
         to_stderr=True,
     )
     if counts["written"] and not is_dry:
         # Where data are kept for a user the path may have spaces, on a Mac it does.
         place = f'"{undo_path}"' if " " in str(undo_path) else undo_path
         say(f"To undo it: python -m crnn classify --undo {place}", to_stderr=True)
-
-
-def _files(n: int) -> str:
-    return "1 file" if n == 1 else f"{n} files"
 
 
 def new_undo_path() -> Path:
@@ -186,7 +183,7 @@ def undo_tags(undo_path: Path) -> int:
         except TagError as err:
             n_failed += 1
             say(f"{change.path}: {err}", to_stderr=True)
-    say(f"As they were: {_files(len(restored))}.", to_stderr=True)
+    say(f"As they were: {number_of(len(restored), 'file')}.", to_stderr=True)
     return n_failed
 
 

@@ -301,15 +301,14 @@ def log_mels(
     found: list[UInt8Array | None] = [None] * len(tracks)
     faults: list[Fault] = []
     n_before = 0
+
+    def advance(done: int, _: int) -> None:
+        on_progress(n_before + done, len(tracks))
+
     for number, dataset in enumerate(collection.datasets):
         places = [i for i, track in enumerate(tracks) if collection.origins[track.track_id][0] == number]
         if not places or should_stop():
             continue
-        n_done = n_before
-
-        def advance(done: int, total: int, n_done: int = n_done) -> None:
-            on_progress(n_done + done, len(tracks))
-
         part, part_faults = load_log_mel(
             dataset,
             config,

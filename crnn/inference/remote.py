@@ -66,13 +66,12 @@ class RemoteSession:
 
     def __init__(self, bundle: Bundle, file_name: str = ONNX_NAME, *, answer_seconds: float = _ANSWER_SECONDS) -> None:
         self._bundle, self._file_name, self.answer_seconds = bundle, file_name, answer_seconds
-        self._process: subprocess.Popen[bytes] | None = None
         self._turn = threading.Lock()
         # One that had to be ended is not begun again for every sound that its owner gives it.
         self._is_given_up = False
-        # A list, because what is called at the end of this object must not hold the object itself.
-        self._holder: list[subprocess.Popen[bytes]] = []
-        weakref.finalize(self, _end, self._holder)
+        # The one that runs. A list, because what is called at the end of this object must not hold the object itself.
+        self._processes: list[subprocess.Popen[bytes]] = []
+        weakref.finalize(self, _end, self._processes)
 
     def get_inputs(self) -> Sequence[Any]:
         """Its one input; the process knows the name."""
@@ -122,17 +121,17 @@ class RemoteSession:
         )
 
     def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is None or self._process.poll() is not None:
+        if not self._processes or self._processes[0].poll() is not None:
             command = [sys.executable, "-m", "crnn.inference.sandbox", "serve", str(self._bundle.path), self._file_name]
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 command, cwd=_REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )
-            self._holder[:] = [self._process]
-        return self._process
+            self._processes[:] = [process]
+        return self._processes[0]
 
 
-def _end(holder: list[subprocess.Popen[bytes]]) -> None:
-    for process in holder:
+def _end(processes: list[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
         process.kill()
         process.wait()
 
