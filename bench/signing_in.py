@@ -70,7 +70,7 @@ def sign_in(chromium: Any, house: House, name: str) -> Any:
     expect.set_options(timeout=60_000)
     page = chromium.new_context(viewport={"width": 1280, "height": 900}).new_page()
     page.goto(house.address)
-    expect(page.get_by_text("each has models and clips of his own")).to_be_visible()
+    expect(page.get_by_text("everyone has models and clips of their own")).to_be_visible()
     expect(page.get_by_role("tab", name="Upload")).to_have_count(0)
     page.get_by_role("button", name="Sign in").click()
     page.locator('input[name="sub"]').fill(name)

@@ -22,7 +22,7 @@ def ask_to_sign_in() -> None:
     if visitor.is_signed_in():
         return
     st.title("GenreScope", anchor=False)
-    st.markdown("Hear a clip, see it, and know its genre. On this server each has models and clips of his own.")
+    st.markdown("Hear a clip, see it, and know its genre. On this server everyone has models and clips of their own.")
     if st.button("Sign in", type="primary", icon=":material/login:", key="account.in"):
         try:
             st.login()
