@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from page_words import read
 from sounds import sine, wav_bytes
 from streamlit.testing.v1 import AppTest
 from tiny_bundle import tiny_bundle
@@ -70,3 +71,14 @@ def test_what_a_refresh_brings_back_is_shown(models: Path) -> None:
     app.session_state["genrescope.model"] = "beta"
     assert model_of(app.run()) == "beta"
     assert news(app) == []
+
+
+def test_who_answers_is_named_beside_the_answer_unless_it_answers_unasked(listen: AppTest) -> None:
+    said = "beta answers."
+    assert said not in read(listen), "there is no answer yet"
+    listen.file_uploader[0].set_value([("song.wav", wav_bytes(sine(60.0, 4.0)), "audio/wav")]).run()
+    assert said in read(listen)
+    # Not in the box, which is closed by then.
+    assert not [caption for box in listen.main.expander for caption in box.caption if caption.value == said]
+    listen.selectbox(key="listen.model").set_value("alpha").run()
+    assert "answers." not in read(listen)

@@ -48,7 +48,7 @@ def choose_source(models: list[Model], key: str) -> Model | None:
     # Outside the box, which is closed once there is a sound.
     # A place for each, always there: boxes below that moved would close.
     with st.container():
-        draw_news()
+        draw_news(models)
     with st.container():
         live.draw_news()
     return chosen

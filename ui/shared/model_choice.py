@@ -73,8 +73,12 @@ def _take(key: str, contents: dict[str, str]) -> None:
         st.session_state[MODEL_CONTENT] = contents.get(st.session_state[key], "")
 
 
+def _default(models: list[Model]) -> Model:
+    return next((model for model in models if model.label == default_model()), models[0])
+
+
 def _kept(models: list[Model]) -> Model:
-    default = next((model for model in models if model.label == default_model()), models[0])
+    default = _default(models)
     label = st.session_state.get(MODEL)
     # Nothing was chosen: what a refresh brings back then finds its place free.
     if label is None:
@@ -88,11 +92,19 @@ def _kept(models: list[Model]) -> Model:
     return kept
 
 
-def draw_news() -> None:
-    """What became of the model that was chosen; until another is chosen, or another sound given."""
+def draw_news(models: list[Model]) -> None:
+    """What became of the model that was chosen, until another is chosen or another sound given; or who answers.
+
+    The one that answers unasked need not be named.
+
+    Args:
+        models: What there is.
+    """
     words, given = st.session_state.get(_NEWS, ("", ()))
     if words and given == _given():
         st.info(plain(words))
+    elif models and _given() and (chosen := _kept(models)).label != _default(models).label:
+        st.caption(plain(f"{chosen.label} answers."))
 
 
 def _given() -> tuple[str, ...]:
