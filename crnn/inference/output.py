@@ -51,12 +51,20 @@ _SENTENCES: dict[Verdict, Callable[[Prediction], str]] = {
 }
 
 
+# The sets of the bundled models hold what is as probable as that.
+_LEAST_TOLD = 0.15
+
+
 def candidates_sentence(prediction: Prediction) -> str:
     """What else it could be, for the line under a verdict that names a genre; empty for the others."""
     if not prediction.verdict.traits.names_genre:
         return ""
     others = [genre for genre in prediction.prediction_set if genre != prediction.genre]
     if not others:
+        # A set fitted on few tracks may leave out what the bars show plainly.
+        for genre, posterior in prediction.ranked()[1:2]:
+            if posterior >= _LEAST_TOLD:
+                return f"{sentence_case(genre)} comes next."
         return "No other candidate."
     if len(others) == 1:
         return f"{sentence_case(others[0])} is the only other candidate."

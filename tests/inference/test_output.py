@@ -91,6 +91,12 @@ def test_candidates(prediction_set: tuple[str, ...], sentence: str) -> None:
     assert output.candidates_sentence(prediction(prediction_set=prediction_set, verdict="unsure")) == ""
 
 
+@pytest.mark.parametrize(("second", "sentence"), [(0.16, "Metal comes next."), (0.14, "No other candidate.")])
+def test_what_the_bars_show_plainly_is_not_denied(second: float, sentence: str) -> None:
+    found = prediction((0.1, 0.9 - second - 0.1, second, 0.1), prediction_set=("jazz",))
+    assert output.candidates_sentence(found) == sentence
+
+
 def test_json_follows_the_contract() -> None:
     values = json.loads(json.dumps(output.to_json(prediction(), "a/b.mp3"), allow_nan=False))
     assert list(values)[:7] == [
