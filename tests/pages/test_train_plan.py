@@ -18,6 +18,7 @@ from crnn.config import tagger_features
 from crnn.data.collection import gather
 from crnn.data.overview import check
 from crnn.training.pipeline import _parts_of
+from ui.train.check import _faults_words
 
 # Who plays on both sides makes of two artists of rock one too few for a part to learn from and one to check with.
 ARTISTS = {"pop": {"anamar": 3, "artemis": 3, "yoria": 6}, "rock": {"yoria": 5, "leoni": 7}}
@@ -126,6 +127,13 @@ def test_what_was_heard_stands_open(home: Path, models: Path, tmp_path: Path) ->
     app.button(key="train.listen").click().run()
     assert "Of “b” fewer than two tracks can be used" in read(app)
     assert next(button for button in app.button if button.label == "Start training").disabled
+
+
+def test_how_many_faults_there_are_is_said_once() -> None:
+    assert _faults_words(1, 1) == "1 recording is there more than once"
+    assert _faults_words(8, 8) == "8 recordings are there more than once"
+    assert _faults_words(3, 1) == "3 things to know, 1 of them copies"
+    assert _faults_words(1, 0) == "1 thing to know"
 
 
 def test_what_was_listened_to_for_one_start_is_not_for_another(

@@ -124,10 +124,20 @@ def draw_check(found: Check, config: FeatureConfig) -> Check:
 
 def _draw_faults(faults: tuple[Fault, ...], *, is_open: bool) -> None:
     n_copies = sum(fault.is_about_copies for fault in faults)
-    words = number_of(len(faults), "thing") + " to know" + (f", {n_copies} of them copies" if n_copies else "")
-    with st.expander(words, expanded=is_open, icon=":material/info:", key="train.faults"):
-        st.caption("What cannot be used is left out.")
+    with st.expander(
+        _faults_words(len(faults), n_copies), expanded=is_open, icon=":material/info:", key="train.faults"
+    ):
+        if n_copies < len(faults):
+            st.caption("What cannot be used is left out.")
         rows = [(fault.subject, fault.message) for fault in faults[:_MAX_FAULTS_SHOWN]]
         st.markdown(table(("what", "found"), rows))
         if len(faults) > _MAX_FAULTS_SHOWN:
             st.caption(f"And {len(faults) - _MAX_FAULTS_SHOWN} more; `python -m crnn scan` lists all.")
+
+
+def _faults_words(n_faults: int, n_copies: int) -> str:
+    """How many there are, of which some tell of copies, as the title of their list."""
+    if n_copies == n_faults:
+        return f"{number_of(n_copies, 'recording')} {'is' if n_copies == 1 else 'are'} there more than once"
+    copies = f", {n_copies} of them copies" if n_copies else ""
+    return f"{number_of(n_faults, 'thing')} to know{copies}"
