@@ -23,7 +23,6 @@ from crnn.bundles.companion import Companion
 from crnn.config import FeatureConfig
 from crnn.owner import MACHINE
 from ui.models.library import _few, identity_of
-from ui.models.making import Making
 from ui.shared.state import Model
 from ui.shared.visits import visits
 
@@ -236,22 +235,6 @@ def test_an_export_goes_on_whatever_else_is_pressed_until_it_is_stopped(
     made(app.switch_page("pages/3_Models.py").run())
     assert "Save tiny-onnx.zip" in [button.proto.label for button in app.get("download_button")]
     assert rows_of_exports(app) == [(label, True) for label in kinds if label != "ONNX"]
-
-
-def test_an_export_ends_with_the_visit_it_was_made_for() -> None:
-    ended = threading.Event()
-
-    def forever(on_wait: Callable[[], None]) -> bytes:
-        try:
-            while True:
-                on_wait()
-        finally:
-            ended.set()
-
-    making = Making("key", "name", forever)
-    assert not making.is_done(0.05)
-    del making
-    assert ended.wait(10)
 
 
 @pytest.mark.slow
