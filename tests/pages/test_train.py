@@ -30,10 +30,8 @@ from crnn.data.scan import scan
 from crnn.errors import CrnnError, DatasetError
 from crnn.features import log_mel
 from crnn.jobs import runs
-from crnn.jobs.order import TrainingOrder, preset
-from crnn.jobs.runs import Run
 from crnn.locks import FileLock
-from crnn.owner import MACHINE, Owner
+from crnn.owner import MACHINE
 
 SONG = wav_bytes(sine(440.0, 3.0), RATE, "PCM_16")
 
@@ -109,24 +107,6 @@ def test_plan_follows_the_options(page: AppTest) -> None:
     page.select_slider(key="train.size.quick").set_value("large").run()
     assert not page.exception
     assert len({before, longer, plan()}) == 3
-
-
-def test_chosen_size_is_ordered(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    orders: list[TrainingOrder] = []
-
-    def start_run(order: TrainingOrder, *, owner: Owner) -> Run:
-        orders.append(order)
-        raise CrnnError("Not today.")
-
-    monkeypatch.setattr(runs, "start_run", start_run)
-    assert "It trains a small network, which knows nothing yet" in read(page)
-    page.select_slider(key="train.size.quick").set_value("large").run()
-    assert "It trains a large network, which knows nothing yet" in read(page)
-    page.button(key="train.start").click().run()
-    assert "Not today." in read(page)
-    assert orders[0].settings.model == preset("best").model
-    assert orders[0].settings.train.epochs == preset("quick").train.epochs
-    assert orders[0].datasets == ("demo",)
 
 
 def test_variation_is_seen_and_heard_before_training(page: AppTest) -> None:
@@ -316,6 +296,15 @@ def test_bad_zips_get_a_sentence(page: AppTest, data: bytes, sentence: str) -> N
     page.file_uploader(key="train.upload.0").set_value(("mine.zip", data, "application/zip")).run()
     assert not page.exception
     assert sentence in read(page)
+
+
+def test_an_upload_that_finds_no_room_is_told(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> Path:
+        raise CrnnError("There is no room for it.")
+
+    monkeypatch.setattr(user_clips, "keep_upload", refuse)
+    page.file_uploader(key="train.upload.0").set_value(("mine.zip", b"zip", "application/zip")).run()
+    assert [error.value for error in page.error] == ["There is no room for it."]
 
 
 def test_two_uploads_of_one_name_are_two(page: AppTest) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import os
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,13 @@ from crnn.bundles.bundle import Bundle
 from crnn.config import tagger_features
 from crnn.data.collection import gather
 from crnn.data.overview import check
+from crnn.errors import CrnnError
+from crnn.jobs import runs
+from crnn.jobs.order import TrainingOrder, preset, with_frozen_body
+from crnn.jobs.runs import Run
+from crnn.owner import Owner
 from crnn.training.pipeline import _parts_of
+from ui.train import options
 from ui.train.check import _faults_words
 
 # Who plays on both sides makes of two artists of rock one too few for a part to learn from and one to check with.
@@ -62,6 +70,72 @@ def test_a_split_that_cannot_be_is_said_before_the_start(page: AppTest) -> None:
     next(box for box in page.selectbox if str(box.key).startswith("train.split")).set_value("random").run()
     assert not page.error
     assert not page.button(key="train.start").disabled
+
+
+@pytest.fixture
+def orders(monkeypatch: pytest.MonkeyPatch) -> list[TrainingOrder]:
+    """What was ordered; nothing of it is begun."""
+    found: list[TrainingOrder] = []
+
+    def start_run(order: TrainingOrder, *, owner: Owner) -> Run:
+        found.append(order)
+        raise CrnnError("Not today.")
+
+    monkeypatch.setattr(runs, "start_run", start_run)
+    return found
+
+
+def test_what_is_chosen_is_ordered(home: Path, models: Path, orders: list[TrainingOrder]) -> None:
+    page = open_page()
+
+    def ordered() -> TrainingOrder:
+        page.button(key="train.start").click().run()
+        assert "Not today." in read(page)
+        return orders[-1]
+
+    assert "It trains a small network, which knows nothing yet" in read(page)
+    usual, n_jobs = preset("quick"), os.cpu_count() or 1
+    assert ordered() == TrainingOrder(("demo",), Path("model"), usual, split="artist", n_jobs=n_jobs)
+    page.select_slider(key="train.size.quick").set_value("large").run()
+    assert "It trains a large network, which knows nothing yet" in read(page)
+    numbers = {"epochs": 7, "batch": 3, "patience": 4}
+    for name, value in numbers.items():
+        page.number_input(key=f"train.{name}.quick").set_value(value)
+    page.number_input(key="train.rate.quick.scratch").set_value(0.00321)
+    page.number_input(key="train.seed").set_value(9)
+    page.select_slider(key="train.augment").set_value("off")
+    page.toggle(key="train.mixup").set_value(False)
+    page.toggle(key="train.balance").set_value(False)
+    page.text_input(key="train.name.waltz").set_value("dance")
+    page.run()
+    train = dataclasses.replace(
+        usual.train, epochs=7, batch_size=3, patience=4, learning_rate=0.00321, seed=9, balance_genres=False
+    )
+    settings = dataclasses.replace(
+        usual, model=preset("best").model, train=train, augment=options._augmentation(0.0, mixup=False)
+    )
+    order = ordered()
+    assert order.settings == settings
+    assert order.genres == {"waltz": "dance"}
+    # Folds watch no tracks, and need a split that can be dealt.
+    page.selectbox(key="train.folds").set_value(5).run()
+    next(box for box in page.selectbox if str(box.key).startswith("train.split")).set_value("random").run()
+    order = ordered()
+    assert (order.folds, order.split, order.settings.train.patience) == (5, "random", usual.train.patience)
+
+
+def test_a_start_freezes_the_body_and_a_head_is_dealt(
+    home: Path, models: Path, orders: list[TrainingOrder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Bundle, "is_trainable", True)
+    tiny_bundle(models / "tiny")
+    page = open_page()
+    presets = next(group for group in page.button_group if group.key == "train.preset")
+    for name, method in (("instant", "head"), ("quick", "network")):
+        presets.set_value(name).run()
+        page.button(key="train.start").click().run()
+        assert (orders[-1].method, orders[-1].init) == (method, "tiny")
+    assert orders[1].settings == with_frozen_body(preset("quick", is_transfer=True))
 
 
 def test_a_head_needs_no_parts_to_learn_from_and_to_check_with(by_artists: Path) -> None:

@@ -1,14 +1,41 @@
-"""A file that a thread makes: what it raises reaches the page, and it ends where nobody waits for it."""
+"""Files to take a model elsewhere: which there are, and what a thread that makes one does where nobody waits for it."""
 
 from __future__ import annotations
 
 import gc
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from tiny_bundle import tiny_bundle
 
+from crnn.bundles import library
+from crnn.bundles.bundle import Bundle
+from crnn.jobs import exports
+from crnn.owner import MACHINE
+from ui.models.export import _files
 from ui.models.making import Making
+
+
+def test_what_came_without_keras_is_not_made_for_keras(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = tiny_bundle(tmp_path / "tiny")
+    asked: list[tuple[str, object]] = []
+    monkeypatch.setattr(library, "pack", lambda bundle, *, whole=False: asked.append((bundle.name, whole)))
+    monkeypatch.setattr(exports, "exported", lambda bundle, kind, **_: asked.append((bundle.name, kind)))
+    names = []
+    for is_trainable in (False, True):
+        monkeypatch.setattr(Bundle, "is_trainable", is_trainable)
+        files = _files(bundle, MACHINE)
+        names.append([name for name, _ in files.values()])
+        for _, make in files.values():
+            make(lambda: None)
+    assert names == [
+        ["tiny.zip", "tiny-onnx.zip"],
+        ["tiny.zip", "tiny-whole.zip", "tiny-onnx.zip", "tiny-keras.zip", "tiny-tflite.zip"],
+    ]
+    said = [False, "onnx", False, True, "onnx", "keras", "tflite"]
+    assert asked == [("tiny", what) for what in said]
 
 
 def test_what_is_made_or_went_wrong_reaches_who_waits() -> None:

@@ -11,6 +11,7 @@ from crnn.audio.clip import AudioStream, load_clip
 from crnn.config import FeatureConfig
 from crnn.features.log_mel import MelStream, mel_power
 from ui.shared import media, taken
+from ui.shared.answer_cache import View
 from ui.shared.holdings import HELD
 from ui.shared.taken import FULL_BAND_RATE, Taken
 
@@ -60,10 +61,14 @@ def test_of_a_long_sound_less_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = seven.picture(CONFIG)
     assert picture is not None
     np.testing.assert_array_equal(picture.cells, clip_picture(mel_power(samples, CONFIG), CONFIG).cells)
+    assert seven.picture(FeatureConfig(hop_length=457)) is None
 
 
 def test_all_that_is_kept_of_a_sound_is_counted() -> None:
     found = Taken(CONFIG)
+    assert HELD.weights()[id(found)] == 0
     found.take(np.zeros(100, np.float32), np.zeros(200, np.float32), np.zeros((3, 4), np.float32))
     # Two bytes a sample, four a cell.
     assert HELD.weights()[id(found)] == 2 * 100 + 2 * 200 + 4 * 12
+    view = View(np.zeros((3, 4), np.float32), b"12345", -6.0)
+    assert (HELD.weights()[id(view.power)], HELD.weights()[id(view.wav)]) == (48, 5)
