@@ -19,9 +19,12 @@ from train_page import APP
 
 from crnn.bundles import library
 from crnn.bundles.bundle import Rejection, load_bundle
+from crnn.errors import CrnnError
+from crnn.inference.classifier import Prediction
+from crnn.inference.verdict import Verdict
 from crnn.owner import MACHINE
 from ui.models import compare
-from ui.shared.state import Model
+from ui.shared.state import Model, Sound
 
 
 @pytest.fixture
@@ -111,6 +114,38 @@ def test_what_neither_can_read_is_no_agreement(page: AppTest) -> None:
     give(page, ("notes.mp3", b"These are words, and no sound."), ("a.wav", tagged(2000.0)), ("b.wav", tagged(6000.0)))
     assert [row["file"] for row in table(page)] == ["b.wav", "a.wav", "notes.mp3"]
     assert "They say the same of 1 of 2 files; 1 cannot be read." in read(page)
+
+
+def test_a_row_that_is_clicked_is_heard(page: AppTest) -> None:
+    give(page, ("a.wav", tagged(6000.0)), ("b.wav", tagged(5000.0)), ("c.wav", tagged(2000.0)))
+    assert players(page)[0]["title"] == "a.wav"
+    for row, title in (2, "c.wav"), (1, "b.wav"), (3, "b.wav"):
+        page.session_state["models.compare.table"] = {
+            "selection": {"rows": [], "columns": [], "cells": [[row, "file"]]}
+        }
+        page.run()
+        assert not page.exception
+        assert players(page)[0]["title"] == title
+
+
+def test_what_is_said_in_a_row_is_an_answer_a_verdict_or_that_there_is_none() -> None:
+    def answer(verdict: Verdict, genre: str | None) -> Prediction:
+        whole, nothing = np.float32([0.7, 0.3]), np.zeros((0, 1))
+        return Prediction(("jazz", "rock"), whole, verdict, genre, 0.7, (), (), (), nothing, 1.0, 4.0)
+
+    jazz, rock = answer(Verdict.GENRE, "jazz"), answer(Verdict.GENRE, "rock")
+    unsure, broken = answer(Verdict.UNSURE, None), CrnnError("It is damaged.")
+    assert [compare._cell(found) for found in (jazz, unsure, broken)] == ["jazz, 0.70", "can't tell", "cannot be read"]
+    sound = Sound("a.wav", b"a", "upload")
+    for first, second, differ, right in (
+        (jazz, jazz, False, "both"),
+        (jazz, rock, True, "first"),
+        (unsure, jazz, True, "second"),
+        (unsure, broken, True, "neither"),
+        (broken, broken, False, "neither"),
+    ):
+        answers = compare.Answers(sound, first, second)
+        assert (answers.differ, compare._who(answers, "jazz"), compare._who(answers, "")) == (differ, right, "")
 
 
 def test_what_a_sound_is_can_be_said_and_taken_back(page: AppTest) -> None:

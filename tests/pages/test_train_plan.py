@@ -133,9 +133,13 @@ def test_a_start_freezes_the_body_and_a_head_is_dealt(
     presets = next(group for group in page.button_group if group.key == "train.preset")
     for name, method in (("instant", "head"), ("quick", "network")):
         presets.set_value(name).run()
+        if method == "network":
+            page.number_input(key="train.epochs.quick").set_value(40).run()
         page.button(key="train.start").click().run()
         assert (orders[-1].method, orders[-1].init) == (method, "tiny")
-    assert orders[1].settings == with_frozen_body(preset("quick", is_transfer=True))
+    usual = preset("quick", is_transfer=True)
+    longer = dataclasses.replace(usual, train=dataclasses.replace(usual.train, epochs=40))
+    assert orders[1].settings == with_frozen_body(longer) != longer
 
 
 def test_a_head_needs_no_parts_to_learn_from_and_to_check_with(by_artists: Path) -> None:
@@ -243,12 +247,14 @@ def test_with_folds_only_splits_that_can_be_dealt_are_offered(home: Path, models
     table.write_text("\n".join([f"{head},split", *parts]), encoding="utf-8")
     app = open_page()
     app.text_input(key="train.folder").set_value(str(by_artists)).run()
-    next(group for group in app.button_group if group.key == "train.preset").set_value("best").run()
-    assert "network" not in next(words.value for words in app.caption if "evening" in words.value)
 
     def offered() -> list[str]:
         return next(box for box in app.selectbox if str(box.key).startswith("train.split")).options
 
+    # A head is judged by folds, too.
+    assert [way.split(",")[0].split(":")[0] for way in offered()] == ["by artist", "by track"]
+    next(group for group in app.button_group if group.key == "train.preset").set_value("best").run()
+    assert "network" not in next(words.value for words in app.caption if "evening" in words.value)
     assert "as the data set's own column says" in offered()
     app.selectbox(key="train.folds").set_value(3).run()
     assert not app.exception

@@ -13,9 +13,11 @@ from tiny_bundle import tiny_bundle
 from train_page import open_page
 from training_runs import SETTINGS
 
-from crnn.jobs import queue
+from crnn.errors import CrnnError
+from crnn.jobs import queue, runs
 from crnn.jobs.order import TrainingOrder
 from crnn.jobs.runs import Account, Run
+from crnn.owner import Owner
 
 
 def made_up_run(home: Path, **status: object) -> Run:
@@ -34,7 +36,7 @@ def made_up_run(home: Path, **status: object) -> Run:
     return Run(folder)
 
 
-def test_an_interrupted_run_is_found_again(home: Path) -> None:
+def test_an_interrupted_run_is_found_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = made_up_run(home, stage="training")
     (run.folder / "checkpoint.npz").write_bytes(b"kept")
     app = open_page()
@@ -43,6 +45,17 @@ def test_an_interrupted_run_is_found_again(home: Path) -> None:
     assert "Kept: 2 epochs, which need not be trained again." in read(app)
     assert "loss 0.500, 5 of 8 validation tracks right, 1.0 s" in app.code[0].value
     assert {"Resume", "Keep the best so far", "Train something else"} <= {button.label for button in app.button}
+    asked: list[tuple[str, bool]] = []
+
+    def resume_run(run: Run, *, only_keep: bool = False, owner: Owner) -> Run:
+        asked.append((run.run_id, only_keep))
+        raise CrnnError("Not today.")
+
+    monkeypatch.setattr(runs, "resume_run", resume_run)
+    for label in ("Resume", "Keep the best so far"):
+        next(button for button in app.button if button.label == label).click().run()
+        assert "Not today." in read(app)
+    assert asked == [(run.run_id, False), (run.run_id, True)]
     next(button for button in app.button if button.label == "Train something else").click().run()
     assert "192 tracks" in read(app)
     # Closed, not lost.

@@ -9,15 +9,17 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 from tiny_bundle import tiny_bundle
 
-from crnn.config import AugmentConfig
+from crnn.config import AugmentConfig, FeatureConfig
 from crnn.data.collection import gather
+from crnn.errors import DiskFullError
 from crnn.jobs.order import SIZES, TrainingOrder, preset
 from ui.shared import state
 from ui.shared.state import Model
-from ui.train import data, kept, options, report, run, teach
+from ui.train import audio_check, data, kept, options, report, run, teach
 
 
 @pytest.mark.parametrize(
@@ -122,6 +124,16 @@ def test_clips_are_learnt_by_the_model_that_answers_and_never_by_what_was_import
         assert start.bundle.name == started_from
     shelf[:] = [shelf[0], shelf[3]]
     assert teach._start() is None
+
+
+def test_where_no_room_is_left_no_track_is_listened_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refuse(n_bytes: int) -> None:
+        raise DiskFullError("400 of your 400 MB are used.")
+
+    owner = SimpleNamespace(mode="shared", home=tmp_path, check_room=refuse)
+    monkeypatch.setattr(audio_check.visitor, "owner", lambda: owner)
+    monkeypatch.setattr(audio_check, "listen", lambda *_, **__: pytest.fail("it was listened to"))
+    assert audio_check._listen(gather(("demo",)), FeatureConfig(), st.empty()) is None
 
 
 def test_what_happens_in_a_training_is_a_line_each() -> None:
