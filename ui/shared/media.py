@@ -111,15 +111,17 @@ def play_track(path: str | None, demo_id: str | None, start_seconds: float = 0.0
     Args:
         path: Its file, if it has one.
         demo_id: Its id in the demo, if it is of it.
-        start_seconds: Where it begins to play.
+        start_seconds: Where it begins to play, to the nearest second.
     """
+    # Streamlit cuts off what is more than whole seconds.
+    start = round(start_seconds)
     if path is not None:
         try:
-            st.audio(Path(path).read_bytes(), format="audio/wav", start_time=start_seconds)
+            st.audio(Path(path).read_bytes(), format="audio/wav", start_time=start)
         except OSError as err:
             st.caption(plain(f"{Path(path).name} cannot be opened any more: {err.strerror or err}."))
     elif demo_id is not None:
-        st.audio(_demo_wav(demo_id), format="audio/wav", start_time=start_seconds)
+        st.audio(_demo_wav(demo_id), format="audio/wav", start_time=start)
     else:
         st.caption("A log-mel archive holds no sound to play.")
 

@@ -122,7 +122,7 @@ def draw_copies(collection: Collection, config: FeatureConfig) -> None:
                 st.markdown(plain(f"{track_id}, {genre_of[track_id]}"))
                 _draw_track(collection, config, track_id, start)
                 if pair.shift_seconds:
-                    st.caption(f"What they share begins at {clock(start)}; the player starts there.")
+                    st.caption(f"What they share begins at {clock(start)}; the player starts at the nearest second.")
         st.caption("Both stay on one side of the split, so that the score does not gain by them.")
 
 
