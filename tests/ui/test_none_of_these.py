@@ -32,7 +32,7 @@ def _draw() -> None:
     answer_bars(other, key="other")
     answer_bars(no_music, key="no music")
     answer_bars(unsure, key="unsure")
-    _draw_before_and_after(answer(Verdict.UNSURE, 0.02, 0.85, 0.08, 0.05, 0.0), unsure)
+    _draw_before_and_after(answer(Verdict.UNSURE, 0.02, 0.80, 0.13, 0.05, 0.0), unsure)
 
 
 def test_bars_and_timeline_say_what_they_are_of() -> None:
@@ -43,6 +43,6 @@ def test_bars_and_timeline_say_what_they_are_of() -> None:
     assert [text.value for text in app.text] == ["nearest, genre", "0, 1"]
     drawn = [json.loads(json.loads(each.proto.json)["json"]) for each in app.get("bidi_component")]
     assert [each["title"] for each in drawn] == ["If it were one of these"] * 2 + [""] * 3
-    # By the greater of both: rock, which it might be after, is among the three that a phone shows.
+    # By the greater of both: of the three that a phone shows, rock is of the answer after, jazz of that before.
     for bars in drawn[3:]:
-        assert [bar["name"] for bar in bars["bars"]] == ["disco", "rock", "pop", "jazz", "blues"]
+        assert [bar["name"] for bar in bars["bars"]] == ["disco", "rock", "jazz", "pop", "blues"]

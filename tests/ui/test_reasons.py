@@ -103,6 +103,8 @@ def test_what_spoke_for_it_and_the_rest_are_all_of_it(tmp_path: Path) -> None:
     weights = np.zeros((4, 2))
     # Low from 2.5 to 3 s, high from 3.5 to 4 s; a cell that spoke against it is among the rest.
     weights[1, 0], weights[3, 1], weights[0, 0] = 0.9, 0.8, -1.0
+    # Little spoke for it from 3 s on.
+    weights[2, 0] = 0.3
     st.session_state.clear()
     try:
         spoke, rest = (_heard(SONG, model, explained(weights), clip, is_for).samples for is_for in (True, False))
