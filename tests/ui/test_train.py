@@ -209,3 +209,50 @@ def test_how_far_a_training_is_stands_in_one_line() -> None:
     lines = [code.value.splitlines() for code in app.code]
     assert [line.partition("  ")[2] for line in lines[0]] == ["last", "first"]
     assert lines[1] == ["Nothing yet."]
+
+
+def _cells() -> None:
+    import streamlit as st
+
+    from ui.train.report import _draw_cell
+
+    tracks = [("jazz", "rock", 10), ("rock", "jazz", 2), ("pop", "jazz", 1), ("jazz", "jazz", 2)]
+    facts = {"path": None, "demo_id": None}
+    report = {
+        "tracks": [
+            {"track_id": f"{genre}{answer}{n}", "genre": genre, "answer": answer, "confidence": 0.5 + n / 100, **facts}
+            for genre, answer, n_tracks in tracks
+            for n in range(n_tracks)
+        ]
+    }
+    _draw_cell(report, st.session_state.get("clicked"))
+
+
+def test_a_click_chooses_a_cell_once_and_the_surest_mistakes_stand_first() -> None:
+    def told() -> list[str]:
+        return [caption.value.partition(":")[0] for caption in app.caption if ": is " in caption.value]
+
+    app = AppTest.from_function(_cells, default_timeout=60).run()
+    assert not app.exception
+    first = [f"jazzrock{n}" for n in range(9, 1, -1)]
+    assert told() == first
+    assert "And 5 more; the downloads name all." in [caption.value for caption in app.caption]
+    # Each has a player, or why there is none.
+    assert sum(caption.value == "A log-mel archive holds no sound to play." for caption in app.caption) == 8
+    app.session_state["clicked"] = ("jazz", "jazz")
+    app.run()
+    assert told() == ["jazzjazz1", "jazzjazz0"]
+    assert not app.toggle
+    # The list may say otherwise afterwards, though the click is still on the chart.
+    app.selectbox(key="train.report.cell").set_value(("rock", "jazz")).run()
+    assert told() == ["rockjazz1", "rockjazz0"]
+    # By ear both ways of the confusion are heard, and nothing else.
+    app.toggle(key="train.report.by_ear").set_value(True).run()
+    assert told() == []
+    assert [group.label for group in app.button_group] == [f"Track {n} is" for n in range(1, 9)]
+    assert [option.content for option in app.button_group[0].proto.options] == ["jazz", "rock"]
+    app.toggle(key="train.report.by_ear").set_value(False)
+    app.session_state["clicked"] = ("rock", "pop")
+    app.run()
+    # No track is there: the choice stays.
+    assert told() == ["rockjazz1", "rockjazz0"]
