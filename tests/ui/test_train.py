@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import hashlib
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -251,6 +252,15 @@ def test_a_click_chooses_a_cell_once_and_the_surest_mistakes_stand_first() -> No
     assert told() == []
     assert [group.label for group in app.button_group] == [f"Track {n} is" for n in range(1, 9)]
     assert [option.content for option in app.button_group[0].proto.options] == ["jazz", "rock"]
+    # In no order that tells anything.
+    names = [*(f"jazzrock{n}" for n in range(10)), "rockjazz0", "rockjazz1"]
+    first_heard = min(names, key=lambda name: hashlib.sha256(name.encode()).digest())
+    app.button_group[0].set_value("jazz").run()
+    filed, answered = first_heard[:4], first_heard[4:8]
+    assert f"{first_heard}: filed as {filed}, answered {answered}." in [caption.value for caption in app.caption]
+    app.selectbox(key="train.report.cell").set_value(("pop", "jazz")).run()
+    assert [group.label for group in app.button_group] == ["Track 1 is"]
+    app.selectbox(key="train.report.cell").set_value(("rock", "jazz"))
     app.toggle(key="train.report.by_ear").set_value(False)
     app.session_state["clicked"] = ("rock", "pop")
     app.run()
