@@ -97,11 +97,7 @@ def classify(options: argparse.Namespace, wrong_use: Callable[[str], NoReturn]) 
         # It starts while the network is opened.
         workers.warm_up()
     bundle = find_bundle(options.model)
-    if options.playlists is not None:
-        make_folder(options.playlists)
-    if options.write_tags and not options.dry_run:
-        options.undo_file = options.undo_file or new_undo_path()
-        take_up(options.undo_file)
+    _make_places(options)
     files, left_out = find_audio_files(options.paths)
     for note in left_out:
         say(note, to_stderr=True)
@@ -151,6 +147,15 @@ def _put_to_use(rows: list[Row], options: argparse.Namespace, is_stopped: Callab
         written = write_playlists(options.playlists, rows, options.at_least or 0.0)
         say(f"Playlists in {options.playlists}: {len(written)}.", to_stderr=True)
     return write_tags(rows, options, is_stopped) if options.write_tags else 0
+
+
+def _make_places(options: argparse.Namespace) -> None:
+    """Where playlists go, and how to undo tags: what cannot be written is told before the work."""
+    if options.playlists is not None:
+        make_folder(options.playlists)
+    if options.write_tags and not options.dry_run:
+        options.undo_file = options.undo_file or new_undo_path()
+        take_up(options.undo_file)
 
 
 def _check_use(options: argparse.Namespace) -> None:

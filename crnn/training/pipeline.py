@@ -134,10 +134,7 @@ def _prepare(
         collection, found, faults, settings.features, folder=home / CACHE_FOLDER, should_stop=watcher.should_stop
     )
     log_mel_of = {t.track_id: m for t, m in zip(collection.all_tracks, found, strict=True) if m is not None}
-    collection = heard.collection
-    if heard.copies:
-        parts = _parts_of(order, collection)
-    _check_left(order, dataclasses.replace(collection, faults=(*collection.faults, *faults)), parts)
+    collection, parts = _as_heard(order, heard, parts)
     protection = () if order.method == "head" else protection_of(parts, order.folds)
     watcher.on_event(
         {
@@ -159,13 +156,18 @@ def _prepare(
     return materials
 
 
-def _check_left(order: TrainingOrder, collection: Collection, parts: Parts) -> None:
-    """Refuse what cannot be learnt once the tracks that hold nothing are gone, some of which only listening finds."""
-    check_usable(collection)
+def _as_heard(order: TrainingOrder, heard: Heard, parts: Parts) -> tuple[Collection, Parts]:
+    """The tracks and their parts, copies together; refused where those that hold nothing leave too little to learn."""
+    collection = heard.collection
+    if heard.copies:
+        parts = _parts_of(order, collection)
+    left = dataclasses.replace(collection, faults=(*collection.faults, *heard.unusable))
+    check_usable(left)
     if order.method == "network" and not order.folds:
-        usable = {track.track_id for track in collection.usable_tracks}
-        left = {name: tuple(track for track in part if track.track_id in usable) for name, part in parts.items()}
-        check_learnable(left, collection.genres)
+        usable = {track.track_id for track in left.usable_tracks}
+        kept = {name: tuple(track for track in part if track.track_id in usable) for name, part in parts.items()}
+        check_learnable(kept, collection.genres)
+    return collection, parts
 
 
 def _found_wrong(heard: Heard) -> tuple[Fault, ...]:

@@ -17,6 +17,7 @@ from crnn.__main__ import build_parser, main
 from crnn.bundles.library import DEFAULT_MODEL, find_bundle
 from crnn.cli import classify
 from crnn.config import FeatureConfig
+from crnn.errors import CrnnError
 from crnn.features.archive import make_archive, read_archive, to_uint8, write_archive
 from crnn.features.log_mel import log_mel
 
@@ -89,11 +90,12 @@ def test_csv_parses_and_holds_a_column_a_genre(capsys, bundle, music):
 
 def test_a_place_that_takes_no_rows_is_a_sentence(capsys, bundle, music, tmp_path):
     arguments = ["classify", str(music / "low.wav"), "--model", str(bundle.path), "--format", "json", "--out"]
-    nowhere = tmp_path / "none" / "rows.jsonl"
+    nowhere = tmp_path / "rows.jsonl"
+    nowhere.symlink_to(tmp_path / "none" / "rows.jsonl")
     assert main([*arguments, str(nowhere)]) == 1
     assert capsys.readouterr() == ("", f"error: {nowhere} cannot be written: {os.strerror(2)}.\n")
-    assert main([*arguments, str(music), "--resume"]) == 1
-    assert f"{music} cannot be taken up: " in capsys.readouterr().err
+    with pytest.raises(CrnnError, match=f"{music} cannot be taken up: "):
+        classify.read_rows(music)
 
 
 def test_a_row_is_on_the_disk_before_the_next_one_is_worked_out(bundle, tmp_path):
@@ -207,7 +209,8 @@ def test_evaluate_writes_a_row_a_track_where_it_is_told_to(capsys, bundle, archi
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("accuracy          1.000  (")
     assert "verdicts          genre 1.000" in lines
-    assert main([*arguments, str(tmp_path / "none" / "rows.jsonl")]) == 1
+    (tmp_path / "link-rows.jsonl").symlink_to(tmp_path / "none" / "rows.jsonl")
+    assert main([*arguments, str(tmp_path / "link-rows.jsonl")]) == 1
     assert f"rows.jsonl cannot be written: {os.strerror(2)}." in capsys.readouterr().err
 
 
@@ -362,16 +365,6 @@ def test_module_runs_and_results_alone_go_to_stdout(bundle, music):
     command = [sys.executable, "-m", "crnn", "classify", music / "low.wav", "--format", "json", "--model", bundle.path]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["genre"] == "bass"
-
-
-@pytest.mark.parametrize("closed", ["<&- >&-", "2>&-"])
-def test_streams_that_were_closed_are_no_traceback(bundle, music, tmp_path, closed):
-    out = tmp_path / "rows.jsonl"
-    command = [sys.executable, "-m", "crnn", "classify", music / "low.wav", "--model", bundle.path]
-    shell = ["sh", "-c", f'exec "$@" {closed}', "sh", *command, "--format", "json", "--out", out]
-    done = subprocess.run(shell, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads(out.read_text(encoding="utf-8"))["genre"] == "bass"
 
 
 @pytest.mark.slow

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import json
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -110,6 +113,19 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_heard(
     answered, told = capsys.readouterr()
     assert said in told
     assert not answered
+
+
+@pytest.mark.parametrize("closed", ["<&- >&-", "2>&-"])
+def test_streams_that_were_closed_are_no_traceback(bundle, tmp_path, closed):
+    """As a scheduler may leave them."""
+    song, out = tmp_path / "song.wav", tmp_path / "rows.jsonl"
+    soundfile.write(song, sine(440.0, 2.0), RATE)
+    command = [sys.executable, "-m", "crnn", "classify", song, "--model", bundle.path, "--format", "json", "--out", out]
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", *command], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(out.read_text(encoding="utf-8"))["duration_seconds"] == 2.0
 
 
 def test_a_file_that_begins_with_a_tilde_is_itself(tmp_path, monkeypatch):
