@@ -67,7 +67,7 @@ def svg(card: Card) -> str:
     for line in lettering.lines(visible(output.answer_sentence(found)), 42, _ROOM):
         y += 50
         parts.append(_words(_LEFT, y, line, 42, weight=600))
-    # Of a sound that changes, what else the whole could be says little.
+    # For a sound that changes, other candidates for the whole say little.
     others = "" if output.changes_sentence(stretches.of_prediction(found)) else output.candidates_sentence(found)
     beside = " ".join(filter(None, (others, card.heard)))
     for number, line in enumerate(lettering.lines(visible(beside), 22, _ROOM) if beside else []):

@@ -17,13 +17,13 @@ from crnn.analysis.figures import DETAIL_COLUMNS, LEAST_HOP
 from crnn.analysis.grids import Curve, FloatArray, Grid, Lines, View, ViewSettings
 from crnn.analysis.views import VIEWS, siblings
 
-# What does not hear as far around each moment as a window of the settings reaches.
+# Views that hear another span around each moment than the window of the settings.
 _AROUND_SECONDS = {"waveform": 0.0, "cqt": 0.6, "onsets": 0.5, "tempogram": 4.6, "loudness": 0.8}
-# Whatever the settings say, these step by so many samples.
+# The hops of views that do not follow the settings, in samples.
 _FIXED_HOP = {"cqt": spectral.CQT_HOP_LENGTH, "onsets": temporal.HOP_LENGTH, "tempogram": temporal.HOP_LENGTH}
-# Of 31 frames, the filter that parts tones from drums.
+# About half the 31 frames of the filter that separates tones from drums.
 _FILTER_FRAMES = 16
-# Parting them takes a twenty-fifth of the sound's own length: a longer part would not be there at once.
+# Separation takes a twenty-fifth of a sound's length; a longer part would not appear at once.
 MOST_SEPARATED_SECONDS = 16.0
 _FINEST_LOUDNESS_SECONDS = 0.01
 # Onset strength at each of four places within a step.

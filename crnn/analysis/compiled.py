@@ -15,7 +15,7 @@ from pathlib import Path
 
 from crnn.locks import FileLock
 
-# Compiling takes twenty seconds; one that hangs at it must not hold up the others for ever.
+# Compiling takes twenty seconds. A process that hangs at it must not block the others for ever.
 _PATIENCE_SECONDS = 120.0
 
 

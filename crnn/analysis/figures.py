@@ -46,9 +46,9 @@ VIRIDIS = ("#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#3
 
 _SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "triangle-down", "star", "hexagon", "pentagon")
 
-# A part is drawn with about as many columns as the widest screens have pixels for it.
+# Columns of a zoomed part: about the pixels that the widest screens have for it.
 DETAIL_COLUMNS = 1500
-# Finer than that is a sample's neighbourhood.
+# In samples; anything finer would show single samples.
 LEAST_HOP = 16
 
 # A canvas of 4096 columns is what the smallest phones still draw.

@@ -10,7 +10,7 @@ from crnn.analysis.figures import Picture, clip_picture, pooled
 from crnn.analysis.grids import FloatArray
 from crnn.config import FeatureConfig
 
-# Whenever there are twice as many, neighbours are put together.
+# Neighbours are merged whenever there are twice as many.
 _LEAST_COLUMNS = 4000
 
 

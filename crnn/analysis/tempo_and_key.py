@@ -18,22 +18,23 @@ from crnn.features.log_mel import mel_power
 
 # The windows below are for this rate and its multiples.
 RATE = 22_050
-# As much as tells them; more would hold up the page.
+# Enough to tell both; more would delay the page.
 _TOLD_SECONDS = 120.0
 _SPARE_SECONDS = 2.0
 
 _SLOWEST_BPM, _FASTEST_BPM = 40.0, 240.0
 _LEAST_SECONDS = 5.0
 _RANGE_DB = 80.0
-# Frames of 12 ms: as far apart as two hits may be and still be heard as one.
+# In frames of 12 ms: hits closer than this are heard as one.
 _BLUR_FRAMES = 2.0
 _LEAST_RISE_DB = 0.05
-# What share of the onsets' variance has to come back a beat later; and how many standard deviations of chance.
+# The autocorrelation of the onsets that a beat must reach, and in standard deviations of chance.
 _LEAST_RETURN, _CHANCE = 0.2, 4.0
 # People tap near 120 BPM, two thirds of them within 0.9 octaves (Ellis 2007).
 _TAPPED_BPM, _TAPPED_OCTAVES = 120.0, 0.9
 _AS_GOOD_TEMPO = 0.8
-# Slow pieces of the demo bring back 0.4 to 0.6 of a beat after half of it, fast ones told at half their tempo 0.8.
+# Autocorrelation at half a beat, as a share of that at a beat: 0.4 to 0.6 in slow pieces of the demo, but 0.8 in
+# fast ones that were read at half their tempo.
 _TWICE_AS_FAST, _FASTEST_TOLD_BPM = 0.7, 210.0
 
 _N_FFT = 8192

@@ -29,7 +29,7 @@ __all__ = [
     "warm_up",
 ]
 
-# Views that fall out of one costly separation.
+# Views that come from one costly separation.
 _PARTS = ("harmonic", "percussive")
 
 Compute = Callable[[FloatArray, int, ViewSettings], View]

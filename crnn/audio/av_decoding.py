@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 _MAX_BAD_PACKETS = 50
-# At once. The table of a film's pieces takes some 100 MB for a whole day.
+# The most in one allocation. The index of a film of a whole day takes some 100 MB.
 _MAX_FFMPEG_BYTES = 200 * 2**20
 _FORMATS = (
     "mov,matroska,webm,asf,caf,aac,ac3,eac3,amr,amrnb,amrwb,aiff,au,avi,dsf,dts,dtshd,flac,flv,loas,mp3,mpc,mpc8,"
     "mlp,mpeg,mpegts,nut,ogg,rm,sox,truehd,wav,w64,ape,tak,tta,wv"
 )
-# Those whose header says how long they are; of the others PyAV gives a guess by bit rate.
+# Formats whose header gives the length; for the others PyAV guesses it from the bit rate.
 _TIMED_FORMATS = frozenset({"mov", "matroska", "asf", "tta", "wv", "ape", "tak", "flac"})
-# So long is looked for sound in a track before another is taken for it.
+# How far to look for sound in a track before another track is chosen.
 _PROBED_SECONDS = 120.0
 _AUDIBLE = 1e-3
-# Chunks end at a multiple of it (w64); what fills them up is no frame, though FFmpeg takes it for one.
+# Chunks of w64 are padded to a multiple of this; FFmpeg takes the padding for a frame.
 _CHUNK_STEP = 8
-# Of a codec whose frames differ in size, as those of Opus.
+# For a codec whose frames differ in size, such as Opus.
 _FRAME_SIZE = 1024
 _log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def open_container(file: BinaryIO, options: dict[str, str] | None = None) -> Inp
     try:
         return av.open(file, mode="r", options=options, metadata_errors="replace")
     except TypeError:
-        # A later PyAV replaces by itself and knows the argument no more.
+        # Later versions of PyAV always replace, and have no such argument.
         file.seek(0)
         return av.open(file, mode="r", options=options)
 

@@ -15,7 +15,7 @@ from crnn.audio.files import RawStretch
 
 Message = dict[str, Any]
 
-# A reply to one read; a block of sound is of the same order.
+# The reply to one read; a block of sound is about as large.
 MAX_BODY_BYTES = 64 * 2**20
 _MAX_HEAD_BYTES = 1 << 20
 _LEAST_STEP, _GREATEST_STEP = 1 << 17, 1 << 22
@@ -134,7 +134,7 @@ class RemoteFile(RawStretch):
         if self._at >= self._size:
             return 0
         if not 0 <= offset < len(self._ahead):
-            # Read on and on, more is fetched at once: the other side has other things to do than to answer.
+            # The step grows while it is read on in order: fewer questions for the other side.
             is_next = offset == len(self._ahead) > 0
             self._step = min(2 * self._step, _GREATEST_STEP) if is_next else _LEAST_STEP
             self._ahead, self._ahead_from, offset = self._ask(self._at, max(len(buffer), self._step)), self._at, 0

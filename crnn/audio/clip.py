@@ -231,7 +231,7 @@ def load_part(
                 break
         samples = np.concatenate(blocks)
         check_duration(len(samples) / sample_rate, stream.name)
-        # The notes speak of whole files: one that is left early would seem cut short.
+        # No notes: they are about whole files, and would call one that is left early cut short.
         return Clip(samples, sample_rate, stream.name)
 
 

@@ -14,18 +14,18 @@ from typing import BinaryIO
 
 from crnn.audio import flac, mpeg
 
-# A header that counts so many bytes too many is a writer's slip, and nothing to hear is missing.
+# A header may count up to this many bytes too many by mistake; no sound is missing then.
 _FEW_BYTES = 1024
 _MAX_CHUNKS = 10_000
 
-# First bytes of files that hold others: sound in them is not theirs.
+# First bytes of archives: sound inside them belongs to the files they hold.
 _ARCHIVES = (
     (b"PK\x03\x04", "a zip archive (or an office document)"),
     (b"\x1f\x8b\x08", "a gzip archive"),
     (b"Rar!\x1a\x07", "a RAR archive"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
 )
-# First bytes of files that people take for sound, and what to call them.
+# First bytes of other files that people upload as sound, and what to call them.
 _NOT_SOUND = (
     (b"%PDF", "a PDF document"),
     (b"\x89PNG", "a PNG picture"),
@@ -132,7 +132,7 @@ def _chunked_bytes(source: BinaryIO, head: bytes) -> int:
         if len(chunk) < 8:
             break
         kind, n_bytes = struct.unpack(f"{endian}4sI", chunk)
-        # What writers to a pipe leave, who cannot come back: 0, 0xFFFFFFFF, or a little around 2 GiB.
+        # A program that writes to a pipe cannot fill in the size: it leaves 0, 0xFFFFFFFF, or about 2 GiB.
         is_open_end = n_bytes >= 0xFFFFFF00 or 0x7F000000 <= n_bytes <= 0x80000000
         if kind == data_kind:
             return 0 if is_open_end else at + 8 + n_bytes

@@ -24,7 +24,7 @@ from crnn.errors import UndecodableAudioError
 MAX_CHANNELS = 64
 MIN_RATE_HZ, MAX_RATE_HZ = 1000, 768_000
 
-# What is missing at an end below this is the delay of a codec, or the rest of a frame.
+# Less than this missing at an end is a codec's delay or an incomplete frame.
 _SHORT_SECONDS = 0.1
 _WHOLE_SECONDS = 1e-3
 UNKNOWN = "cannot be decoded: it is damaged, or of a kind that is not known here"
@@ -83,7 +83,7 @@ class Decoder:
             _log.info("%s: it cannot be gone to %.1f s: %s", self._name, seconds, err)
             self._contents, self._opened = self._open()
             return 0.0
-        # What is left of it is all that is to be read.
+        # Only the rest is to be read.
         opened.declared_seconds -= seconds
         self._skipped_seconds = seconds
         return seconds
@@ -109,7 +109,7 @@ class Decoder:
         yield from self._part_blocks(part, opened)
         known_seconds = self._known_seconds(part)
         if known_seconds:
-            # Where files were joined a packet is no packet, which is no damage: nothing of the sound is missing.
+            # A bad packet where files were joined is no damage if no sound is missing.
             is_short = self._n_seconds - n_before < known_seconds - 2 * _SHORT_SECONDS
             self.is_damaged = was_damaged or is_short
 
@@ -126,7 +126,7 @@ class Decoder:
         except _library_errors() as err:
             _log.info("%s: decoding stopped: %s", self._name, err)
             failed = True
-        # Of an mp3 without a table soundfile guesses the length: some permille too long, all would be decoded again.
+        # Without a table soundfile guesses the length of an mp3 a little too long: not a reason to decode it all again.
         is_short = seconds < (self._known_seconds(part) or opened.declared_seconds) - _SHORT_SECONDS
         if opened.by_soundfile and (failed or is_short or not seconds):
             yield from self._rest(part, seconds, failed)
@@ -147,7 +147,7 @@ class Decoder:
         was_damaged, n_before = self.is_damaged, self._n_seconds - n_seconds
         other.blocks = _without_first(other.blocks, n_seconds)
         yield from self._part_blocks(part, other)
-        # It may have failed in the same place: then there was nothing more, and what the header counts is not there.
+        # If PyAV failed in the same place there is no more sound, whatever the header says.
         is_whole = 0 < declared <= self._n_seconds - n_before + _WHOLE_SECONDS
         self.is_damaged |= was_damaged or (failed and not is_whole)
 
@@ -166,7 +166,7 @@ class Decoder:
                 ) from err
             raise
         if opened.format == "mp3" and contents.declared_seconds is None:
-            # Found behind something that is no frame: read from its first frame on it is the file that it was.
+            # Junk stands before its first frame: read from there, it is the original file.
             found = self._open_behind_junk()
             if found is not None:
                 opened.close()
@@ -250,7 +250,7 @@ def _library_errors() -> tuple[type[Exception], ...]:
     """What soundfile and PyAV raise on damaged files; a mistake of our own is none and shows its traceback."""
     import soundfile
 
-    # Seen in 1500 damaged files: their own, and ValueError and IndexError of their wrappers.
+    # What 1500 damaged files raised: the decoders' own errors, and their wrappers' ValueError and IndexError.
     common = (NoSoundInsideError, soundfile.SoundFileError, ValueError, IndexError, OSError, EOFError, ArithmeticError)
     # PyAV is imported by the first file that needs it.
     av = sys.modules.get("av")
@@ -285,7 +285,7 @@ def _open_soundfile(file: BinaryIO) -> Opened:
         while len(samples := sound.read(frames_per_read, dtype="float32", always_2d=True)):
             yield Block(samples, sound.samplerate)
 
-    # A FLAC of unknown length has as many frames as fit into the number.
+    # A FLAC of unknown length claims the greatest possible number of frames.
     declared = sound.frames / sound.samplerate if 0 < sound.frames < 2**40 and sound.samplerate else 0.0
 
     def seek(seconds: float) -> None:

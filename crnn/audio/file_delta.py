@@ -18,7 +18,7 @@ from typing import IO, Any
 
 import numpy as np
 
-# Runs of equal bytes that are shorter are not worth a place in the list.
+# Shorter runs of equal bytes are not worth an entry.
 _MIN_RUN = 64
 _STRIDE = 16
 _PIECE_BYTES = 1 << 24

@@ -190,7 +190,7 @@ def _open_path(source: Path | str, name: str) -> BinaryIO:
         if stat.S_ISREG(mode):
             return NamelessFile(_WatchedFile(source))
         if stat.S_ISDIR(mode):
-            # One that may be looked into was looked into by whoever found it.
+            # Raises where it may not be opened; otherwise it is told below that it is a folder.
             os.scandir(source).close()
     except (OSError, ValueError) as err:  # ValueError: a NUL in the name
         reason = getattr(err, "strerror", None) or err

@@ -118,7 +118,7 @@ def find_audio_files(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
                 continue
             found.extend(inside.audio)
             notes.extend(f"{called(str(path))}: {note}" for note in inside.notes())
-            # Of one alone whoever asked will say so.
+            # If it is the only one, the caller says so.
             if not inside.audio and len(paths) > 1:
                 notes.append(f"{called(str(path))} holds no sound file.")
         else:

@@ -23,11 +23,11 @@ from crnn.errors import CrnnError, DecoderFailedError
 
 FloatArray = npt.NDArray[np.float32]
 
-# Blocks asked for ahead of the one that is taken: the worker decodes while this process computes.
+# Blocks requested ahead, so that the worker decodes while this process computes.
 _BLOCKS_AHEAD = 8
-# Read again and again without a block: a decoder that goes round in circles.
+# More reads than this without a block mean that the decoder goes round in circles.
 _READS_WITHOUT_SOUND = 8
-# Sent with an order, without being asked for.
+# Bytes sent along with an order, before the worker asks for them.
 _READ_BYTES_FOR = {"read": 1 << 20, "declare": 1 << 16}
 _EXPORT = "It is damaged, or of a rare kind: export it again as wav or flac."
 _log = logging.getLogger(__name__)
@@ -101,12 +101,12 @@ class _Talk:
         self._worker = workers.pool_of_this_process().take()
 
     def __del__(self) -> None:
-        # A visitor who left in mid-file: nobody closes what he was listening to.
+        # A visitor may leave in mid-file, and then nobody closes it.
         self._finish(is_sound=False)
 
     def order(self, order: Message) -> tuple[Message, bytes]:
         """Give the order, and hear the first answer."""
-        # A song goes along whole: no asking to and fro.
+        # A whole song is sent along, which spares the round trips.
         self._file.seek(0)
         head = self._file.read(_READ_BYTES_FOR[order["order"]])
         self.say({**order, "size": self._size}, head)

@@ -16,15 +16,15 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
 
-# Windows of some 90 ms, half overlapping; every eighth is looked at, all of them where one gives cause.
+# Windows of 90 ms that overlap by half. Every eighth is examined, and all of them where one looks suspicious.
 _WINDOW_SECONDS = 0.09
 _LOOK_EVERY = 8
-# A band is lost if the mean has less than this share of what channels without relation would give it.
+# A band is lost if the mean of the channels keeps less than this share of the power that unrelated channels would.
 _LOST_SHARE = 0.1
 _BANDS_PER_OCTAVE, _LOWEST_HZ = 2, 60.0
 # A band counts if it is within 50 dB of the loudest of its moment, and above -80 dB.
 _AUDIBLE_SHARE, _AUDIBLE_POWER = 1e-5, 1e-8
-# Moments judged together, on each side.
+# Neighbouring moments on each side that are judged together.
 _NEIGHBOURS = 2
 
 

@@ -16,7 +16,7 @@ _BIT_RATES = {
     (2, 1): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 _RATES = (44_100, 48_000, 32_000)
-# Those whose tables tell what they added.
+# Encoders whose tables say how much padding they added.
 _ENCODERS = frozenset({b"LAME", b"Lavc", b"Lavf", b"GOGO", b"L3.9"})
 _MAX_JOINED = 1000
 

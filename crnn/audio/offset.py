@@ -13,11 +13,11 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
 
-# Of full scale; the mean of a second of music stays below.
+# Of full scale; the mean over a second of music is smaller.
 _LEAST = 0.01
 # -60 dB.
 _SILENT = 1e-3
-# So far a jump rings, on each side, in a codec; and so long it is silent beyond that, where nothing else is heard.
+# How long a jump rings on each side after a codec, and how much silence beyond that shows that it is one.
 _RING_SECONDS, _SILENT_SECONDS = 0.2, 0.3
 
 

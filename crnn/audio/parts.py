@@ -20,7 +20,7 @@ _STEP = 1 << 20
 _FEW_BYTES = 2048
 _CHUNKED = frozenset({b"RIFF", b"RF64", b"FORM"})
 _KINDS = frozenset({b"WAVE", b"AIFF", b"AIFC"})
-# What stands behind chunks as a file of its own.
+# First bytes of another file that was appended after the chunks.
 _OTHERS = (b"fLaC\0\0\0\x22", b"OggS\0\x02", b"\x1a\x45\xdf\xa3", b"caff\0\x01", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11")
 _TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICS")
 
@@ -159,7 +159,7 @@ def _mpeg(file: BinaryIO, start: int, size: int) -> Contents:
 
 def _mpeg_part(walk: mpeg.Walk, start: int, end: int) -> Part:
     declared = walk.declared_seconds
-    # Five frames: what encoders add before and after the sound, where they do not tell.
+    # Five frames: padding that encoders may add without saying so.
     is_told_wrong = declared > 0 and abs(walk.seconds - declared) > max(0.1, 5 * walk.frame_seconds)
     is_unsteady = not declared and walk.has_many_bit_rates
     prefers_av = walk.changes or is_told_wrong or is_unsteady
@@ -185,7 +185,7 @@ def _chunks(file: BinaryIO, size: int) -> Contents:
     file.seek(0)
     head = file.read(4096)
     coding = head.find(b"fmt ") + 8
-    # Of an mp3 in a wav soundfile guesses the length by the first frames, and reads no further.
+    # soundfile guesses the length of an mp3 inside a wav by its first frames, and reads no further than that.
     prefers_av = head[:4] != b"FORM" and coding >= 8 and head[coding : coding + 2] in {b"\x50\0", b"\x55\0"}
     if prefers_av:
         parts = [replace(part, prefers_av=True) for part in parts]
@@ -299,7 +299,7 @@ def _au(head: bytes, size: int) -> Contents:
     if len(head) < 24 or declared == 0xFFFFFFFF or is_right or begin > len(head) or true <= 0:
         return Contents((Part(0, size),))
     header = head[:8] + struct.pack(">I", min(true, 0xFFFFFFFE)) + head[12:begin]
-    # Zero is what a writer leaves who cannot come back.
+    # Zero is left by a program that could not seek back to fill it in.
     return Contents((Part(0, size, header),), declared_share=min(1.0, declared / true) if declared else 1.0)
 
 

@@ -16,15 +16,15 @@ from crnn.audio import mpeg
 
 _STEP = 1 << 20
 _LOOKED_THROUGH = 2 * _STEP
-# Zeros before that: a disk that was never written.
+# Zeros skipped before the search begins, such as a disk leaves where it was never written.
 _MAX_ZEROS = 64 * _STEP
-# So many places are tried; each is opened.
+# Places tried at most: each means opening the file there.
 _MAX_STARTS = 8
 _IN_ROW = 4
-# A megabyte of one byte is no sound, and no long work.
+# A bound on the work: a megabyte of one repeated byte may match a mark at every place.
 _MAX_MARKS = 1 << 16
 _FEW_BYTES = 2048
-# Each long enough not to be found by chance.
+# Each is long enough not to turn up by chance.
 _MAGICS = (
     *(b"fLaC\0\0\0\x22", b"OggS\0\x02", b"\x1a\x45\xdf\xa3", b"wvpk", b"TTA1", b"caff\0\x01", b"ADIF", b".snd\0\0"),
     *(b"riff\x2e\x91\xcf\x11", b"FLV\1", b"Creative Voice File\x1a", b"#!AMR", b"\x7f\xfe\x80\x01"),

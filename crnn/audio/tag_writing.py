@@ -23,9 +23,9 @@ from crnn.audio import file_delta
 from crnn.audio.tags import split_genres
 from crnn.errors import CrnnError
 
-# What mutagen lets pass on damaged files besides its own.
+# What mutagen raises on damaged files besides its own errors.
 _MISTAKES = (ValueError, LookupError, ArithmeticError, TypeError, struct.error)
-# In which field each kind of tag keeps the genre.
+# The field in which each kind of tag keeps the genre.
 _ID3, _MP4, _VORBIS, _APE, _ASF = "TCON", "\xa9gen", "genre", "Genre", "WM/Genre"
 
 
@@ -82,7 +82,7 @@ def check_replaceable(path: Path) -> None:
     facts = path.stat()
     if facts.st_nlink > 1:
         raise TagError("It has several names (hard links), which would be parted.")
-    # Who administers the machine may write anything, and yet somebody protected this.
+    # root may write anything, but somebody protected this file on purpose.
     if not facts.st_mode & 0o222 or not os.access(path, os.W_OK):
         raise TagError("It is protected against changes.")
     if not facts.st_size:

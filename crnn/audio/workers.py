@@ -21,13 +21,13 @@ from typing import BinaryIO, cast
 from crnn.audio.channel import Channel, Message, enlarge
 
 HANG_SECONDS = 20.0
-# Its own start is no fault of a file, however long it takes on a busy machine.
+# A slow start of the worker on a busy machine must not count as a file's fault.
 _START_SECONDS = 120.0
 KEPT_WARM = 2
-# Whatever libraries leak goes with their process.
+# A worker is replaced after this many files, so that what libraries leak is freed.
 _FILES_PER_WORKER = 1000
 MAX_AT_WORK = max(4, 2 * (os.cpu_count() or 1))
-# A file that is left half read keeps its worker: whoever comes then waits a moment, and gets one more.
+# A half-read file keeps its worker. Whoever finds none free waits this long, and then gets an extra one.
 _WAIT_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 
@@ -57,9 +57,9 @@ class Worker:
 
     def __init__(self) -> None:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
-        # One thread: NumPy's own would take memory for each.
+        # One thread: NumPy would allocate memory for each.
         environment |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        # glibc would give the memory of each block back and have it zeroed anew: 10 of 88 ms for a song of 30 s.
+        # Otherwise glibc returns each block's memory and gets it zeroed again: 10 of 88 ms for a song of 30 s.
         environment |= {"MALLOC_TRIM_THRESHOLD_": str(16 << 20), "MALLOC_MMAP_THRESHOLD_": str(32 << 20)}
         with _deaf_to_ctrl_c():
             self.process = subprocess.Popen(
@@ -117,7 +117,7 @@ class Pool:
     """Workers that wait, and those at work."""
 
     def __init__(self) -> None:
-        # Taken again by the same thread where the collection of an abandoned file falls into it.
+        # Reentrant: garbage collection of an abandoned file may take it again in the same thread.
         self._lock = threading.RLock()
         self._idle: list[Worker] = []
         self._at_work: set[Worker] = set()
