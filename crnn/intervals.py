@@ -17,7 +17,7 @@ _Z = 1.96
 # From this share on tracks of an artist make too little difference to be told of.
 _LEAST_SHARE_ALIKE = 0.95
 _DRAWS = 1000
-# Of more it would take seconds, and an imported bundle may say anything.
+# More would take seconds, and an imported bundle may claim any number.
 _MOST_GENRES = 200
 
 
@@ -154,7 +154,7 @@ def of_means(confusion: Sequence[Sequence[int]], n_tracks: Sequence[float], shar
         return OfMeans()
     counts = share * np.asarray(confusion, dtype=np.float64)
     unanswered = np.maximum(share * np.asarray(n_tracks, dtype=np.float64) - counts.sum(axis=1), 0)
-    # Whoever got no answer stands in a column of its own.
+    # Tracks without an answer have a column of their own.
     counts = np.column_stack([counts, unanswered])
     there = np.flatnonzero(counts.sum(axis=1) > 0)
     if not len(there) or len(counts) > _MOST_GENRES or (counts < 0).any():
@@ -162,7 +162,7 @@ def of_means(confusion: Sequence[Sequence[int]], n_tracks: Sequence[float], shar
     rng = np.random.default_rng(0)
     n_both, n_answered = np.zeros((_DRAWS, len(counts))), np.zeros((_DRAWS, len(counts) + 1))
     n_true = np.zeros((_DRAWS, len(counts)))
-    # Another day's tracks are of other genres, too.
+    # Another sample would have other numbers of tracks of each genre.
     n_true[:, there] = rng.dirichlet(counts[there].sum(axis=1) + 0.5, size=_DRAWS) * counts.sum()
     for genre in there:
         prior = np.full(counts.shape[1], 0.5 / (counts.shape[1] - 1))

@@ -29,14 +29,14 @@ MAX_DIRECTORY_BYTES = MAX_ZIP_FILES * 320
 MAX_UNPACKED_BYTES = 50 * 2**30
 MAX_ARCHIVE_BYTES = 16 * 2**30
 
-# What is kept to be quicker next time: beyond it the oldest goes. Of uploads nothing goes by itself.
+# Caches, of which the oldest is deleted beyond the limit. Uploads are never deleted by themselves.
 MAX_FEATURES_BYTES = 4 * 2**30
 # Sounds that are no music: up to 33 MB for each of the features that models are trained with.
 MAX_MADE_BYTES = 256 * 2**20
 MAX_KEPT_UNPACKED_BYTES = 20 * 2**30
 MAX_UPLOADS_BYTES = 20 * 2**30
 MAX_UNUSED_SECONDS = 60 * 86_400.0
-# A draft that nothing was written to for so long is of a process that was killed.
+# A draft that nobody wrote to for this long was left by a process that was killed.
 DRAFT_SECONDS = 3600.0
 
 # Models.
@@ -78,7 +78,7 @@ class Limits:
     exports: int
 
 
-# A machine's own person is bounded by the machine alone; the figures for others leave ten visitors room in 2 GiB.
+# Whoever owns the machine is bounded by the machine alone. The others' figures leave room for ten visitors in 2 GiB.
 BY_MODE: dict[Mode, Limits] = {
     "local": Limits(
         upload_bytes=200 * 2**20,

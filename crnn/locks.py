@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-# Windows keeps others from reading locked bytes; these lie behind anything that is written.
+# On Windows nobody else can read locked bytes, so one far behind anything that is written is locked.
 _LOCKED_BYTE = 1 << 30
 
 

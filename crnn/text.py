@@ -22,7 +22,7 @@ def distinct(names: Sequence[str]) -> list[str]:
     told: list[str] = []
     for name in names:
         number, label = 1, name
-        # What is numbered must not be what another is called by itself, before or after it.
+        # A numbered name must not equal the own name of another.
         while label in told or (number > 1 and label in names):
             number += 1
             label = f"{name} ({number})"

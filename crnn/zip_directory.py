@@ -47,7 +47,7 @@ def check_directory(file: IO[bytes], max_bytes: int) -> None:
         LongListError: It is.
         BadZipFile: It has none.
     """
-    # By what `zipfile` itself goes by: a record can be made so that another reader finds another one in it.
+    # With the function of `zipfile`: a hostile record may look different to another reader.
     try:
         found = zipfile._EndRecData(file)  # type: ignore[attr-defined]
     except (OSError, struct.error) as err:

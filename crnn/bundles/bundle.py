@@ -60,7 +60,7 @@ class Calibration:
         return self.set_coverage > 0
 
 
-# Of too few tracks: half is the least confidence that may be called an answer.
+# For too few tracks: an answer needs a confidence of half at least.
 UNFITTED = Calibration(unsure_below=0.5, set_coverage=0.0)
 
 
@@ -225,7 +225,7 @@ def save_bundle(bundle: Bundle, folder: Path, write_files: Callable[[Path], None
             (draft / JSON_NAME).write_text(_to_json(complete), encoding="utf-8")
             load_bundle(draft)
             with sole_writer(folder.parent):
-                # Another may have come there since it was looked.
+                # Another may have been saved there since the check before.
                 check_place(folder, replace=replace)
                 swap_in(draft, folder)
     except OSError as err:

@@ -44,7 +44,7 @@ from crnn.zip_directory import DAMAGE, check_directory
 
 # The bundle that comes with the project.
 DEFAULT_MODEL = "ten-genres"
-# By what they are worth as a start; the second reads log-mels of 24 frames a second.
+# The better start first; the second reads log-mels of 24 frames a second.
 BUNDLED_MODELS = (DEFAULT_MODEL, "gtzan-crnn")
 _MAX_NAME = 64
 _SPELT_OUT = str.maketrans(
@@ -120,7 +120,7 @@ def save_copy(bundle: Bundle, name: str, notes: str = "", *, owner: Owner) -> Bu
     owner.require("keep")
     named = dataclasses.replace(bundle, name=name, notes=notes)
     _check_free(check_name(name), owner)
-    # A copy of what was imported is no more to be trusted than that.
+    # A copy of an imported model is trusted no more than the model.
     is_foreign = bundle.path is not None and bundle.path.parent.resolve() == owner.imported_dir.resolve()
     folder = owner.imported_dir if is_foreign else owner.models_dir
     with _one_more(bundle, owner):
@@ -297,7 +297,7 @@ def throw_away(model: Deleted, *, owner: Owner) -> None:
         NotAllowedError: Models are not his to change.
     """
     _check_own(model.folder.parents[1] / model.name, owner)
-    # Taken away first: put back by another server in the midst of it, half a model would be on the shelf.
+    # Renamed first: if another server put it back meanwhile, half a model would be on the shelf.
     doomed = model.folder.parent.with_name(f".{model.folder.name}-thrown-{time.time_ns()}")
     with contextlib.suppress(OSError):
         model.folder.rename(doomed)
@@ -320,7 +320,7 @@ def pack(bundle: Bundle, *, whole: bool = False) -> bytes:
     with _temporary_folder(f"“{bundle.name}” could not be packed") as temporary:
         copy = save_bundle(light, temporary / bundle.name, lambda draft: _copy_files(light, draft))
         assert copy.path is not None
-        # Not strict: small computers without a clock of their own begin in 1970, zips in 1980.
+        # Not strict: zips know no time before 1980, and small computers without a clock start in 1970.
         with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as zip_file:
             for name in (*PACKED, KERAS_NAME):
                 if (copy.path / name).is_file():

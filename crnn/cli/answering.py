@@ -21,9 +21,9 @@ from crnn.errors import BundleError, CrnnError
 from crnn.inference.rows import Row, error_row
 from crnn.untrusted import written_name
 
-# Rows that are ready may wait for one that takes long: so many for each worker.
+# For each worker this many rows may be ready and wait for a file that takes long.
 _ROWS_AHEAD = 4
-# A worker may be killed for what another program did; a file that kills two is at fault.
+# One worker may be killed by chance, for another program's memory; a file that kills two is at fault.
 _TRIES = 2
 _MAX_FALSE_STARTS = 3
 _READY = "ready"
@@ -152,7 +152,7 @@ def answered(answer: Answerer, files: Iterable[Path], n_jobs: int) -> Generator[
     if n_jobs == 1:
         yield from map(answer, files)
         return
-    # A thread for each worker: more would wait for each other. It must be said before NumPy loads there.
+    # One thread for each worker, as more would wait for each other; set before NumPy is loaded there.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     crew = _Crew(answer.folder, answer.with_timeline, n_jobs)
     try:

@@ -74,7 +74,7 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
 
 positive_int = whole_number(1, 1_000_000)
 fold_count = whole_number(2, MAX_FOLDS)
-# More processes than that help nobody, and none of them would get far.
+# More processes than that help nobody.
 job_count = whole_number(1, 1024)
 # NumPy and TensorFlow take no others.
 seed = whole_number(0, 2**32 - 1)

@@ -22,7 +22,7 @@ from crnn.errors import TooFewTracksError
 from crnn.features.archive import UInt8Array
 from crnn.text import listed, number_of
 
-# Names of folders, and of genres, whose tracks are no genre: music of none of the others.
+# Names of folders and genres that stand for music of none of the other genres.
 OTHER_NAMES = frozenset({"other", "background"})
 
 
@@ -186,7 +186,7 @@ def with_genres(collection: Collection, new_names: dict[str, str | None]) -> Col
     Raises:
         DatasetError: A genre that is named is not in it; nothing is left.
     """
-    # A data set of all of them renames as one data set does.
+    # All data sets are renamed as if they were one.
     tracks = (*collection.all_tracks, *collection.waiting)
     whole = replace(collection.datasets[0], name=collection.name, tracks=tracks)
     renamed = replace(collection, tracks=whole.with_genres(new_names).tracks, others=(), waiting=())
@@ -320,7 +320,7 @@ def log_mels(
         )
         for place, log_mel in zip(places, part, strict=True):
             found[place] = log_mel
-        # A data set knows its tracks by their names before they were joined.
+        # A data set's faults name its tracks as they were called before they were joined.
         id_of = {collection.origins[tracks[i].track_id][1].track_id: tracks[i].track_id for i in places}
         faults += [replace(fault, subject=id_of[fault.subject]) for fault in part_faults]
         n_before += len(places)
@@ -355,6 +355,6 @@ def _with_common_groups(tracks: list[Track]) -> tuple[list[Track], list[Fault]]:
         replace(track, group=f"same as {together[track.track_id]}") if sizes[together[track.track_id]] > 1 else track
         for track in tracks
     ]
-    # Copies within one data set its own scan has told of.
+    # Copies within one data set were reported by its own scan.
     across = [same for same in copies.values() if len({track.track_id.split("/", 1)[0] for track in same}) > 1]
     return grouped, [copies_fault(same) for same in across]

@@ -100,7 +100,7 @@ def _assign(
     missing = targets.copy()
     parts = [0] * len(counts)
     for i in order:
-        # Among parts that miss a genre equally, the one that misses most tracks.
+        # Among parts that lack the genre equally, the one that lacks most tracks.
         need = missing @ (counts[i] / counts[i].sum()) + 1e-3 * missing.mean(axis=1)
         part = int(np.argmax(need))
         parts[i] = part

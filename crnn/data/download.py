@@ -36,7 +36,7 @@ Progress = Callable[[int, int | None], None]
 _TIMEOUT_SECONDS = 30.0
 _N_TRIES = 4
 _BLOCK_BYTES = 1 << 18
-# After so many more the owner's share of the disk is looked at again.
+# The owner's share of the disk is checked again after this many bytes.
 _SHARE_BYTES = 16 * 2**20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -216,7 +216,7 @@ def _fetch_once(url: str, place: _Place, *, is_checked: bool, on_progress: Progr
                         f"It is larger than {MAX_UNPACKED_BYTES >> 30} GiB. Fetch and unpack it yourself."
                     )
                 if done >= checked:
-                    # What its server said of its size may be a lie, and a person's share of the disk is small.
+                    # The size that its server gave may be a lie.
                     place.owner.check_room(0)
                     checked = done + _SHARE_BYTES
                 on_progress(done, total)

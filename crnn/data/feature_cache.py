@@ -36,7 +36,7 @@ from crnn.limits import MAX_TRACK_SECONDS
 CACHE_FOLDER, CACHE_FILE = "features", "features.sqlite"
 # Raised whenever the same sound would give other frames.
 _CACHE_VERSION = 1
-# Starting processes costs a second or two each: as long as some fifty tracks take.
+# Starting a process takes as long as some fifty tracks: a second or two.
 _MIN_TRACKS_PER_WORKER = 20
 # Tracks that each worker has at hand.
 _AHEAD = 2
@@ -220,7 +220,7 @@ class FeatureCache:
         with closing(FeatureStore(self._path, self._made_with)) as store:
             found = []
             for track in tracks:
-                # A file that went away meanwhile is told of by whoever needs it.
+                # Whoever needs a file that has gone meanwhile will report it.
                 with suppress(OSError):
                     content = None if track.path is None else store.known_content(track.path)
                     if content is not None and store.is_clipped(content):
@@ -237,7 +237,7 @@ class FeatureCache:
                 message = f"“{track.path.name}” cannot be opened: {err.strerror or err}."
                 return Fault("unreadable", track.track_id, message)
         cells = store.get(content)
-        # A cache from before clipping was noted does not know: such a file is read once more.
+        # Caches from before clipping was noted do not know it: the file is read again.
         is_known = cells is not None and (track.path is None or store.is_clipped(content) is not None)
         return cells if is_known and cells is not None else _Job(position, track, content)
 
@@ -284,7 +284,7 @@ def _computed_by_workers(
     try:
         waiting = iter(jobs)
         futures: dict[Future[Computed | Fault], _Job] = {}
-        # A few ahead and no more: whoever takes the results may pause, and then nothing shall go on.
+        # Only a few ahead, so that the work stops when whoever takes the results pauses.
         for job in itertools.islice(waiting, n_workers * _AHEAD):
             futures[executor.submit(_compute, job.track, config)] = job
         while futures:

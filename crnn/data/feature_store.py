@@ -114,7 +114,7 @@ class FeatureStore:
         try:
             row: tuple[Any, ...] | None = self._connection.execute(statement, values).fetchone()
         except sqlite3.OperationalError as err:
-            # A disk that cannot be read, or is held by others for too long: computed anew, and nothing is lost.
+            # The disk fails, or others hold the file for too long: the features are computed again.
             _log.warning("Features cannot be read: %s", err)
             return None
         except sqlite3.DatabaseError as err:
@@ -132,7 +132,7 @@ class FeatureStore:
         try:
             self._connection.execute(statement, row)
         except sqlite3.OperationalError as err:
-            # A full or read-only disk costs the next run its shortcut, and this one nothing.
+            # On a full or read-only disk the next run computes them again; this one loses nothing.
             if not self._has_failed:
                 _log.warning("Features are not kept: %s", err)
             self._has_failed = True

@@ -27,7 +27,7 @@ SAME_ABOVE = 0.7
 # Shorter overlaps agree by chance: a bar of one drum machine.
 MIN_OVERLAP_SECONDS = 5.0
 
-# What all below was measured at, whatever a model reads: at 100 frames a second less is found, in four times as long.
+# The frame rate at which all below was measured. At 100 a second fewer copies are found, in four times the time.
 _RATE_HZ = 24.1
 _PEAKS_PER_SECOND = 8
 _PEAK_FRAMES, _PEAK_BANDS = 4, 4
@@ -37,7 +37,7 @@ _BANDS = 128
 # Codecs cut off what lies above: the highest eighth of the bands is not listened to.
 _USED_BANDS = 7 / 8
 _MIN_VOTES = 5
-# Memory: 2 million hashes of 16 bytes, each compared with so many that follow it.
+# Bounds memory: 2 million hashes of 16 bytes, each compared with `_NEIGHBOURS` that follow it.
 _MAX_HASHES = 2_000_000
 _NEIGHBOURS = 12
 _MAX_CANDIDATES_PER_TRACK = 8
@@ -77,7 +77,7 @@ def find_near_copies(log_mels: Sequence[UInt8Array | None], frame_rate_hz: float
     for number, log_mel in enumerate(log_mels):
         if log_mel is not None:
             found, at = _hashes(log_mel, frame_rate_hz)
-            # The same hashes are left out of every track, so that copies keep the same ones.
+            # Chosen by their value, so that copies keep the same ones.
             kept = found * 2_654_435_761 % 2**32 % max(1, every) == 0
             hashes.append(found[kept])
             frames.append(at[kept])
@@ -150,7 +150,7 @@ def _candidates(hashes: IntArray, owners: IntArray, frames: IntArray, n_tracks: 
         # Sorted by owner within a hash: the first is the lower number.
         shift = frames[same] - frames[same + ahead] + reach
         pair = owners[same] * n_tracks + owners[same + ahead]
-        # A cut between two frames spreads the votes over two shifts: each votes for both bins that it may be in.
+        # A cut between two frames spreads the votes over two shifts, so each votes for both.
         keys += [(pair * (2 * reach + 2) + shift), (pair * (2 * reach + 2) + shift + 1)]
     votes, counts = np.unique(np.concatenate(keys), return_counts=True)
     enough = counts >= _MIN_VOTES

@@ -32,7 +32,7 @@ from crnn.errors import AudioError, DatasetError
 from crnn.features.archive import read_archive
 from crnn.text import listed
 
-# One genre with three times the tracks of another is heard in the answers.
+# If one genre has three times the tracks of another, the answers lean towards it.
 _UNBALANCED_RATIO = 3.0
 _FEW_TRACKS = 20
 
@@ -135,7 +135,7 @@ def _possible_splits(tracks: tuple[Track, ...]) -> tuple[str, ...]:
     if tracks and all(track.split for track in tracks) and any(track.split == "train" for track in tracks):
         names.append("column")
     if tracks and all(gtzan_id(track) for track in tracks):
-        # Of a part of GTZAN it may leave a genre without tracks.
+        # With only a part of GTZAN a genre may have no tracks on one side.
         genres = {track.genre for track in tracks}
         parts = split_tracks(tracks, name="fault-filtered", seed=0)
         if all({track.genre for track in parts[part]} == genres for part in ("train", "valid")):
@@ -143,7 +143,7 @@ def _possible_splits(tracks: tuple[Track, ...]) -> tuple[str, ...]:
     known = [artist_key(track) for track in tracks if track.artist]
     if len(set(known)) < 2:
         return (*names, "random")
-    # Where most are not known, or a genre is of one artist alone, little or nothing is kept apart by them.
+    # Artists separate little where most are unknown, or where a genre has only one.
     units = units_of(tracks) or []
     per_genre = Counter(genre for genre, _ in {(track.genre, unit) for track, unit in zip(tracks, units, strict=True)})
     is_better = dealt_way(tracks, None) == "artist" and min(per_genre.values()) > 1
@@ -204,5 +204,5 @@ def _declared_seconds(path: Path) -> float:
     try:
         return declared_seconds(path, path.name)
     except AudioError:
-        # Whether it can be decoded at all is found, and told, when it is.
+        # Decoding will find and report what is wrong with it.
         return 0.0

@@ -146,7 +146,7 @@ def _nothing_usable(name: str, faults: list[Fault], *, has_csv: bool) -> EmptyGe
     subjects: dict[str, list[str]] = defaultdict(list)
     for fault in faults:
         subjects[fault.message].append(fault.subject)
-    # Rows of a list are told apart by their number, each with a fault of its own.
+    # Each row of a list has a fault of its own, told by its number, so only the first few are named.
     told = [f"{listed(names, 3)}: {message}" for message, names in list(subjects.items())[:3]]
     more = [] if len(subjects) <= len(told) else [f"{len(subjects) - len(told)} more faults are like these."]
     return EmptyGenreError(
@@ -308,7 +308,7 @@ def _group_duplicates(tracks: tuple[Track, ...]) -> tuple[tuple[Track, ...], lis
     for same in by_digest.values():
         for copies in _truly_same(same):
             ids = [track.track_id for track in copies]
-            # A group that the data set names itself already joins more than the copies.
+            # A group that the data set itself names may join more than the copies.
             group = next((track.group for track in copies if track.group), f"same as {ids[0]}")
             group_of.update(dict.fromkeys(ids, group))
             faults.append(copies_fault(copies))

@@ -19,9 +19,9 @@ from crnn.errors import DatasetError, TooFewTracksError
 from crnn.text import listed
 
 _PARTITION_FILE = Path(__file__).parent / "partitions" / "gtzan-fault-filtered.csv"
-# Splits that folds can be dealt by: the others have parts of their own.
+# Splits by which folds can be dealt; the others have fixed parts.
 DEALT = ("artist", "random")
-# More would cost more and tell little more.
+# More folds would cost more and say little more.
 MOST_FOLDS = 5
 
 

@@ -17,12 +17,12 @@ from crnn.evaluation.metrics import track_posteriors
 from crnn.inference.decision import posteriors_of
 
 COVERAGE = 0.9
-# Nine in ten answers shall be right on tracks that no threshold has seen, where it costs about a point.
+# A point more than nine in ten: about what is lost on tracks that the threshold has not seen.
 TARGET_ACCURACY = 0.91
-# Fewer tracks give no threshold worth the name.
+# Fewer tracks are too few to choose a threshold by.
 LEAST_TO_CALIBRATE = 20
 _TEMPERATURES = (0.2, 8.0)
-# Of a logarithm: where few tracks leave the temperature open altogether, no more doubt than a factor of e.
+# In nats: however open few tracks leave the temperature, it is doubted by no more than a factor of e.
 _MOST_DOUBT = 1.0
 
 
@@ -105,7 +105,7 @@ def temperature_error(
     names, at = np.unique(np.asarray(units), return_inverse=True)
     if len(names) < 2:
         names, at = np.arange(len(means)), np.arange(len(means))
-    # At the end of the range the slopes do not add up to nothing.
+    # Less their mean, which is not zero at the end of the range.
     of_units = np.bincount(at, weights=slopes - slopes.mean())
     variance = len(names) / max(1, len(names) - 1) * float(np.square(of_units).sum())
     return min(_MOST_DOUBT, math.sqrt(variance) / curvature) if curvature > 0 else _MOST_DOUBT

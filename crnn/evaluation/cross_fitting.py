@@ -82,7 +82,7 @@ def cross_fit(
     answered = np.zeros(len(labels), dtype=bool)
     for fold in np.unique(folds):
         inside, outside = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
-        # However few the others are: all together were enough, and without a temperature another model is judged.
+        # However few the others are: without a temperature it would not be the same model that is judged.
         known = None if units is None else [units[i] for i in outside.tolist()]
         fitted = calibrate([logits[i] for i in outside], labels[outside], known, least=1)
         judged = metrics.track_posteriors([logits[i] for i in inside], fitted.temperature)

@@ -50,7 +50,7 @@ def _n_learnt(bundle: Bundle, dataset: Dataset, answers: Sequence[Answered]) -> 
     learnt = {key: row for row, key in enumerate(zip(found.track_ids, genres, strict=True))}
     n = 0
     for answer in answers:
-        # Joined with others, a data set's tracks were learnt under its name.
+        # A data set that was joined with others has its name before the ids of its tracks.
         names = (answer.track_id, f"{dataset.name}/{answer.track_id}")
         rows = [learnt[name, answer.truth] for name in names if (name, answer.truth) in learnt]
         n += any(of_own_data or _sounds_like(answer, found.embeddings[row]) for row in rows)

@@ -12,7 +12,7 @@ from crnn.inference.classifier import Prediction
 from crnn.inference.verdict import Verdict
 from crnn.intervals import share_interval
 
-# Said so surely, a wrong genre is believed.
+# A wrong genre that is said with this confidence is believed.
 SURELY = 0.9
 
 

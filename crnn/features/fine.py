@@ -30,7 +30,7 @@ def fine_mel_power(samples: FloatArray, config: FeatureConfig, hop_length: int) 
     if config.front_end != TAGGER_MEL:
         fine = replace(config, hop_length=hop_length)
         return mel_power(samples, fine), 1 / fine.frame_rate_hz
-    # Its frames are ten milliseconds apart whatever is wished: those of the sound begun a little later lie between.
+    # Its frames are always ten milliseconds apart. Frames between them come from the sound begun a little later.
     n_between = max(1, round(config.hop_length / hop_length))
     step = 1 / (n_between * config.frame_rate_hz)
     offsets = [round(k * step * config.sample_rate) for k in range(n_between)]

@@ -31,7 +31,7 @@ def transform_of(config: FeatureConfig) -> dict[str, Any]:
     """The settings that decide what the frames of a sound are, how it is cut aside."""
     values = config.to_dict()
     names = ["sample_rate", "n_fft", "hop_length", "n_mels", "fmin", "fmax"]
-    # Not named where it is the first one: what was kept under the key of before stays found.
+    # Left out for the first front end, so that features kept before there were two are still found.
     names += ["front_end"] if config.front_end == TAGGER_MEL else []
     return {name: values[name] for name in names}
 

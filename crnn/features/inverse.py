@@ -10,7 +10,7 @@ from crnn.features import log_mel, tagger_mel
 
 FloatArray = npt.NDArray[np.float32]
 
-# Where the tagger's logarithm holds nothing above its offset: far below what is heard.
+# Power of cells at the offset of the tagger's logarithm: far below what can be heard.
 _NOTHING = 1e-12
 
 
@@ -66,7 +66,7 @@ def band_densities(power: FloatArray, config: FeatureConfig) -> FloatArray:
         config: The settings that `power` was made with.
     """
     if config.front_end != TAGGER_MEL:
-        # The norm has made it that.
+        # Slaney's norm has divided by the width of the bands already.
         return power
     weights = tagger_mel.weight_of_bands(config)
     return np.asarray(power * np.where(weights > 0, 1 / np.maximum(weights, 1e-12), 0.0), dtype=np.float32)

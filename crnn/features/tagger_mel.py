@@ -164,7 +164,7 @@ class FrameCutter:
                 power[batch] = _power_of_frames(windows[starts[batch]], self._config)
             self._n_frames += len(starts)
             next_start = int(np.floor(self._n_frames * self._hop + 0.5)) - self._half
-            # What follows may have to be reflected: half a window of it and a sample stay.
+            # Half a window and a sample are kept: the end may have to be reflected.
             keep_from = min(next_start - self._offset, max(0, len(self._pending) - self._half - 1))
             self._pending = self._pending[keep_from:].copy()
             self._offset += keep_from

@@ -127,7 +127,7 @@ class Classifier:
         opened = opened or partial(open_session, bundle, n_threads)
         self._session = opened(ONNX_NAME)
         self._companion = opened(COMPANION_NAME) if bundle.companion else None
-        # One run at a time, in turn: it takes all cores as it is, and ONNX Runtime keeps what the most at once took.
+        # One run at a time: one already uses all cores, and ONNX Runtime never frees the memory of several at once.
         self._turns = ThreadPoolExecutor(1, "network")
 
     def classify(self, clip: Clip) -> Prediction:
@@ -274,7 +274,7 @@ class Classifier:
         is_heard = ~silent if not silent.all() else np.ones_like(silent)
         posterior = track_posterior(logits[is_heard], calibration.temperature).astype(np.float32)
         heard = Answers(logits[is_heard], embeddings[is_heard], tag_logits[is_heard])
-        # What is heard is clicks: however sure a network is of their beat.
+        # Clicks alone are no music, however sure a network is of their beat.
         is_clicks = bool(outputs.clicks) and bool(np.array(outputs.clicks)[is_heard].all())
         music = self._music_probability(heard, outputs.ending) if not silent.all() and not is_clicks else 0.0
         other = self._other_probability(heard) if not silent.all() else 0.0
@@ -349,7 +349,7 @@ class Classifier:
         starts = np.array(outputs.starts) / rate
         ends = np.minimum(starts + np.array(outputs.lengths) / rate, duration_seconds)
         centres = (starts + ends) / 2
-        # Where what was heard first has been let go, it begins with what is kept.
+        # The timeline begins with the first segment that is still kept.
         edges = np.concatenate([starts[:1], (centres[1:] + centres[:-1]) / 2, [duration_seconds]])
         cells = tuple(
             Cell(float(edges[i]), float(edges[i + 1]), posteriors[i], bool(silent[i]), i)

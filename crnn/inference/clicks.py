@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from crnn.config import FeatureConfig
 
-# Of the loudest frame. What is fainter lies between the clicks.
+# Frames within the first of the loudest belong to clicks; those further below it than the second lie between them.
 _LOUD_DB, _FAINT_DB = 30.0, 50.0
 _LOUD_SHARE, _FAINT_SHARE = 0.3, 0.5
-# A click, beside the window that it is seen through.
+# The length of a click, without that of the window it is seen through.
 _CLICK_SECONDS = 0.1
-# Fewer may be knocks against the microphone, unless nothing is to be heard beside them.
+# Fewer may be knocks against the microphone, unless there is no other sound.
 _N_CLICKS = 4
 
 

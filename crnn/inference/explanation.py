@@ -30,7 +30,7 @@ N_MASKS = 24
 MAX_SECONDS = 30.0
 DELETED_SHARE = 0.2
 
-# Deletions by chance alone, and in each round that favours what they found.
+# Random deletions in the first round, and in each later one, which favours cells that mattered so far.
 _FIRST_ROUND, _LATER_ROUND = 16, 8
 _PATCH_CELLS = 0.8
 _FAVOUR = 2.0
@@ -175,8 +175,8 @@ def _patches(favour: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.N
 def _regress(deleted: npt.NDArray[np.bool_], scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     design = deleted.reshape(len(deleted), -1).astype(np.float64)
     design -= design.mean(axis=0)
-    # More cells than answers: solved by way of the answers. Neighbours share what they say,
-    # as sound is smooth: the prior covariance of the weights falls off over about a cell.
+    # More cells than answers, so the dual form is solved. Sound is smooth: the prior covariance of the weights falls
+    # off over about a cell.
     prior = _smooth_prior(deleted.shape[1:])
     kernel = design @ prior @ design.T + _RIDGE * DELETED_SHARE * np.eye(len(design))
     weights = -(prior @ design.T) @ np.linalg.solve(kernel, scores - scores.mean())

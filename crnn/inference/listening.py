@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float32]
 
-# A greater batch is no faster on a CPU, begins later, and takes 18 MB a segment: 152 MB in all with 4, 378 MB with 16.
+# A larger batch is no faster on a CPU, starts later, and takes 18 MB a segment (4: 152 MB in all, 16: 378 MB).
 SEGMENTS_PER_RUN = 1
-# Runs that may be waited for: decoding and features go on meanwhile, but not without end.
+# How many runs decoding and features may be ahead of the network.
 _RUNS_AHEAD = 4
 
 
@@ -73,7 +73,7 @@ class _SegmentCutter:
             at = self._next - self._offset
             yield self._next, self._buffer[at : at + self._n_frames]
             self._next += self._n_hop
-        # The last segment is counted back from the end, so a segment's worth is kept.
+        # The last segment may begin a whole segment before the end, so that much is kept.
         keep_from = min(self._next, max(0, self.n_total - self._n_frames))
         self._buffer = self._buffer[keep_from - self._offset :]
         self._offset = keep_from
@@ -144,7 +144,7 @@ class Listening:
             BundleError: The network fails.
         """
         self._await(0)
-        # A copy is finished: what is pushed after this goes on where the last block ended.
+        # A copy is ended, so that this one can go on with the next block.
         ended = copy.copy(self)
         ended._cutter = copy.copy(self._cutter)
         ended._outputs = Outputs(**{name: list(values) for name, values in vars(self._outputs).items()})
@@ -155,7 +155,7 @@ class Listening:
             ended._await(0)
             return ended._outputs
         companion, weight = self._companion
-        # It takes in its end while the first network is at its own.
+        # The companion hears its last segment while the first network hears its own.
         theirs = companion.outputs(is_open=is_open)
         ended._await(0)
         share = of_same_time(theirs, companion._config, ended._outputs, self._config)
@@ -180,7 +180,7 @@ class Listening:
                 said.starts[n_gone:], said.lengths[n_gone:], said.silent[n_gone:], [kept], said.clicks[n_gone:]
             )
         if self._companion is not None:
-            # What reaches into the time that is kept has its say there.
+            # Segments that reach into the time that is kept count there.
             companion = self._companion[0]
             companion.forget(before_seconds - companion._config.segment_seconds)
 
@@ -315,9 +315,9 @@ class FileListening:
         Raises:
             ClipTooShortError: Less than a second.
         """
-        # Here, because the network need not bear less than a second.
+        # Checked here: networks need not take less than a second.
         check_duration(self.seconds, self._stream.name)
-        # The notes look into the file, and speak of whole ones.
+        # The notes are about whole files.
         notes = self._stream.notes if self.is_ended else ()
         return self._classifier.answer(self._heard, self.seconds, notes)
 

@@ -18,11 +18,11 @@ from crnn.limits import MAX_CLIP_SECONDS
 if TYPE_CHECKING:
     from crnn.inference.classifier import Classifier, Prediction
 
-# Sooner the network has too little to go by.
+# The first answer; with less sound the network has too little to go by.
 FIRST_SECONDS = 3.0
-# What the answer speaks of; it drops whole segments of up to ten seconds.
+# The answer covers this much of the sound; older segments, of up to ten seconds, are dropped whole.
 RECENT_SECONDS = 30.0
-# A genre that was named in each answer for so long, once so much was heard, is sure and steady (`bench.live`).
+# An answer has settled if it named one genre for this long, and this much was heard (`bench.live`).
 STEADY_SECONDS, SETTLED_SECONDS = 4.0, 8.0
 
 _BYTES_PER_SAMPLE = 2
@@ -140,7 +140,7 @@ class LiveListening:
             self._told.append(_Told(self.seconds, found.genre))
         while self._moments[0].end_seconds < self.seconds - self._kept_seconds:
             self._moments.popleft()
-        # The first one that is kept is older than the time that is asked about.
+        # One answer from before that time is kept: it held at its beginning.
         while len(self._told) > 1 and self._told[1].seconds <= self.seconds - STEADY_SECONDS:
             self._told.popleft()
         self.prediction = found

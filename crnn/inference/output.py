@@ -13,7 +13,7 @@ from crnn.untrusted import csv_line, visible
 
 # Half of a usual segment: below it the model has too little to go by.
 SHORT_SECONDS = 5.0
-# What takes less of the time is no part that a listener would name first.
+# A genre with less of the time is not among those that are named.
 LEAST_TOLD_SHARE = 0.1
 # More words than that are read by nobody.
 MOST_HEARD = 4

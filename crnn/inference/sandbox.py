@@ -42,7 +42,7 @@ def main(what: str, folder: Path, file_name: str = ONNX_NAME) -> int:
         folder: Of a bundle that is not trusted.
         file_name: The network to serve.
     """
-    # Ours, so they come before the limits: what they take is not the network's.
+    # Our own imports come before the limits, so that their memory does not count as the network's.
     import onnx
 
     del onnx
@@ -56,7 +56,7 @@ def main(what: str, folder: Path, file_name: str = ONNX_NAME) -> int:
         for name in (ONNX_NAME, COMPANION_NAME):
             _check_network(bundle, name)
         _run(bundle)
-        # As the app will read it, and no memory is taken there that was not to be had here.
+        # Read here as the app will read it, so that it cannot take more memory there.
         load_map(bundle)
     except (BundleError, MemoryError) as err:
         sys.stdout.buffer.write((str(err) or "The model was refused: it takes more memory than it is given.").encode())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
-# What a session of its own is elsewhere.
+# What corresponds to `start_new_session` on other systems.
 if sys.platform == "win32":
     _FLAGS = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
 else:

@@ -16,7 +16,7 @@ from crnn.jobs.runs import Run
 # the cost growing with the 1.5th power of the network's width; then what each other stage takes, as seconds by
 # itself and for each track of half a minute.
 _QUICK_CROPS_PER_SECOND_PER_CORE = 8.0
-# What starts from a model has that model's network, whatever the preset: the pace of its head.
+# The pace of a training that starts from a model: its network is that model's, whatever the preset.
 _HEAD_CROPS_PER_SECOND_PER_CORE = 8.0
 _QUICK_WIDTH = 160.0
 _FEATURE_SECONDS = 0.15
@@ -37,7 +37,7 @@ _STAGES: dict[str, tuple[float, float]] = {
 }
 _OF_HEAD = ("starting", "scanning", "copies", "embedding", "head", "saving")
 _OF_NETWORK = ("starting", "scanning", "copies", "loading", "graph", "saving a network", "checking")
-# Stages that were shorter tell nothing of longer ones.
+# Shorter stages say nothing about longer ones.
 _LEAST_SECONDS, _MOST_RUNS = 0.2, 20
 
 
@@ -133,7 +133,7 @@ def _seconds_around(stages: Iterable[str], n_tracks: int, runs: Iterable[Run], *
         name = stage.partition(" ")[0]
         if name in measured:
             took, n_before = measured[name]
-            # What a stage takes by itself and what it takes for a track keep their ratio.
+            # The fixed part and the part for each track keep their ratio.
             factor = took / (fixed + each * n_before)
             fixed, each = fixed * factor, each * factor
         seconds += fixed + each * n_tracks

@@ -50,7 +50,7 @@ def exported(bundle: Bundle, kind: str, *, owner: Owner, on_wait: Callable[[], N
         process = subprocess.Popen(
             command,
             cwd=_REPOSITORY,
-            # What a converter leaves half-way goes with the rest.
+            # Temporary files of a converter that is killed are deleted with the drafts.
             env=os.environ | {"TMPDIR": str(drafts)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -62,7 +62,7 @@ def exported(bundle: Bundle, kind: str, *, owner: Owner, on_wait: Callable[[], N
         finally:
             if process.poll() is None:
                 process.kill()
-                # Until it is gone it may write yet.
+                # It may write until it has ended.
                 process.communicate()
         if process.returncode != 0 or not out.is_file():
             reason = next((line for line in said.splitlines() if line.startswith("error:")), "error: it ended early")

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 _LOOK_EVERY_SECONDS = 0.1
-# What libraries reserve and never write to: TensorFlow had 0.4 GB of it after a training.
+# Address space that libraries reserve and never use: TensorFlow had 0.4 GB of it after a training.
 _RESERVED_BYTES = 2**30
 _STATUS = Path("/proc/self/status")
 

@@ -46,9 +46,9 @@ PRESETS = {
     "best": Preset("the most epochs, for an evening", "large", TrainConfig(epochs=120)),
 }
 Method = Literal["head", "network"]
-# What a trained body learns anew it may forget of the old: small steps.
+# Small steps: a trained body forgets what it knows if it learns fast.
 _TRANSFER_RATE_SHARE = 0.1
-# The body knows music already, and a step that moves it takes so many times as long as one of the head.
+# A step that trains the body takes this many times as long as one of the head alone.
 FINE_TUNED_COST = 5
 _FINE_TUNED_SHARE = 10
 

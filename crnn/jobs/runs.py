@@ -44,7 +44,7 @@ _ORDER_NAME, _STATUS_NAME, _EVENTS_NAME = "order.json", "status.json", "events.j
 _RESERVE_NAME, _RESERVE_BYTES = ".reserve", 1 << 16
 _FLAGS: tuple[Flag, ...] = ("stop", "pause", "closed")
 _ENDED: tuple[State, ...] = ("done", "stopped", "failed")
-# Of a run's name, the part that is its moment.
+# The part of a run's name that says when it began.
 _STAMP_LENGTH = len("20260101-000000")
 # From the birth of the process to its lock: the time that Python takes to start on a busy machine.
 _START_SECONDS = 60.0
@@ -92,7 +92,7 @@ class Run:
             return "paused" if told == "paused" else "working"
         if queue.place(self.folder) is not None:
             return "waiting"
-        # It may have begun or ended between the looks.
+        # It may have begun or ended since it was looked at above.
         told = self.status().get("state")
         if told not in _ENDED and queue.holder() == queue.ticket(self.folder):
             return "working"
@@ -152,7 +152,7 @@ class Account:
         """Renew the status by `facts`."""
         self._facts |= facts
         if self._facts["state"] in _ENDED:
-            # Its last word must find room on a disk that is full.
+            # Frees the reserve, so that its last status fits on a full disk.
             (self._run.folder / _RESERVE_NAME).unlink(missing_ok=True)
         with _tolerating_a_full_disk():
             _write_json(self._run.folder / _STATUS_NAME, self._facts)
@@ -264,7 +264,7 @@ def resume_run(run: Run, *, owner: Owner, only_keep: bool = False) -> Run:
         try:
             return _launch(run, owner)
         except CrnnError:
-            # Why it ended before is still what there is to say of it.
+            # Why it ended before still holds.
             with contextlib.suppress(OSError):
                 _write_json(run.folder / _STATUS_NAME, told)
             raise
@@ -347,7 +347,7 @@ def _launch(run: Run, owner: Owner) -> Run:
 
 
 def _write_json(path: Path, values: dict[str, Any]) -> None:
-    # Written several times a second: what a power cut takes of it, the run's next facts give back.
+    # Written several times a second, so not synced: after a power cut the run writes it again.
     with atomic.replacing(path, is_synced=False) as file:
         file.write(json_line(values).encode())
 

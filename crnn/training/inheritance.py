@@ -30,9 +30,9 @@ from crnn.text import number_of
 Folds = npt.NDArray[np.int64]
 Units = Sequence[str] | None
 
-# Of one's own tracks so many may be told to be of another genre, judged by folds.
+# Share of one's own tracks that may be called another genre, judged by folds.
 MOST_LOST = 0.03
-# Fewer tell nothing about all other music.
+# Fewer say nothing about other music at large.
 LEAST_OTHERS = 10
 _OTHER_STRENGTH = 0.01
 _N_FOLDS = 5
@@ -184,7 +184,7 @@ def fit_other(
         judged[fold_of == fold] = sigmoid(read[fold_of == fold] @ weights + bias)
     told = np.zeros(len(read), dtype=bool)
     for fold in np.unique(fold_of):
-        # By the threshold of the other folds: on its own tracks one always loses as few as it was set to lose.
+        # By the threshold of the other folds: by its own it would always lose exactly what it was set to.
         told[fold_of == fold] = judged[fold_of == fold] >= _threshold(judged[(fold_of != fold) & (is_other == 0)])
     weights, bias = _regress(read, is_other, seed)
     rule = OtherRule(inputs, classes, tuple(weights.tolist()), bias, _threshold(judged[is_other == 0]))

@@ -206,7 +206,7 @@ def _fitted(  # noqa: PLR0917 - what `fit` was given
     as_kept = list(logits)
     for fold in numbers:
         others = {other: inner[min(fold, other), max(fold, other)] for other in numbers if other != fold}
-        # Of two folds nothing is left to choose by: the middle of the range.
+        # With two folds no other is left to choose by, so the middle of the range is taken.
         strength, by_fold = (_best(others, means, labels, folds), others) if len(others) > 1 else (_MIDDLE, outer)
         ratio = scale / _temperature(by_fold, strength, means, labels, folds)
         inside = np.flatnonzero(folds == fold).tolist()

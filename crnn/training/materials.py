@@ -143,7 +143,7 @@ def split_sentences(order: TrainingOrder, materials: Materials, n_folds: int) ->
         dealt = _DEALT_WORDS[dealt_way(learnt, order.split)]
         said = f"Learnt are the {number_of(len(learnt), 'track')} of train and valid of the split {way}"
         judged = f"{said}, judged by folds dealt {dealt} over both together: the score is not that of valid alone"
-        # What a split of the data's own keeps apart it alone knows.
+        # Only the split itself knows what it keeps apart.
         apart = " and what the split keeps apart may lie in two folds, which makes it too good"
         sentences.append(f"{judged}." if dealt == _DEALT_WORDS["artist"] else f"{judged},{apart}.")
     return (*sentences, *_kept_back_sentence(kept_back(materials)), *_overlap_sentence(materials))
@@ -237,7 +237,7 @@ def split_facts(order: TrainingOrder, materials: Materials, parts: Parts, n_fold
         way = dealt if order.folds else way
         name = f"{n_folds} folds, {way}"
     if n_folds and way not in DEALT:
-        # Folds cannot keep to parts: they are of what is learnt, and the others stay as the split has them.
+        # Folds are dealt over what is learnt; the other parts stay as the split has them.
         others = kept_back(materials)
         told = "".join(f"; {n} tracks of {part} kept back" for part, n in others.items())
         name, counts = f"{n_folds} folds, {_DEALT_WORDS[dealt]}, of train and valid of {way}{told}", counts | others

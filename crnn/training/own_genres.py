@@ -22,9 +22,9 @@ from crnn.owner import Owner
 from crnn.text import listed
 from crnn.training.materials import Event
 
-# Of three the folds can hear one and learn two.
+# With three a fold can learn two and judge by one.
 LEAST_CLIPS = 3
-# More take longer than a page should: that is what trainings are for.
+# More would take longer than a page should; there are trainings for that.
 MOST_CLIPS = 300
 NAME = "my-genres"
 _REPORT, _CLIPS = "report.json", "clips.json"

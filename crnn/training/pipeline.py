@@ -65,7 +65,7 @@ def carry_out(
 def _carry_out(order: TrainingOrder, watcher: Watcher, home: Path) -> Outcome:
     check_name(order.out.name)
     if order.method == "network" and importlib.util.find_spec("keras") is None:
-        # Before the minutes that features take, not after them.
+        # Now, not after the minutes that features take.
         raise ModuleNotFoundError("No module named 'keras'", name="keras")
     check_place(order.out, replace=order.replace, otherwise="say --replace")
     initial = find_bundle(order.init) if order.init else None
@@ -80,8 +80,8 @@ def _run_in(run_dir: Path, order: TrainingOrder, initial: Bundle | None, watcher
     collection = gather(order.datasets, order.genres)
     with _writing_to(run_dir):
         identity = take_up(run_dir, identity_of(order, collection, initial), resume=order.resume)
-    # A run that is resumed to be stopped at once, and kept, needs its features all the same.
-    # A pause is asked for by the same question.
+    # A resumed run that is to stop at once, and keep its model, still needs its features. It is still asked, because
+    # a pause is asked for by the same question.
     patient = dataclasses.replace(watcher, should_stop=lambda: watcher.should_stop() and False) if resumes else watcher
     materials = _prepare(order, collection, initial, patient, place=(run_dir, identity), home=home)
     if patient.should_stop():
@@ -197,7 +197,7 @@ def _parts_of(order: TrainingOrder, collection: Collection) -> Parts:
     if order.folds:
         return fold_parts(collection.tracks, order.folds, order.split, seed)
     if order.method == "head" and split_way(collection, order.split) in {"artist", "random"}:
-        # It learns all tracks and is judged by folds of them: those must be there, and parts need not.
+        # A head learns all tracks and is judged by folds of them, which must be possible; it needs no parts.
         most_folds(collection.tracks, order.split, seed)
         return {"train": collection.tracks}
     parts = select_tracks(collection, order.split, seed)
@@ -212,7 +212,7 @@ def _parts_of(order: TrainingOrder, collection: Collection) -> Parts:
 
 def _counts(order: TrainingOrder, parts: Parts) -> dict[str, int]:
     counts = {name: len(tracks) for name, tracks in parts.items() if tracks}
-    # A head learns what is to learn from and to check with, and is judged by folds of it.
+    # A head learns train and valid, and is judged by folds of both.
     of_head = {"train": counts.get("train", 0) + counts.get("valid", 0)}
     return {"train": sum(counts.values())} if order.folds else of_head if order.method == "head" else counts
 
@@ -244,7 +244,7 @@ def _place_of(run_dir: Path) -> Iterator[None]:
         lock.release()
         if not has_state(run_dir):
             clear(run_dir)
-            # The page's holds more of the run than this.
+            # The folder of a run of the page holds more, and stays.
             with contextlib.suppress(OSError):
                 lock.path.unlink()
                 run_dir.rmdir()

@@ -32,7 +32,7 @@ _TELL_EVERY_SECONDS = 0.25
 _LOOK_EVERY_SECONDS = 0.1
 _LEAST_TO_JUDGE_SECONDS = 2.0
 _STRETCH_SECONDS = 20.0
-# So many times the pace of what comes after it is no pace.
+# A first stretch this many times as fast as the rest is not taken for the pace.
 _BURST = 5
 _TOO_LARGE = (
     "This training took more than the {:.1f} GiB of memory that one is given here, and was ended. Choose a smaller "
@@ -51,16 +51,16 @@ class Watch:
 
     def __init__(self, run: Run, account: Account, seconds: float = float("inf")) -> None:
         self._run, self._account = run, account
-        # What the order says; by it epochs are told that take longer than others.
+        # As the order says: some epochs take longer than others.
         self.train = TrainConfig()
         self._ends_at = time.monotonic() + seconds
         self._told_at = -_TELL_EVERY_SECONDS
         self._looked_at = -_LOOK_EVERY_SECONDS
         self._stopped = False
         self._stage, self._began, self._n_steps = "", 0.0, 0
-        # Pauses since the stage began are no time that work took.
+        # Pauses since the stage began, which are not counted as work.
         self._paused_seconds = 0.0
-        # What was done of a stage, and after how much work: the pace of the last stretch tells what is left.
+        # Seconds of work and steps done by then: the pace of the last stretch tells how long the rest takes.
         self._marks: deque[tuple[float, int]] = deque()
 
     def on_event(self, event: dict[str, Any]) -> None:
@@ -127,7 +127,7 @@ class Watch:
     def _pause(self) -> None:
         began = time.monotonic()
         self._account.tell(state="paused")
-        # Whoever pauses and leaves must not hold up for ever those who wait.
+        # A pause ends with the time of the run, so that those who wait get their turn.
         while (
             self._run.is_asked("pause") and not self._run.is_asked("stop") and not self._stopped and not self._is_late()
         ):
@@ -139,7 +139,7 @@ class Watch:
         self._n_steps += 1
         now = time.monotonic()
         if self._n_steps == 1:
-            # The first step builds the graph, and says nothing about the others; no more does a pause before it.
+            # The first step builds the graph: its time, and pauses before it, say nothing about the others.
             self._began, self._paused_seconds = now, 0.0
         if not self._is_due():
             return

@@ -155,7 +155,7 @@ class _Run:
 
     def __init__(self, model: keras.Model, data: TrainingData, settings: TrainingSettings, identity: str = "") -> None:
         self.identity = identity
-        # What learns gives logits alone; it shares its weights with the whole, which may give tags as well.
+        # The part that learns gives logits only. It shares its weights with the whole, which may give tags too.
         self.whole, self.model = model, genre_model(model)
         self.valid = data.valid
         self.n_genres, self.settings, self.config = len(data.genres), settings, settings.train
@@ -166,7 +166,7 @@ class _Run:
         self.best_epoch, self.best_loss = 0, math.inf
         self.epoch, self.step = 0, 0
         self.history: list[Event] = []
-        # Whoever is asked whether to stop may keep the asker waiting.
+        # `should_stop` waits while the run is paused.
         self.paused_seconds = 0.0
         self._compile(head_only=self.config.freeze_epochs > 0)
 
@@ -323,7 +323,7 @@ class _Run:
         facts, groups = read_checkpoint(path, names, self.identity)
         try:
             self.epoch = int(facts["epoch"])
-            # As the epoch that was saved had it: what is freed after it has no state of the optimiser yet.
+            # As in the epoch that was saved: layers that are freed later have no state of the optimiser yet.
             self._compile(head_only=self.epoch <= self.config.freeze_epochs)
             self.model.set_weights(groups["weights"])
             self._assign(self.model.optimizer.variables, groups["optimizer"])

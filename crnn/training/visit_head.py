@@ -39,11 +39,11 @@ from crnn.training.publish import made_now
 
 FloatArray = npt.NDArray[np.float32]
 
-# Of a picture by which copies are found: a quarter of the tagger's frames, and bands two by two. Of 40 recordings of
-# `demo` with a copy each, cut, softer and coded at 64 kbit/s, all 40 pairs were found and no other; whole: 37.
+# Copies are found in pictures with a quarter of the tagger's frames and half its bands: of 40 recordings of `demo`
+# and a copy of each, cut, softer and coded at 64 kbit/s, all 40 pairs and no other. In whole pictures it was 37.
 _PICTURE_HZ, _PICTURE_BANDS = 25.0, 64
 NAME = "my-genres"
-# One to learn and one to judge by.
+# One to learn from and one to judge by.
 LEAST_RECORDINGS = 2
 
 
