@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,22 +12,25 @@ from listen_in_browser import upload, verdict
 from sounds import sine, wav_bytes
 from tiny_bundle import tiny_bundle
 
-from .conftest import ROOT, _wait_until_up
+from bench import serving
+
+from .conftest import ROOT
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 
 def serve(port: int, folder: Path) -> subprocess.Popen[bytes]:
     """The app at a port, once it answers."""
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true", "--server.port"]
-    process = subprocess.Popen(
-        [*command, str(port)],
-        cwd=ROOT,
-        env={**os.environ, "GENRESCOPE_MODELS": str(folder)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    _wait_until_up(f"http://localhost:{port}", process)
+    log = folder.with_suffix(".log")
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            serving.run_command("app.py", port),
+            cwd=ROOT,
+            env={**os.environ, "GENRESCOPE_MODELS": str(folder)},
+            stdout=out,
+            stderr=out,
+        )
+    serving.await_up(port, process, log)
     return process
 
 
@@ -37,9 +38,7 @@ def test_page_goes_on_after_a_restart_of_the_server(chromium, tmp_path: Path) ->
     from playwright.sync_api import expect
 
     tiny_bundle(tmp_path / "tiny")
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = probe.getsockname()[1]
+    port = serving.free_port()
     process = serve(port, tmp_path)
     try:
         page = chromium.new_context().new_page()
