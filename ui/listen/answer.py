@@ -147,7 +147,7 @@ def _offer_explore(sound: Sound, prediction: Prediction) -> None:
         ways = {"Explore a part": (VIEWS, "listen.explore", "Choose a part of this long sound and see all of it")}
     for label, (part, key, words) in ways.items():
         if st.button(label, key=key, help=words):
-            # What was asked about a part before is answered no more.
+            # An earlier question about a part is dropped.
             st.session_state.pop(WHY_AT, None)
             st.session_state[EXPLORE_PART], st.session_state[EXPLORE_SOUND] = part, sound.digest
             st.switch_page("pages/1_Explore.py")
@@ -259,7 +259,7 @@ def _draw_long_view(
 
 
 def _read_long(sound: Sound, config: FeatureConfig, span: tuple[float, float]) -> npt.NDArray[np.float32] | None:
-    # A part has a second at least, at the beginning and at the end of a sound, too; what is more is left out again.
+    # At least a second is read, also at the beginning and end of a sound; the excess is cut off below.
     first = max(0.0, min(span[0], span[1] - 1.5 * MIN_CLIP_SECONDS))
     last = max(span[1], first + 1.5 * MIN_CLIP_SECONDS)
     try:

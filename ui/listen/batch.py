@@ -56,7 +56,7 @@ def choose_sound(answered: Answered) -> Sound:
 def _chosen(answered: Answered, cells: list[Any]) -> Sound:
     by_digest = {sound.digest: sound for sound, _ in answered}
     is_new, st.session_state[_CLICKED] = cells != st.session_state.get(_CLICKED), cells
-    # A table that has other files now keeps its cell: nobody clicked it again.
+    # A table keeps its selected cell when its files change: only a new cell is a click.
     if is_new and cells and 0 <= cells[0][0] < len(answered):
         st.session_state[ROW] = answered[cells[0][0]][0].digest
     kept = by_digest.get(st.session_state.get(ROW, ""))
@@ -84,9 +84,9 @@ def _row(sound: Sound, found: Prediction | CrnnError) -> dict[str, str]:
     changes = output.changes_sentence(of_prediction(found))
     return {
         "File": name_of(sound),
-        # How much of the time each has is told where the row is chosen.
+        # The shares are told below, for the chosen row.
         "Answer": _SHARE.sub("", changes) or found.genre or output.verdict_sentence(found),
-        # That of one genre says nothing beside several, or beside none.
+        # One confidence says nothing if there are several genres, or none.
         "Confidence": "" if changes or not _is_of_genres(found) else text.confidence(found.confidence),
         "Length": text.clock(found.duration_seconds),
         "Also heard": _heard(found),

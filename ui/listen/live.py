@@ -67,7 +67,7 @@ def draw_live(model: Model, on_taken: Callable[[], None]) -> None:
         on_taken: Called when what was heard became the sound that the pages speak of.
     """
     was_open = is_open()
-    # The next script may begin while the former one is on its way to its end.
+    # The next script may begin before the former one has ended.
     with state.visit_lock():
         sound = _hear(microphone.message(_KEY), model)
         found = st.session_state[_OPEN].live.prediction if sound is None and is_open() else None
@@ -81,7 +81,7 @@ def draw_live(model: Model, on_taken: Callable[[], None]) -> None:
     with right:
         if found is not None and found.is_music:
             answer_bars(found, key="listen.live.bars")
-    # What stands beside it on the page is another when it begins and when it ends.
+    # The rest of the page is another while it listens.
     if is_open() != was_open:
         st.rerun()
 
@@ -99,7 +99,7 @@ def _hear(message: Message | None, model: Model) -> Sound | None:
     if opened is not None and opened.words is not None:
         return _end(opened, opened.words)
     if opened is not None and _is_former(opened):
-        # Its page may still listen, where this one is a copy in another tab: it has its own end.
+        # A copy, because its page may still listen if this is a duplicate in another tab.
         st.session_state[_OPEN] = opened = replace(opened)
         if message is None or message.listening != opened.listening or _is_over(message):
             return _end(opened, _BROKEN_OFF)

@@ -96,7 +96,7 @@ def give_a_sound(model: Model | None = None) -> None:
         files = st.file_uploader(
             "Songs, one or many",
             accept_multiple_files=True,
-            # A new key is a new uploader: without what the last one showed.
+            # A new key gives a new, empty uploader.
             key=_uploads_key(),
             on_change=_take_uploads,
             label_visibility="collapsed",
@@ -105,7 +105,7 @@ def give_a_sound(model: Model | None = None) -> None:
         st.caption(limits.of_sounds())
         n_given = sum(sound.origin == "upload" for sound in sounds())
         if n_given > 1:
-            # One by one takes a click each, and further files come beside those that are there.
+            # Otherwise each takes a click, and further files are added to those that are there.
             st.button(f"Remove all {n_given}", icon=":material/delete:", key="listen.remove", on_click=_remove_uploads)
     with try_out:
         st.pills(
@@ -122,7 +122,7 @@ def _show_what_is_given() -> None:
     origin = given[0].origin if given else "recording"
     if st.session_state.pop(BROUGHT_BACK, False):
         _let_go_of_others()
-    # What a click chose that nobody took, while a restarted server had not drawn the examples yet, can be chosen again.
+    # A click that came before a restarted server had drawn the examples is lost: it can be made again.
     st.session_state[_EXAMPLE] = given[0].name if origin == "example" else None
     # One for each visit to a page: what is open changes by the visitor's hand alone.
     st.session_state.setdefault(WAY, _TABS[origin])
@@ -182,7 +182,7 @@ def _let_go_of_others() -> None:
 
 
 def _uploads_key() -> str:
-    # No number twice: a visit whose state was dropped must not come upon what the browser's uploader still shows.
+    # Never the same number twice: a visit that lost its state must not find files that the browser still shows.
     if _UPLOADS not in st.session_state:
         st.session_state[_UPLOADS] = next(_NUMBERS)
     return f"{_UPLOADS}.{st.session_state[_UPLOADS]}"

@@ -26,14 +26,14 @@ from ui.shared import served_routes
 _HEARD = frozenset({"rerun_script", "stop_script", "app_heartbeat", "file_urls_request"})
 _OPERATIONS = frozenset({"deferred_file", "dataframe_chunk"})
 _WITH_ID = frozenset({"file_urls_request", "backend_operation_request"})
-# A page has a hundred.
+# A page of ours has a hundred.
 _MOST_WIDGETS = 2000
-# A live microphone tells two a second, each of 0.1 MB; held up it tells more at once, at most 5 MB.
+# A live microphone sends two a second, of 0.1 MB each; after a delay more at once, 5 MB at most.
 _A_SECOND, _AT_ONCE = 20.0, 100.0
 _BYTES_OF_ONE = 2**17
-# Streamlit takes 200 MB, and has all of it in memory before anybody hears of it; begun and never ended, for good.
+# Streamlit accepts 200 MB, all of it in memory before anybody sees it, and for good if the message never ends.
 _LONGEST_BYTES = 8 * 2**20
-# Streamlit's own have 36.
+# Streamlit's own ids have 36 characters.
 _LONGEST_ID = 100
 _log = logging.getLogger("crnn.doorman")
 
@@ -116,7 +116,7 @@ class Turns:
         del self._waiting[visit]
         word = words.popleft()
         if words:
-            # Behind all others.
+            # Its next word waits behind all others.
             self._waiting[visit] = words
         if self._waiting:
             self._call_soon(self._next)
@@ -138,8 +138,8 @@ def hear_in_turn(runtime: Runtime, paces: Paces) -> None:
         is_too_much = turns.n_waiting(session_id) >= _AT_ONCE
         if is_too_much or not paces.allow(session_id, msg.ByteSize(), time.monotonic()):
             _log.warning("A page said too much at once, and was disconnected.")
-            # As if it had gone by itself: the one way in which the socket's end is no fault to Streamlit. What it said
-            # before is not heard any more either, as it is no client's.
+            # As if the page had gone by itself: any other end of the socket is an error to Streamlit. What it said
+            # before is not heard any more either.
             raise WebSocketDisconnect(code=1008)
         turns.add(session_id, msg, client)
 
@@ -153,7 +153,7 @@ def is_heard(msg: Any) -> bool:
         msg: A message of a page.
     """
     kind = msg.WhichOneof("type")
-    # A reply repeats it, and waits in memory for whoever does not read it.
+    # The reply repeats it, and stays in memory if nobody reads it.
     if kind in _WITH_ID and len(getattr(msg, kind).request_id) > _LONGEST_ID:
         return False
     if kind == "backend_operation_request":

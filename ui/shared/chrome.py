@@ -25,12 +25,11 @@ _NO_COOKIES = (
     "Allow them for this address, then load the page again. Examples and listening along work without."
 )
 
-# Streamlit leaves six rems above every page, where nothing is unless the sidebar is closed and its button lies there;
-# it writes a chosen segment or tab, code in small print and the axes of charts in colours that are hard to read, lets
-# a wide table scroll the whole page, tells beside each uploader again what the page says below it, and which link has
-# the focus by the shade that the open page has, too.
-# A name in the list of what was heard is cut where its × needs the room, whatever letters it has.
-# Its own CSV of a table hands names of files to spreadsheets as they are, formulas too; ours are `csv_line`'s.
+# What is put right of Streamlit's own style: six empty rems above every page; colours that are hard to read, of a
+# chosen segment or tab, code in small print and the axes of charts; a wide table that scrolls the whole page; words
+# beside each uploader that the page says again below it; and a link in focus that looks like the open page.
+# A long name in the list of what was heard is cut, so that its × has room.
+# The CSV button of tables is hidden: it passes names of files to spreadsheets as they are, formulas too.
 _SPACING = """<style>
 [data-testid="stMainBlockContainer"] { padding-top: 2.25rem; padding-bottom: 5rem; }
 [data-testid="stSidebarHeader"] { height: 2.5rem; margin-bottom: 0; }

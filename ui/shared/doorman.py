@@ -41,7 +41,7 @@ _LOOK_EVERY_SECONDS = 10.0
 _log = logging.getLogger("crnn.doorman")
 
 
-# Not `st.cache_resource`: whoever cleared that had all of it stand a second time, before itself.
+# Not `st.cache_resource`: after its cache is cleared all of this would be set up a second time, on top of itself.
 _standing: set[Mode] = set()
 _lock = threading.Lock()
 
@@ -69,7 +69,7 @@ def _stand(runtime: Runtime, mode: Mode) -> None:
     _keep_other_pages_out(mode)
     paces = asked.Paces()
     if mode != "local":
-        # A fault's text may name what is another's; the log has it.
+        # The text of an error may name what belongs to another visitor. The log has it.
         config.set_option("client.showErrorDetails", "none")
         asked.hear_pages_alone()
         asked.hear_in_turn(runtime, paces)
@@ -88,8 +88,8 @@ class _Door(Protocol):
 
 
 def _keep_other_pages_out(mode: Mode) -> None:
-    # Streamlit's own check passes whatever page lies on this machine, and asks a server of the web for this one's
-    # address before it says no. The first page of all comes before this, and `visitor.mode` looks at it.
+    # Streamlit's own check admits every page of this machine, and asks a server of the web for its own address before
+    # it refuses. The very first page comes before this; `visitor.mode` checks that one.
     def is_allowed(origin: str | None, host: str | None) -> bool:
         # A proxy may leave the port out, and who signed in is told by the whole address of his page.
         is_own = visitor.is_own_page(origin, host, port_matters=mode == "local")
@@ -99,7 +99,7 @@ def _keep_other_pages_out(mode: Mode) -> None:
 
 
 def _sweep(mode: Mode) -> None:
-    # Late, and beside the first page: nobody waits for it.
+    # Imported late: it runs beside the first page, and nobody waits for it.
     from crnn.jobs import kept
 
     kept.sweep(mode)
@@ -126,7 +126,7 @@ class _Uploads:
             self._store.add_file,
             self._store.get_upload_urls,
         )
-        # Ids that were given out and not used yet, by visit; and bytes that are on their way.
+        # By visit: ids that were given out and not used yet, and bytes that are being uploaded.
         self._expected: dict[str, set[str]] = {}
         self._under_way: Counter[str] = Counter()
 
@@ -150,7 +150,7 @@ class _Uploads:
 
             request = Request(scope)
             visit, told = request.path_params["session_id"], request.headers.get("content-length", "")
-            # More than one may be is refused before it is read to its end; and who does not tell may send as much.
+            # One that does not tell its length counts as the largest. More than that is refused before its end.
             most = self._limits.upload_bytes + 2**20
             n_bytes = min(int(told), most) if told.isascii() and told.isdigit() and len(told) < 16 else most
             if self._is_active(visit) and not self._has_room(visit, n_bytes):
@@ -161,7 +161,7 @@ class _Uploads:
                 await app(scope, steadily(receive), send)
             finally:
                 self._under_way[visit] -= n_bytes
-                # Counters keep what is nothing.
+                # Drops the zeros, which a Counter keeps.
                 self._under_way += Counter()
 
         return take
@@ -199,13 +199,13 @@ class _Uploads:
     def _get_upload_urls(self, session_id: str, file_names: Any) -> Any:
         ids = self._expected.setdefault(session_id, set())
         room = max(0, 10 * self._limits.files_at_once - len(ids))
-        # A message holds millions of names of no letter, and each would get an id.
+        # One message can hold millions of empty names, each of which would get an id.
         found = self._urls(session_id, list(itertools.islice(file_names, room)))
         ids.update(info.file_id for info in found)
         return found
 
     def _is_expected(self, session_id: str) -> bool:
-        # Asked before an upload is read: one that nobody waits for, or has no room, costs nothing then.
+        # Asked before an upload is read, so that one which is not expected, or has no room, costs nothing.
         return self._is_active(session_id) and bool(self._expected.get(session_id)) and self._has_room(session_id, 0)
 
     def _add_file(self, session_id: str, file: Any) -> None:
@@ -227,7 +227,7 @@ def _look_on(runtime: Runtime, doors: tuple[_Door, ...], left: Visits) -> None:
         time.sleep(_LOOK_EVERY_SECONDS)
         GARBAGE.collect()
         try:
-            # Visits are the loop's own, and no other thread may touch them.
+            # Visits belong to the event loop; no other thread may touch them.
             loop.call_soon_threadsafe(_end_left, runtime, doors, left)
         except RuntimeError:  # the server ended between the two lines
             return
@@ -250,7 +250,7 @@ def _end_left(runtime: Runtime, doors: tuple[_Door, ...], left: Visits) -> None:
         door.forget(still_there)
     if n_over or n_gone:
         _log.info("%d visits ended", n_over)
-        # Of a visit's objects some point at each other; they go now, not when Python finds the time.
+        # Some objects of a visit refer to each other: collected now, not some time later.
         gc.collect()
         _give_memory_back()
 

@@ -36,5 +36,5 @@ class Garbage:
             return True
 
 
-# That of this process.
+# The one of this process.
 GARBAGE = Garbage()

@@ -29,7 +29,7 @@ from streamlit.web.server.starlette.starlette_server_config import XSRF_COOKIE_N
 from ui.shared import served_routes
 
 _ROUTE = "media/{file_id:path}"
-# Nobody between keeps it, no browser takes it for what it is not, and a page that it were does nothing.
+# No proxy may cache it, no browser guess another type, and no script in it run.
 _HEADERS = (
     (b"cache-control", b"private"),
     (b"x-content-type-options", b"nosniff"),
@@ -106,14 +106,14 @@ class MediaDoor:
         data = self._store._read_file(path_or_data) if isinstance(path_or_data, str) else bytes(path_or_data)
         context = get_script_run_ctx()
         visit = _VISIT.get() or (context.session_id if context is not None else "")
-        # Of large files Streamlit looks at the length, beginning, middle and end alone, and of two tracks of one
-        # recording that rest there one would be heard for the other.
+        # Of large files Streamlit compares only length, beginning, middle and end: two tracks of one recording that are
+        # silent there would be taken for the same.
         told = f"{visit}\0{_calculate_file_id(data, mimetype, filename)}\0{zlib.crc32(data)}"
         file_id = hashlib.blake2b(told.encode(), key=self._secret, digest_size=28).hexdigest()
         if file_id not in self._store._files_by_id:
             self._store._files_by_id[file_id] = MemoryFile(data, mimetype, kind, filename)
         self._owners[file_id] = visit
-        # One that is disconnected for a moment has none to show, and stays his who opened it.
+        # A visit that is disconnected for a moment has no token to show, and keeps the one it was opened with.
         token = self._token_of(visit)
         if token:
             self._tokens[visit] = token

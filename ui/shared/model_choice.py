@@ -51,7 +51,7 @@ def choose_model(models: list[Model], key: str) -> Model | None:
     if not models:
         return None
     chosen = _kept(models)
-    # Set each time: a choice that a refresh brought back, or a name that changed, is the widget's, too.
+    # Set each time, so that the widget also shows a choice that a refresh brought back, or a changed name.
     st.session_state[key] = chosen.label
     st.selectbox(
         "Model",
@@ -80,7 +80,7 @@ def _default(models: list[Model]) -> Model:
 def _kept(models: list[Model]) -> Model:
     default = _default(models)
     label = st.session_state.get(MODEL)
-    # Nothing was chosen: what a refresh brings back then finds its place free.
+    # Not stored: a refresh may still bring a choice back.
     if label is None:
         return default
     found, news = follow(models, label, st.session_state.get(MODEL_CONTENT, ""))

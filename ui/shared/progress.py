@@ -123,7 +123,7 @@ def _listening(bar: Bar, sound: Sound, words: str, *, done: float = 0.0, part: f
     """Shows how far a sound was heard, which is a part of all that is to be done, after what is done."""
 
     def on_progress(seconds: float) -> None:
-        # A file is asked how long it is only where somebody waits.
+        # The length is read only if a bar is shown.
         if bar.is_due():
             total = answer_cache.seconds_of(sound)
             # A file may be longer than it says.

@@ -22,7 +22,7 @@ from crnn.untrusted import visible
 from ui.components import shapes
 
 _COMPONENT_KINDS = frozenset({"json_value", "json_trigger_value"})
-# A field of whole numbers registers for any.
+# A number field registers as float even if it sends whole numbers.
 _SENT_AS_WELL = frozenset({("double_value", "int_value")})
 _MOST_ROWS = 2**31
 _log = logging.getLogger("crnn.sent")
@@ -41,7 +41,7 @@ def look_first() -> None:
     def take_what_fits(self: SessionState, widget_states: WidgetStates) -> None:
         known = self._new_widget_state.widget_metadata
         kept = WidgetStates()
-        # Of a widget that no page has drawn yet it is not known what fits: it is looked at when one does.
+        # What fits a widget that no page has drawn yet is not known; its value is checked when one draws it.
         kept.widgets.extend(
             each for each in widget_states.widgets if each.id not in known or _is_good(known[each.id], each)
         )
@@ -53,7 +53,7 @@ def look_first() -> None:
             if not isinstance(state, _Dropped) and not _is_good(metadata, state.value):
                 self.states[k] = state = _Dropped(state.value)
             if isinstance(state, _Dropped):
-                # As Streamlit says of what is not there.
+                # What Streamlit raises for a value that is not there.
                 raise KeyError(k)
         return read(self, k)
 
@@ -68,8 +68,7 @@ def _is_good(metadata: Any, sent: Any) -> bool:
             metadata.deserializer(unpack_widget_state_value(sent))
             return True
         why = "it does not fit"
-    # Whatever a widget of Streamlit's raises over a value, nobody but the sender made it.
-    except Exception as err:  # noqa: BLE001
+    except Exception as err:  # noqa: BLE001 - Streamlit's widgets may raise anything over a value; the sender made it
         why = type(err).__name__
     _log.warning("A value for %s was dropped: %s", visible(sent.id[-60:]), why)
     return False
@@ -88,7 +87,7 @@ def fits(metadata: Any, sent: Any) -> bool:
     kind = sent.WhichOneof("value")
     if kind is None:
         return True
-    # Of one that was emptied Streamlit no longer knows the kind.
+    # For an emptied widget Streamlit no longer knows the kind.
     if metadata.value_type not in {kind, None} and (metadata.value_type, kind) not in _SENT_AS_WELL:
         return False
     if kind in _COMPONENT_KINDS:

@@ -15,7 +15,7 @@ def find(ending: str, method: str) -> list[Any]:
     """
     from starlette.routing import Route
 
-    # By its exact kind: to ask some objects for theirs has them do things.
+    # By `type`: `isinstance` reads `__class__`, which makes some lazy objects do things.
     found = [thing for thing in gc.get_objects() if type(thing) is Route]
     return [route for route in found if route.path.endswith(ending) and method in (route.methods or ())]
 

@@ -40,9 +40,9 @@ LONG_PART = "genrescope.long_part"
 SOUNDS = "genrescope.sounds"
 HEARD = "genrescope.heard"
 _TITLES = "genrescope.titles"
-# The sound on show is not what the uploader and the examples show, and these are to be emptied.
+# The sound on show is another than the uploader and the examples show: they are to be emptied.
 BROUGHT_BACK = "genrescope.brought_back"
-# A microphone that listens: what it heard so far is no sound yet.
+# An open microphone; what it has heard so far is no sound yet.
 LISTENING = "genrescope.live"
 # Which of the ways to give a sound is open when a page is come to.
 WAY = "genrescope.way"
@@ -69,7 +69,7 @@ _MARKS: dict[Shelf, str] = {
     "visit": " (of this visit)",
 }
 
-# What is kept of a visit: as much as a shelf of records, but no more than this of memory.
+# How many sounds of a visit are kept, and how much memory they may take.
 _MAX_HEARD = 50
 _MAX_HEARD_BYTES = 400 * 2**20
 
@@ -216,7 +216,7 @@ def forget(digests: set[str]) -> None:
     st.session_state[HEARD] = tuple(each for each in heard() if each.sound.digest not in digests)
     left = tuple(sound for sound in sounds() if sound.digest not in digests)
     if len(left) < len(sounds()):
-        # The uploader would give it again with the next file.
+        # Otherwise the uploader would hand it in again with the next file.
         st.session_state[BROUGHT_BACK] = True
     st.session_state[SOUNDS] = left
 
@@ -235,7 +235,7 @@ def find_models() -> tuple[list[Model], list[str]]:
         except BundleError as err:
             faults.append(str(err))
         except FileNotFoundError:
-            # Another server took it off the shelf between two looks.
+            # Another server has deleted it meanwhile.
             continue
         except OSError as err:
             faults.append(f"The model “{path.name}” cannot be read: {err.strerror or err}.")
@@ -262,7 +262,7 @@ def use_model(name: str) -> None:
     Args:
         name: A model's label, or the name of one that was just made.
     """
-    # Whatever bears that name is meant: what another model was made of tells nothing of it.
+    # Any model of that name is meant, whatever is in it.
     st.session_state.pop(MODEL_CONTENT, None)
     st.session_state[MODEL] = name if visitor.mode() == "local" or name.endswith(")") else name + _MARKS["own"]
 
@@ -289,6 +289,6 @@ def _bundle(folder: str, fingerprint: str) -> Bundle:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _classifier(_model: Model, fingerprint: str) -> Classifier:
-    # What came from elsewhere answers in a process that it may break as it likes.
+    # A model from elsewhere answers in a process of its own, where it can do no harm.
     opened = partial(RemoteSession, _model.bundle) if _model.shelf == "imported" else None
     return Classifier(_model.bundle, opened=opened)

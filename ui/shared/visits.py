@@ -24,9 +24,9 @@ from ui.shared.answer_cache import ANSWERS, LONG_PICTURE
 from ui.shared.taken_home import TakenHome
 
 HELD_SECONDS = 3600.0
-# More than one visit remembers: of the greatest nothing would be brought back.
+# More than one visit may hold, or the largest could not be brought back.
 HELD_BYTES = 512 * 2**20
-# On a server for others; with the time that the doorman takes to look it is under two minutes.
+# On a server for others. With the doorman's interval it is less than two minutes.
 LEFT_SECONDS = 90.0
 
 _ID = "visit.id"
@@ -88,7 +88,7 @@ class Visits:
             session_id: Streamlit's.
         """
         with self._lock:
-            # A page has one visit: what it had under another name is not kept open by it.
+            # A page has one visit: an earlier one under another name is dropped.
             for former in [key for key, held in self._held.items() if session_id and held.session_id == session_id]:
                 del self._held[former]
             self._held.pop(visit, None)
@@ -152,7 +152,7 @@ def keep_visit(person: str) -> None:
     visit_id = st.session_state.setdefault(_ID, secrets.token_urlsafe(16))
     sounds = state.heard()
     if sounds:
-        # A download asks for no run of the page that would hold it later.
+        # Made now: a download does not run the page again, which could hold it then.
         st.session_state.setdefault(state.TAKEN_HOME, TakenHome())
     facts = {key: st.session_state[key] for key in _FACTS if key in st.session_state}
     n_bytes = sum(len(heard.sound.data) for heard in sounds)
@@ -160,7 +160,7 @@ def keep_visit(person: str) -> None:
     session_id = context.session_id if context else ""
     visits().hold((person, visit_id), facts, n_bytes, time.monotonic(), session_id=session_id)
     is_answered = st.session_state.get(_IS_ANSWERED, False)
-    # What a microphone hears is missed like a sound that was given.
+    # What a microphone hears counts like a sound that was given.
     n_held = len(sounds) + (state.LISTENING in facts)
     remembered_visit(visit_id, n_held, is_answered=is_answered, on_former=partial(_bring_back, person))
 
@@ -168,7 +168,7 @@ def keep_visit(person: str) -> None:
 def tell_what_is_lost() -> None:
     """Say so where the tab remembers sounds that the server does not."""
     n_lost = st.session_state.pop(_LOST, 0)
-    # Its place is always there: what stands below would move, and open boxes close.
+    # Always a container: otherwise what stands below would move, and open boxes close.
     with st.container():
         if n_lost:
             sounds = "The sound that was given here is" if n_lost == 1 else f"The {n_lost} sounds given here are"

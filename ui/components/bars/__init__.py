@@ -41,7 +41,7 @@ def answer_bars(
     if shares:
         _time_bars(shares, key)
     else:
-        # They do not belie that it is none of them, or no music.
+        # So that the bars do not contradict a verdict of none of these genres, or of no music.
         title = "" if prediction.verdict.traits.has_stretches else "If it were one of these"
         genre_bars(prediction.ranked()[:most], key, label, title=title)
 

@@ -21,7 +21,7 @@ from ui.components import component, payload, rounded_share
 # What the browser tells: a segment to look into, a chosen part, a moment gone to, a stretch that was zoomed to.
 _TOLD = ("segment", "region", "moment", "detail")
 
-# What is zoomed to is at least half as long.
+# A zoomed stretch is half as long at least.
 _LEAST_DETAIL_SECONDS = 0.2
 
 
