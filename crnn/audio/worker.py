@@ -10,15 +10,14 @@ import contextlib
 import logging
 import os
 import signal
-import sys
 import traceback
-from pathlib import Path
 
 from crnn.audio.channel import Channel, ChannelClosedError, Message, RemoteFile
 from crnn.audio.decoding import declared_seconds
 from crnn.audio.files import NamelessFile
 from crnn.audio.reading import Reader
 from crnn.errors import CrnnError
+from crnn.os_limits import bound_address_space
 
 MEMORY_LIMIT_BYTES = 2**30
 _READ_BYTES = 1 << 17
@@ -111,7 +110,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.disable(logging.CRITICAL)
     _import_decoders()
-    _limit_memory()
+    bound_address_space(MEMORY_LIMIT_BYTES)
     with contextlib.suppress(ChannelClosedError):
         channel = Channel(orders, sound)
         channel.send({"kind": "ready"})
@@ -122,21 +121,6 @@ def _import_decoders() -> None:
     """Before there is a file: a warm worker has them ready. PyAV waits for the first file that needs it."""
     import soundfile  # noqa: F401
     import soxr  # noqa: F401
-
-
-def _limit_memory() -> None:
-    if sys.platform == "win32":
-        return
-    import resource
-
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    except OSError:
-        return
-    most = pages * resource.getpagesize() + MEMORY_LIMIT_BYTES
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    if hard == resource.RLIM_INFINITY or hard > most:
-        resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 
 if __name__ == "__main__":

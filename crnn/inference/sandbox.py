@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from crnn import os_limits
 from crnn.bundles.bundle import ONNX_NAME, Bundle, load_bundle
 from crnn.bundles.companion import COMPANION_NAME
 from crnn.bundles.track_map import load_map
@@ -67,14 +68,10 @@ def main(what: str, folder: Path, file_name: str = ONNX_NAME) -> int:
 def limit_this_process() -> None:
     """Take from this process what a hostile file could use: memory, processor time, and writing at all."""
     if sys.platform == "linux":
-        import resource
-
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-        most = pages * resource.getpagesize() + _MAX_BYTES
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
-        resource.setrlimit(resource.RLIMIT_CPU, (_MAX_CPU_SECONDS, _MAX_CPU_SECONDS))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        os_limits.bound_address_space(_MAX_BYTES)
+        os_limits.lower("RLIMIT_CPU", _MAX_CPU_SECONDS)
+        os_limits.lower("RLIMIT_FSIZE", 0)
+        os_limits.lower("RLIMIT_CORE", 0)
 
 
 def _run(bundle: Bundle) -> None:

@@ -13,6 +13,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from crnn import os_limits
+
 _LOOK_EVERY_SECONDS = 0.1
 # Address space that libraries reserve and never use: TensorFlow had 0.4 GB of it after a training.
 _RESERVED_BYTES = 2**30
@@ -28,12 +30,7 @@ def bound_this_process(most_bytes: float, on_passed: Callable[[], None]) -> None
     """
     if not math.isfinite(most_bytes) or sys.platform != "linux":
         return
-    import resource
-
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    most = int(most_bytes) + _RESERVED_BYTES
-    if hard == resource.RLIM_INFINITY or hard > most:
-        resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+    os_limits.lower("RLIMIT_DATA", int(most_bytes) + _RESERVED_BYTES)
     threading.Thread(target=_look_on, args=(most_bytes, on_passed), name="memory", daemon=True).start()
 
 
