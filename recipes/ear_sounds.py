@@ -150,11 +150,20 @@ def gtzan(data: Path) -> list[Sound]:
     folder = data / "gtzan-audio"
     found = []
     for row in _rows(folder):
-        name = Path(row["file"]).stem
-        reference = data / "gtzan-reference" / f"{name}.flac"
-        path = reference if reference.is_file() else folder / row["file"]
-        found.append(Sound(name, row["genre"], row["split"], _File(path)))
+        path = folder / row["file"]
+        found.append(Sound(path.stem, row["genre"], row["split"], _File(lossless(data, path))))
     return found
+
+
+def lossless(data: Path, path: Path) -> Path:
+    """The lossless copy of a track of GTZAN where there is one, else the track.
+
+    Args:
+        data: Labelled sound, as tests have it.
+        path: Of the track.
+    """
+    reference = data / "gtzan-reference" / f"{path.stem}.flac"
+    return reference if reference.is_file() else path
 
 
 def cuts(data: Path) -> list[Sound]:

@@ -44,7 +44,7 @@ from crnn.networks.onnx_export import OnnxNetwork
 from crnn.training import publish
 from crnn.training.rejection import fit_rejection
 from crnn.training.trainer import TrainResult
-from recipes import distil, hearing, linear_head, sounds, targets
+from recipes import distil, ear_sounds, hearing, linear_head, sounds, targets
 from recipes.bad_sound import degrade
 from recipes.hearing import Leg, Source
 from recipes.targets import StoredLogMel, Targets, Teachers
@@ -255,7 +255,7 @@ def _report(step: int, losses: npt.NDArray[np.float32]) -> None:
 
 def _sources(data: Path, music: Path) -> list[tuple[str, list[Path], int]]:
     """Name, files and windows a piece of each source; GTZAN and the rest of the labelled music by their own splits."""
-    gtzan = [_lossless(data, file) for file in _listed(data / "gtzan-audio", "train")]
+    gtzan = [ear_sounds.lossless(data, file) for file in _listed(data / "gtzan-audio", "train")]
     emotify = _listed(data / "emotify-audio", "unlabelled")
     folders = sorted(folder for folder in music.iterdir() if folder.is_dir())
     sources = [("gtzan", gtzan, 7), ("emotify", emotify, 7)]
@@ -265,11 +265,6 @@ def _sources(data: Path, music: Path) -> list[tuple[str, list[Path], int]]:
 def _listed(folder: Path, split: str) -> list[Path]:
     with (folder / "tracks.csv").open(encoding="utf-8", newline="") as file:
         return [folder / row["file"] for row in csv.DictReader(file) if row["split"] == split]
-
-
-def _lossless(data: Path, path: Path) -> Path:
-    reference = data / "gtzan-reference" / f"{path.stem}.flac"
-    return reference if reference.is_file() else path
 
 
 def archive_windows(data: Path, teachers: Teachers) -> hearing.TaggedWindows:
