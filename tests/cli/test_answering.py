@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -34,7 +35,8 @@ class _Process:
             self.join()
 
     def _live(self) -> None:
-        with self._pipe:
+        # The other side may be gone at any time.
+        with self._pipe, contextlib.suppress(EOFError, OSError):
             if self._false_start is not None:
                 # Before it is given a file, or with that in its hand.
                 assert self._is_early or self._pipe.poll(30)
@@ -42,10 +44,7 @@ class _Process:
                 return
             self._pipe.send(_READY)
             while True:
-                try:
-                    said = self._says(self._pipe.recv())
-                except (EOFError, OSError):
-                    return
+                said = self._says(self._pipe.recv())
                 if isinstance(said, int):
                     self.exitcode = said
                     return
