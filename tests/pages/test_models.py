@@ -17,13 +17,13 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import FileUploader
 from tiny_bundle import tiny_bundle, trainable_bundle
 
-from crnn.bundles import library
+from crnn.bundles import library, shelves
 from crnn.bundles.bundle import Bundle, load_bundle, rewrite_json
 from crnn.bundles.companion import Companion
 from crnn.config import FeatureConfig
-from crnn.owner import MACHINE
-from ui.models.library import _few, identity_of
-from ui.shared.state import Model
+from crnn.owner import MACHINE, Owner
+from ui.models.library import _few, _found_again, identity_of
+from ui.shared.state import SHELF_MODEL, Model
 from ui.shared.visits import visits
 
 APP = str(Path(__file__).resolve().parents[2] / "app.py")
@@ -69,6 +69,56 @@ def test_the_shelf_lists_and_shows_the_only_model(page: AppTest) -> None:
 def test_many_genres_are_counted_in_a_row() -> None:
     assert _few(["a", "b", "c"]) == "a, b, c"
     assert _few(["a", "b", "c", "d"]) == "a, b and 2 more"
+
+
+def _draw_own(key: str) -> None:
+    from crnn.bundles.bundle import load_bundle
+    from crnn.owner import Owner
+    from ui.models.library import _draw_changes, draw_news
+    from ui.shared.state import Model
+
+    owner = Owner("shared", key)
+    draw_news()
+    for shelf, folder in (("own", owner.models_dir), ("imported", owner.imported_dir)):
+        _draw_changes(Model(load_bundle(folder / shelf), shelf, shelf), owner, shelf)  # type: ignore[arg-type]
+
+
+def test_what_is_shown_to_all_can_be_shown_to_nobody_again_and_what_was_imported_never_is(home: Path) -> None:
+    owner = Owner("shared", "0" * 32)
+    tiny_bundle(owner.imported_dir / "imported")
+    own = tiny_bundle(owner.models_dir / "own")
+    app = AppTest.from_function(_draw_own, kwargs={"key": owner.key}, default_timeout=60).run()
+    for pressed, offered, is_shown, news in (
+        ("Show to all", "Show to nobody", True, "All who sign in here can use own now."),
+        ("Show to nobody", "Show to all", False, "own is yours alone."),
+    ):
+        assert [button.label for button in app.button if button.label.startswith("Show")] == [pressed]
+        press(app, pressed)
+        assert shelves.is_shown(own, owner) is is_shown
+        assert [button.label for button in app.button if button.label.startswith("Show")] == [offered]
+        assert app.success[0].value == news
+
+
+def test_a_chosen_model_is_followed_by_its_content_or_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    models = [Model(tiny_bundle(tmp_path / name, genres=genres), name) for name, genres in (
+        ("a", ("x", "y")), ("b", ("x", "y", "z")),
+    )]  # fmt: skip
+    session: dict[str, tuple[str, str]] = {}
+    monkeypatch.setattr("streamlit.session_state", session)
+    (_, content), other = (identity_of(model) for model in models)
+    for chosen, found, left in (
+        (None, None, None),
+        (("a", content), models[0], ("a", content)),
+        (("old", content), models[0], ("a", content)),
+        (("b", "another"), None, None),
+        (("gone", "another"), None, None),
+    ):
+        session.clear()
+        if chosen is not None:
+            session[SHELF_MODEL] = chosen
+        assert _found_again(models) is found
+        assert session.get(SHELF_MODEL) == left
+    assert other != ("a", content)
 
 
 def test_rename_delete_and_undo(page: AppTest, models: Path) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import hashlib
 import os
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from tiny_bundle import tiny_bundle
 
+from crnn.bundles.library import DEFAULT_MODEL
 from crnn.config import AugmentConfig, FeatureConfig
 from crnn.data.collection import gather
 from crnn.errors import DiskFullError
@@ -266,3 +268,31 @@ def test_a_click_chooses_a_cell_once_and_the_surest_mistakes_stand_first() -> No
     app.run()
     # No track is there: the choice stays.
     assert told() == ["rockjazz1", "rockjazz0"]
+
+
+def _starts(folder: str) -> None:
+    from pathlib import Path
+
+    import streamlit as st
+
+    from crnn.bundles.bundle import load_bundle
+    from ui.shared.state import Model
+    from ui.train.start import Starts, choose_start_of_head
+
+    bundles = [load_bundle(path) for path in sorted(Path(folder).iterdir())]
+    st.text(choose_start_of_head(Starts([Model(bundle, bundle.name) for bundle in bundles])))
+
+
+def test_a_head_starts_from_the_bundled_model_unless_another_is_chosen(tmp_path: Path) -> None:
+    for name in ("a", DEFAULT_MODEL, "z"):
+        tiny_bundle(tmp_path / name)
+    app = AppTest.from_function(_starts, kwargs={"folder": str(tmp_path)}, default_timeout=60).run()
+    assert not app.exception
+    assert app.text[0].value == DEFAULT_MODEL
+    app.selectbox(key="train.head.init").set_value("z").run()
+    assert app.text[0].value == "z"
+    # Where it is gone it is said, and the first choice stands in its place.
+    shutil.rmtree(tmp_path / "z")
+    app.run()
+    assert app.text[0].value == DEFAULT_MODEL
+    assert f"It starts from {DEFAULT_MODEL} instead." in app.info[0].value
