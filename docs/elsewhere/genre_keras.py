@@ -20,4 +20,6 @@ def answers(path, sound_path):
     return card, np.asarray(said["logits"] if isinstance(said, dict) else said), begin, end
 
 
+if len(sys.argv) != 3:
+    sys.exit(__doc__)
 print(json.dumps(genres(answers, sys.argv[1], sys.argv[2])))

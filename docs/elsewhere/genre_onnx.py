@@ -16,4 +16,6 @@ def answers(path, sound_path):
     return card, session.run(["logits"], {"log_mel": inputs})[0], begin, end
 
 
+if len(sys.argv) != 3:
+    sys.exit(__doc__)
 print(json.dumps(genres(answers, sys.argv[1], sys.argv[2])))

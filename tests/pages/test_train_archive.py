@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from page_words import read
 from streamlit.testing.v1 import AppTest
 from train_page import open_page
 
-from crnn.bundles.library import DEFAULT_MODEL
+from crnn.bundles.library import BUNDLED_MODELS, DEFAULT_MODEL
 from crnn.config import FeatureConfig, tagger_features
 from crnn.data.last_choice import keep_choice
 from crnn.data.scan import DEMO_NAME
@@ -18,12 +19,16 @@ from crnn.features.archive import make_archive, write_archive
 from crnn.owner import MACHINE
 
 FIRST = "gtzan-crnn"
+MODELS = Path(__file__).parents[2] / "models"
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder of one's own, and the bundled models."""
+    """A folder of one's own, and the bundled models; those of a checkout may have others beside them."""
     monkeypatch.setenv("GENRESCOPE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("GENRESCOPE_MODELS", str(tmp_path / "models"))
+    for name in BUNDLED_MODELS:
+        shutil.copytree(MODELS / name, tmp_path / "models" / name)
 
 
 def page_on(config: FeatureConfig, path: Path) -> AppTest:
