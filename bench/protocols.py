@@ -14,6 +14,7 @@ Prints a table with 95 % intervals, then JSON. Needs GENRESCOPE_DATA with gtzan-
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 from collections.abc import Callable
@@ -80,22 +81,21 @@ def main() -> int:
             _logistic_regression,
         ),
     }
-    rows = []
-    for learner, (inputs, fit_predict) in learners.items():
-        rng = np.random.default_rng(options.seed)
-        fold_of_segment = rng.permutation(len(track)) % N_FOLDS
-        fold_of_track = rng.permutation(len(labels)) % N_FOLDS
-        right = _right(inputs, labels[track], fold_of_segment, fit_predict)
-        rows.append((learner, "leaky: random segments, by segment", right))
-        for name, folds in (
-            (f"random tracks, {N_FOLDS} folds, by track", fold_of_track),
-            ("fault-filtered, train to valid, by track", np.where(is_valid, 0, -1)),
-        ):
-            right = _right(inputs, labels[track], folds[track], fit_predict, track)
-            rows.append((learner, name, right))
+    rng = np.random.default_rng(options.seed)
+    fold_of_segment = rng.permutation(len(track)) % N_FOLDS
+    fold_of_track = rng.permutation(len(labels)) % N_FOLDS
+    # Folds of the segments, and whether tracks are scored.
+    protocols = {
+        "leaky: random segments, by segment": (fold_of_segment, False),
+        f"random tracks, {N_FOLDS} folds, by track": (fold_of_track[track], True),
+        "fault-filtered, train to valid, by track": (np.where(is_valid, 0, -1)[track], True),
+    }
     table = []
     print(f"{'learner':<38} {'protocol':<42} {'right':>6}  95 % interval")
-    for learner, protocol, right in rows:
+    for (learner, (inputs, fit_predict)), (protocol, (folds, by_track)) in itertools.product(
+        learners.items(), protocols.items()
+    ):
+        right = _right(inputs, labels[track], folds, fit_predict, track if by_track else None)
         low, high = wilson_interval(int(right.sum()), len(right))
         print(f"{learner:<38} {protocol:<42} {right.mean():>6.3f}  {low:.3f} to {high:.3f} of {len(right)}")
         row = {"learner": learner, "protocol": protocol, "accuracy": float(right.mean())}
