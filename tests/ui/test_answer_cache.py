@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import streamlit as st
-from sounds import noise, sine, wav_bytes
+from sounds import RATE, noise, sine, wav_bytes
 from tiny_bundle import tiny_bundle
 
 from crnn import limits
@@ -116,6 +116,8 @@ def test_a_sound_that_is_stopped_is_answered_so_far_and_gone_on_with(model: Mode
     assert answer_cache.is_stopped(sound, model)
     assert not answer_cache.is_answered(sound, model)
     assert answer_cache.known(sound, model) is None
+    # What was heard of it is no picture of the whole.
+    assert len(answer_cache.view(sound, model.bundle.feature_config).wav) == 44 + 2 * 150 * RATE
     answer_cache.go_on(sound, model)
     assert not answer_cache.is_stopped(sound, model)
     whole = answer_cache.answer(sound, model, heard.append)
@@ -193,6 +195,18 @@ def test_a_sound_is_as_long_as_it_was_heard_or_else_as_its_file_says(model: Mode
         with contextlib.suppress(CrnnError):
             answer_cache.answer(sound, model)
     assert [answer_cache.seconds_of(sound) for sound in (song, joined, text)] == [4.0, 5.0, 0.0]
+
+
+@pytest.mark.parametrize(("level", "peak_db"), [(0.5, -6.02), (2.0, 0.0), (0.0, -200.0)])
+def test_how_loud_a_sound_is_is_told_of_its_greatest_sample(level: float, peak_db: float) -> None:
+    sound = Sound("song.wav", wav_bytes(sine(80.0, 2.0, level=level)), "upload")
+    assert answer_cache._look(sound, FeatureConfig()).peak_db == pytest.approx(peak_db, abs=0.01)
+
+
+def test_a_quarter_of_an_hour_fits_in_memory(model: Model) -> None:
+    heard = Classifier(model.bundle).classify_file(wav_bytes(sine(80.0, 2.0)), name="song.wav")
+    for seconds, fits in (900.0, True), (900.1, False):
+        assert answer_cache.fits_in_memory(dataclasses.replace(heard, duration_seconds=seconds)) is fits
 
 
 def test_of_a_sound_too_long_to_be_held_the_picture_is_kept_alone(
