@@ -32,6 +32,7 @@ from crnn.config import TAGGER_MEL
 from crnn.features import log_mel
 from crnn.inference.classifier import Classifier
 from crnn.inference.decision import softmax
+from crnn.inference.listening import Listening
 from crnn.onnx_runtime import onnx_runtime
 
 Options = argparse.Namespace
@@ -292,7 +293,7 @@ def _share_waited(kept: tuple[Any, ...], labels: Any, settings: Any) -> float:
         began = time.perf_counter()
         for segments, targets in run.crops.batches(epoch):
             given = time.perf_counter()
-            model.train_on_batch(segments, targets)
+            run.model.train_on_batch(segments, targets)
             if epoch:  # the first builds the graph
                 waited += given - began
                 worked += time.perf_counter() - given
@@ -312,16 +313,23 @@ def _shares(options: Options, folder: Path) -> Figures:
     clip = load_clip(mp3, config.sample_rate)
     mono = np.ascontiguousarray(stereo.mean(axis=1))
     segments = log_mel.segment(clip.samples, config)
-    costs = alternate(
-        {
-            "decode": lambda: soundfile.read(mp3, dtype="float32"),
-            "resample": lambda: soxr.resample(mono, SOURCE_RATE, config.sample_rate, quality="HQ"),
-            "log_mel": lambda: log_mel.segment(clip.samples, config),
-            "network": lambda: classifier.run(segments),
-            "all": lambda: classifier.classify_file(mp3),
-        },
-        options.repeats,
-    )
+    contestants: dict[str, Callable[[], object]] = {
+        "decode": lambda: soundfile.read(mp3, dtype="float32"),
+        "resample": lambda: soxr.resample(mono, SOURCE_RATE, config.sample_rate, quality="HQ"),
+        "log_mel": lambda: log_mel.segment(clip.samples, config),
+        "network": lambda: classifier.run_all(segments),
+        "all": lambda: classifier.classify_file(mp3),
+    }
+    second = classifier.bundle.companion
+    if second is not None:
+
+        def hear_second() -> None:
+            heard = Listening(second.feature_config, classifier.begin_companion, stride=second.stride)
+            heard.push(clip.samples)
+            heard.outputs()
+
+        contestants["second_log_mel_and_network"] = hear_second
+    costs = alternate(contestants, options.repeats)
     milliseconds = {name: 1000 * cost.cpu_seconds for name, cost in costs.items()}
     milliseconds["rest"] = 2 * milliseconds["all"] - sum(milliseconds.values())
     return {"cpu_milliseconds": milliseconds, "threads": options.threads}
