@@ -197,6 +197,8 @@ def test_a_link_leads_on_where_a_table_speaks_after_it(open_page) -> None:
 def test_a_link_that_led_on_leads_nowhere_else(page) -> None:
     for name, path in (("Models", "/Models"), ("Listen", "/"), ("Explore", "/Explore"), ("Listen", "/")):
         page.get_by_role("link", name=name, exact=True).click()
+        # A page that has just come notes nothing yet, and is left all the same.
+        page.wait_for_function("path => location.pathname === path", arg=path)
         page.wait_for_function("document.documentElement.dataset.genrescopeLeaving === undefined")
         assert urlsplit(page.url).path == path
 
