@@ -33,6 +33,8 @@ from ui.shared.steady import WINDOW_SECONDS
 
 Write = Callable[[Any], object]
 
+# Who says more than twenty words a second is disconnected (`ui.shared.asked`), on a quiet machine before the end.
+_PAUSE_SECONDS = 0.05
 # Of each page's values so many are sent by the act: together of all kinds, and half a minute. `main` sends all.
 _EVERY = 25
 PAGES = ("", "Explore", "Train", "Models")
@@ -132,6 +134,7 @@ def forged(client: Client, page: str, *, first: int = 0, every: int = 1) -> Iter
     """
     known = widgets(client.open_page(page))
     for name, write in (*values(), *events())[first::every]:
+        time.sleep(_PAUSE_SECONDS)
         group = [key for key, kind in known.items() if (kind == "event") == name.startswith("event")]
         told = client.say(partial(_write_all, group, write))
         yield name, errors(told)
